@@ -1,0 +1,3 @@
+//! The command `blackstart`.
+#![forbid(unsafe_code)]
+fn main() {}

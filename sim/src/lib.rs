@@ -1,0 +1,2 @@
+//! Deterministic simulation testing for storage software.
+pub mod disk;

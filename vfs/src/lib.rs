@@ -1,0 +1,37 @@
+//! The only door to the world: files, clock, tasks and entropy behind traits.
+//!
+//! Storage code written against these traits runs unchanged on the operating system
+//! ([`os`]) and inside a deterministic simulator. The traits are small on purpose: positioned
+//! I/O only, an explicit directory sync, and one way to block ([`Event`]).
+//!
+//! Invariants:
+//! - \[I1\] Nothing outside [`os`] touches files, time, threads or randomness.
+//! - \[I2\] A program blocks only in [`Event::wait`], [`Event::wait_until`], [`Clock::sleep`],
+//!   [`JoinHandle::join`] and what is built of them ([`Mutex`]). An ordinary lock (a *leaf lock*)
+//!   is never held across a call of this crate.
+//! - \[I3\] A simulated crash ends a task by an unwind that only [`catch`] may intercept, and
+//!   [`catch`] lets it through.
+//! - \[I4\] A destructor that makes a call of this crate while its task unwinds gets an error or
+//!   no effect, and never switches tasks.
+//!
+//! Not here: any policy (retries, buffering, formats). Those belong to the program.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod entropy;
+mod env;
+mod file;
+mod fs;
+mod mutex;
+pub mod os;
+mod tasks;
+mod unwind;
+
+pub use clock::{Clock, Monotonic};
+pub use entropy::Entropy;
+pub use env::Env;
+pub use file::{File, FileExt};
+pub use fs::{DirEntry, FileKind, Fs, Lock, LockKind, Metadata, OpenOptions};
+pub use mutex::{Mutex, MutexGuard};
+pub use tasks::{Event, JoinHandle, RawEvent, TaskPanicked, Tasks, Ticket};
+pub use unwind::{Crashed, catch, is_crash, unwind_for_crash};
