@@ -1,2 +1,3 @@
 //! Deterministic simulation testing for storage software.
+pub mod call;
 pub mod disk;
