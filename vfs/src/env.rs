@@ -23,7 +23,12 @@ impl Env {
         tasks: Arc<dyn Tasks>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { fs, clock, tasks, entropy }
+        Self {
+            fs,
+            clock,
+            tasks,
+            entropy,
+        }
     }
 
     /// The operating system, with all paths relative to `root`. The directory need not exist;

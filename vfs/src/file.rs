@@ -6,6 +6,10 @@ use std::io;
 ///
 /// Handles are shared by `Arc`; closing (dropping the last one) makes nothing durable and reports
 /// nothing.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "the length is a system call that may fail"
+)]
 pub trait File: Send + Sync {
     /// Reads at most `buffer.len()` bytes at `offset` and returns how many. 0 means the end of
     /// the file (or an empty buffer); fewer than asked for means nothing by itself.

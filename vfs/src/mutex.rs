@@ -19,7 +19,11 @@ pub struct Mutex<T> {
 impl<T> Mutex<T> {
     /// A free mutex around `value`.
     pub fn new(env: &Env, value: T) -> Self {
-        Self { value: parking_lot::Mutex::new(value), freed: Event::new(env), env: env.clone() }
+        Self {
+            value: parking_lot::Mutex::new(value),
+            freed: Event::new(env),
+            env: env.clone(),
+        }
     }
 
     /// Blocks until the mutex is free and takes it.
@@ -27,11 +31,17 @@ impl<T> Mutex<T> {
         self.env.tasks().checkpoint();
         loop {
             if let Some(guard) = self.value.try_lock() {
-                return MutexGuard { value: Some(guard), freed: &self.freed };
+                return MutexGuard {
+                    value: Some(guard),
+                    freed: &self.freed,
+                };
             }
             let ticket = self.freed.ticket();
             if let Some(guard) = self.value.try_lock() {
-                return MutexGuard { value: Some(guard), freed: &self.freed };
+                return MutexGuard {
+                    value: Some(guard),
+                    freed: &self.freed,
+                };
             }
             self.freed.wait(ticket);
         }
@@ -41,7 +51,10 @@ impl<T> Mutex<T> {
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.env.tasks().checkpoint();
         let guard = self.value.try_lock()?;
-        Some(MutexGuard { value: Some(guard), freed: &self.freed })
+        Some(MutexGuard {
+            value: Some(guard),
+            freed: &self.freed,
+        })
     }
 }
 
@@ -83,3 +96,6 @@ impl<T> Drop for MutexGuard<'_, T> {
         self.freed.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

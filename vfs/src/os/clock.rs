@@ -1,0 +1,67 @@
+//! The system's clocks.
+//!
+//! The origin of the monotonic clock is one for the whole process, so that deadlines of one
+//! [`OsClock`] mean the same to every event.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::{Clock, Monotonic};
+
+/// The clocks of the operating system. All values of this type are the same clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsClock(());
+
+impl OsClock {
+    /// The clocks.
+    pub fn new() -> Self {
+        // Fixing the origin now rather than at the first reading keeps readings small.
+        origin();
+        Self(())
+    }
+}
+
+/// The instant that readings of the monotonic clock count from.
+fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(now)
+}
+
+fn now() -> Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that others must use"
+    )]
+    Instant::now()
+}
+
+/// The system's name for a reading; `None` if it lies too far in the future to have one.
+pub(super) fn instant(reading: Monotonic) -> Option<Instant> {
+    origin().checked_add(reading.since_origin())
+}
+
+impl Clock for OsClock {
+    fn monotonic(&self) -> Monotonic {
+        let origin = origin();
+        Monotonic::from_origin(now().saturating_duration_since(origin))
+    }
+
+    fn wall(&self) -> Duration {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the clock that others must use"
+        )]
+        let wall = SystemTime::now();
+        // A clock set to a time before 1970 reads as 1970: nothing may be ordered by it anyway.
+        wall.duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the sleep that others must use"
+        )]
+        std::thread::sleep(duration);
+    }
+}
