@@ -1,0 +1,176 @@
+//! The house style, as far as a program can check it.
+//!
+//! Each rule is a pure function from a source file (or a manifest) to what violates it, with a
+//! test beside it that plants a violation. The exceptions are the lists below. They may only
+//! shrink: an entry that is no longer needed fails too.
+//!
+//! | rules                                                         | in            |
+//! |---------------------------------------------------------------|---------------|
+//! | which crate may depend on which; where versions are named     | `manifests`   |
+//! | which module of the engine may use which                      | `layers`      |
+//! | who may touch files, time and threads; banned types; `unsafe` | `seam`        |
+//! | conditional compilation, ignored tests, tests beside code     | `attributes`  |
+//! | lengths of files, functions and lines; names; module docs     | `shape`       |
+//! | words that no file may hold; links of documents               | `documents`   |
+//!
+//! Not here: what rustfmt and clippy check.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this test reads the source tree itself"
+)]
+
+#[path = "tidy/attributes.rs"]
+mod attributes;
+#[path = "tidy/documents.rs"]
+mod documents;
+#[path = "tidy/layers.rs"]
+mod layers;
+#[path = "tidy/manifests.rs"]
+mod manifests;
+#[path = "tidy/seam.rs"]
+mod seam;
+#[path = "tidy/shape.rs"]
+mod shape;
+#[path = "tidy/source.rs"]
+mod source;
+#[path = "tidy/tree.rs"]
+mod tree;
+
+use std::fmt;
+
+use source::Source;
+use tree::Exception;
+
+/// Functions longer than [`shape::FUNCTION_LINES_MAX`]: path and name.
+const LONG_FUNCTIONS: &[Exception] = &[];
+
+/// Who besides `vfs/src/os` touches files, time or threads directly, and why.
+const BESIDE_THE_SEAM: &[Exception] = &[
+    Exception {
+        what: "bench/",
+        why: "compares with programs that do not know the seam",
+    },
+    Exception {
+        what: "tests/",
+        why: "compares the seam with the system; reads the source tree",
+    },
+];
+
+/// Files that hold the word `unsafe`, and why.
+const UNSAFE: &[Exception] = &[Exception {
+    what: "sim/src/sched/coroutine.rs",
+    why: "stacks of coroutines",
+}];
+
+/// Crates that cannot forbid it for that.
+const UNSAFE_CRATES: &[Exception] = &[];
+
+/// A rule, and a place that breaks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Violation {
+    path: String,
+    line: usize,
+    what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.path, self.line, self.what)
+    }
+}
+
+/// Fails with every violation that no exception covers, and every exception that covers none.
+#[track_caller]
+fn settle(violations: Vec<Violation>, exceptions: &[Exception]) {
+    let mut complaints = tree::unexcused(&violations, exceptions);
+    complaints.extend(tree::stale(&violations, exceptions));
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// Runs a rule over every Rust file of the tree.
+fn over_sources(rule: impl Fn(&Source) -> Vec<Violation>) -> Vec<Violation> {
+    let sources = tree::sources();
+    assert!(sources.len() > 20, "the tree was not found");
+    sources.iter().flat_map(rule).collect()
+}
+
+#[test]
+fn files_begin_with_what_they_are() {
+    settle(over_sources(shape::module_docs), &[]);
+}
+
+#[test]
+fn files_functions_and_lines_are_short() {
+    settle(over_sources(shape::file_length), &[]);
+    settle(over_sources(shape::line_width), &[]);
+    settle(over_sources(shape::function_length), LONG_FUNCTIONS);
+}
+
+#[test]
+fn files_are_named_for_what_they_hold() {
+    settle(over_sources(shape::file_name), &[]);
+}
+
+#[test]
+fn the_world_is_behind_the_seam() {
+    settle(over_sources(seam::world), BESIDE_THE_SEAM);
+}
+
+#[test]
+fn containers_have_a_fixed_order() {
+    settle(over_sources(seam::random_order), &[]);
+}
+
+#[test]
+fn code_is_safe() {
+    settle(over_sources(seam::unsafe_code), UNSAFE);
+    settle(over_sources(seam::forbids_unsafe), UNSAFE_CRATES);
+}
+
+#[test]
+fn the_simulated_program_is_the_shipped_one() {
+    settle(over_sources(attributes::conditions), &[]);
+}
+
+#[test]
+fn no_test_is_ignored_and_tests_have_their_own_files() {
+    settle(over_sources(attributes::ignored_tests), &[]);
+    settle(over_sources(attributes::inline_tests), &[]);
+}
+
+#[test]
+fn modules_of_the_engine_depend_downwards() {
+    settle(over_sources(layers::directions), &[]);
+}
+
+#[test]
+fn crates_depend_downwards() {
+    settle(manifests::check_all(&tree::manifests()), &[]);
+}
+
+#[test]
+fn every_crate_comes_from_the_public_registry() {
+    let locks = tree::texts()
+        .into_iter()
+        .filter(|(path, _)| path.ends_with("Cargo.lock"));
+    settle(
+        locks
+            .flat_map(|(path, text)| manifests::lock_sources(&path, &text))
+            .collect(),
+        &[],
+    );
+}
+
+#[test]
+fn documents_hold_no_local_words_and_no_dead_links() {
+    let texts = tree::texts();
+    let words = texts
+        .iter()
+        .flat_map(|(path, text)| documents::words(path, text));
+    settle(words.collect(), &[]);
+    let exists = |path: &str| tree::root().join(path).exists();
+    let links = texts
+        .iter()
+        .flat_map(|(path, text)| documents::links(path, text, exists));
+    settle(links.collect(), &[]);
+}
