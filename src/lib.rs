@@ -1,2 +1,16 @@
 //! An embedded, crash-safe storage engine whose only truth is a segmented commit log.
+//!
+//! The engine is plain blocking Rust above [`blackstart_vfs`], its only door to the world. The
+//! same code therefore runs on the operating system and inside the deterministic simulator that
+//! attacks it with crashes and faults.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`commitlog`] | the one durable append: segments of framed commits, recovery, retention, following |
+//! | [`codec`] | checked decoding: bytes from disk are never trusted, and errors say where and what |
+//!
+//! Dependencies point down: `commitlog` → `codec` → `blackstart-vfs`.
 #![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod commitlog;

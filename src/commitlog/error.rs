@@ -1,0 +1,289 @@
+//! Everything that can go wrong with a log, as one type.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Epoch, LogId, TxOffset};
+use crate::codec::{ByteOffset, Corrupt};
+
+/// Why something must have been durable although it cannot be read now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// A valid frame further behind says so.
+    LaterFrame {
+        /// Where that frame stands in the same file.
+        at: ByteOffset,
+        /// All bytes of the segment before this were durable when it was written.
+        durable_bytes: ByteOffset,
+    },
+    /// The segment's own header says so: a segment gets its name after its first content is
+    /// durable.
+    Header {
+        /// All bytes of the segment before this were durable when it was named.
+        durable_bytes: ByteOffset,
+    },
+    /// A segment that follows has a name, which it gets only when all before it is durable.
+    Successor {
+        /// Its file name.
+        file: String,
+    },
+    /// The caller said so ([`LogOptions::durable_through`](super::LogOptions::durable_through)).
+    Caller {
+        /// All transactions before this were durable.
+        tx_offset: TxOffset,
+    },
+    /// A segment's name is made durable after its header.
+    Name,
+}
+
+/// Everything that can go wrong with a log. Cloning shares the causes.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The operating system reported an error. On a write or sync the log is now poisoned.
+    #[error("{file}: cannot {action}")]
+    Io {
+        /// The file or directory, relative to the root of the environment.
+        file: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// There is no space (ENOSPC, EDQUOT). Nothing of the failed commit is in the log or will be;
+    /// the log goes on.
+    #[error("{file}: no space to {action}")]
+    NoSpace {
+        /// The file or directory, relative to the root of the environment.
+        file: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// An earlier write or sync failed, so what is durable is unknown. Nothing is written until
+    /// the log is opened again; reading goes on. Whether a commit that got this error is in the
+    /// log is settled by that opening.
+    #[error("the log is poisoned by an earlier failure")]
+    Poisoned {
+        /// The first failure.
+        #[source]
+        cause: Arc<LogError>,
+    },
+    /// The log was closed.
+    #[error("the log is closed")]
+    Closed,
+    /// A panic interrupted a write, so the writer's state is unknown.
+    #[error("a panic interrupted a write to the log")]
+    Interrupted,
+    /// Another opener holds the log.
+    #[error("{dir}: the log is in use")]
+    Locked {
+        /// The log's directory.
+        dir: PathBuf,
+    },
+    /// There is no log, and none was to be created.
+    #[error("{dir}: there is no log")]
+    NotFound {
+        /// The log's directory.
+        dir: PathBuf,
+    },
+    /// There is a log, and a new one was to be created.
+    #[error("{dir}: there is a log already")]
+    AlreadyExists {
+        /// The log's directory.
+        dir: PathBuf,
+    },
+    /// There are traces of a log but none of its segments; no empty log is put in its place.
+    #[error("{dir}: {found} is left of a log whose segments are all missing")]
+    SegmentsMissing {
+        /// The log's directory.
+        dir: PathBuf,
+        /// A file that only an existing log leaves.
+        found: String,
+    },
+    /// Something that was durable is damaged.
+    #[error("{corrupt}")]
+    Corrupt {
+        /// File, position, field, expected, found.
+        #[source]
+        corrupt: Corrupt,
+        /// Why it is damage and not an unfinished write.
+        evidence: Evidence,
+    },
+    /// History is missing between two segments, or before the first.
+    #[error("{file}: history is missing: expected transaction {expected}, found {found}")]
+    Gap {
+        /// The file after the gap.
+        file: String,
+        /// The transaction that should come next.
+        expected: TxOffset,
+        /// The one that comes.
+        found: TxOffset,
+    },
+    /// Two segments hold the same transactions, and no recorded fork explains it.
+    #[error("{file}: transactions from {found} to {expected} are in two segments")]
+    Overlap {
+        /// The later file.
+        file: String,
+        /// The transaction that should come next.
+        expected: TxOffset,
+        /// The one that comes.
+        found: TxOffset,
+    },
+    /// A segment does not continue the one before it: they are from different histories.
+    #[error("{file}: it continues another history: chain {found:#010x}, expected {expected:#010x}")]
+    WrongChain {
+        /// The later file.
+        file: String,
+        /// The checksum at the end of the segment before.
+        expected: u32,
+        /// The checksum that the segment continues.
+        found: u32,
+    },
+    /// Epochs go down from one segment to the next, and no recorded fork explains it.
+    #[error("{file}: epoch {found} comes after epoch {before}")]
+    EpochOrder {
+        /// The later file.
+        file: String,
+        /// The epoch of the segment before.
+        before: Epoch,
+        /// Its own epoch.
+        found: Epoch,
+    },
+    /// A segment belongs to another log.
+    #[error("{file}: it belongs to log {found}, not to {expected}")]
+    Foreign {
+        /// The file.
+        file: String,
+        /// The log's identity, from its newest segment.
+        expected: LogId,
+        /// The file's.
+        found: LogId,
+    },
+    /// The segment's format is not known.
+    #[error("{file}: format version {found} is not supported (up to {supported})")]
+    UnsupportedVersion {
+        /// The file.
+        file: String,
+        /// Its version.
+        found: u32,
+        /// The newest known version.
+        supported: u32,
+    },
+    /// The segment uses features that must be understood.
+    #[error("{file}: unknown incompatible features {bits:#x}")]
+    UnsupportedFeature {
+        /// The file.
+        file: String,
+        /// The unknown bits.
+        bits: u32,
+    },
+    /// The segment uses features that must be understood to write; open it read-only.
+    #[error("{file}: unknown features {bits:#x} allow reading only")]
+    ReadOnlyFeature {
+        /// The file.
+        file: String,
+        /// The unknown bits.
+        bits: u32,
+    },
+    /// A commit of no transactions.
+    #[error("a commit needs at least one transaction")]
+    EmptyCommit,
+    /// A commit larger than the log's limit.
+    #[error("the commit's frame of {bytes} bytes is larger than {frame_bytes_max}")]
+    CommitTooLarge {
+        /// The frame's length.
+        bytes: u64,
+        /// The limit.
+        frame_bytes_max: u64,
+    },
+    /// All numbers are used up.
+    #[error("the log is full: there is no next {number}")]
+    Exhausted {
+        /// Which number.
+        number: &'static str,
+    },
+    /// The history there was removed on purpose.
+    #[error("transaction {asked} is gone: the log starts at {oldest}")]
+    HistoryGone {
+        /// What was asked for.
+        asked: TxOffset,
+        /// The first transaction that is kept.
+        oldest: TxOffset,
+    },
+    /// The log does not reach so far.
+    #[error("transaction {asked} is beyond the end of the log at {next}")]
+    BeyondEnd {
+        /// What was asked for.
+        asked: TxOffset,
+        /// The offset of the next transaction.
+        next: TxOffset,
+    },
+    /// The log can be cut between commits only.
+    #[error("transaction {asked} is inside the commit of {first} to {end}")]
+    NotACommitBoundary {
+        /// What was asked for.
+        asked: TxOffset,
+        /// The first transaction of that commit.
+        first: TxOffset,
+        /// The first transaction after it.
+        end: TxOffset,
+    },
+    /// The history below this reader's position was cut while it read. It may not go on, since
+    /// what it read is no longer part of the log; open a new reader at or below `at`.
+    #[error("the history was truncated at {at}, below the reader's position {position}")]
+    Truncated {
+        /// Where the reader was.
+        position: TxOffset,
+        /// Where the history was cut.
+        at: TxOffset,
+    },
+    /// These transactions were lost to damage and left out by a salvage. The next read goes on
+    /// after them.
+    #[error("transactions {from} to {to} were lost to damage")]
+    Lost {
+        /// The first lost transaction.
+        from: TxOffset,
+        /// The first transaction after the lost ones.
+        to: TxOffset,
+    },
+    /// The archive hook failed; retention stopped there.
+    #[error("{file}: the archive refused it")]
+    Archive {
+        /// The segment.
+        file: String,
+        /// What the hook said.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// An option has a value that makes no sense.
+    #[error("option {option}: {reason}")]
+    InvalidOption {
+        /// Which.
+        option: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl LogError {
+    /// An error of the operating system, classed by its kind and never by its text.
+    pub(crate) fn io(file: impl Into<String>, action: &'static str, error: io::Error) -> Self {
+        let (file, source) = (file.into(), Arc::new(error));
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace {
+                file,
+                action,
+                source,
+            },
+            _ => Self::Io {
+                file,
+                action,
+                source,
+            },
+        }
+    }
+}
