@@ -65,3 +65,6 @@ impl Clock for OsClock {
         std::thread::sleep(duration);
     }
 }
+
+#[cfg(test)]
+mod tests;

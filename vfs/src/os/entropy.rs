@@ -22,3 +22,6 @@ impl Entropy for OsEntropy {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,21 +202,28 @@ impl Fs for OsFs {
     }
 
     fn lock(&self, path: &Path, kind: LockKind) -> io::Result<Box<dyn Lock>> {
-        let (flags, operation) = match kind {
-            // Opened for reading alone: a reader of a store it may not write can still lock it.
-            LockKind::Shared => (OFlags::RDONLY, FlockOperation::NonBlockingLockShared),
-            LockKind::Exclusive => (
-                OFlags::RDWR | OFlags::CREATE,
-                FlockOperation::NonBlockingLockExclusive,
-            ),
+        let operation = match kind {
+            LockKind::Shared => FlockOperation::NonBlockingLockShared,
+            LockKind::Exclusive => FlockOperation::NonBlockingLockExclusive,
         };
-        let path = self.resolve(path)?;
-        let descriptor = retry_on_intr(|| open(&path, flags | OFlags::CLOEXEC, FILE_MODE))?;
+        let descriptor = open_for_lock(&self.resolve(path)?, kind)?;
         retry_on_intr(|| flock(&descriptor, operation))?;
         Ok(Box::new(OsLock {
             _descriptor: descriptor,
         }))
     }
+}
+
+/// Opens the file of a lock.
+fn open_for_lock(path: &Path, kind: LockKind) -> io::Result<OwnedFd> {
+    let flags = match kind {
+        // For reading alone: who may not write a store can still lock it.
+        LockKind::Shared => OFlags::RDONLY,
+        LockKind::Exclusive => OFlags::RDWR | OFlags::CREATE,
+    };
+    Ok(retry_on_intr(|| {
+        open(path, flags | OFlags::CLOEXEC, FILE_MODE)
+    })?)
 }
 
 /// A lock lives as long as its open file description; closing it releases it.
@@ -225,3 +232,6 @@ struct OsLock {
 }
 
 impl Lock for OsLock {}
+
+#[cfg(test)]
+mod tests;
