@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use crate::os::OsClock;
-use crate::{Clock, Env, Event};
+use crate::os::{OsClock, OsTasks};
+use crate::{Clock, Env, Event, Tasks};
 
 fn env() -> Env {
     Env::os(".")
@@ -81,6 +81,51 @@ fn notify_all_wakes_every_waiter() {
     for task in tasks {
         task.join().unwrap();
     }
+}
+
+/// Spins for about that long.
+fn spin(steps: u64) {
+    for _ in 0..steps {
+        std::hint::spin_loop();
+    }
+}
+
+/// A wait and a notification start at the same moment, with delays that sweep over each other, so
+/// that one of them falls into every gap of the protocol.
+#[test]
+fn no_gap_in_the_protocol_loses_a_wake() {
+    const ROUNDS: u64 = 60_000;
+    let (env, clock) = (env(), OsClock::new());
+    let (event, begun) = (Event::new(&env), Arc::new(AtomicU64::new(0)));
+    let ended = Arc::new(AtomicU64::new(0));
+    let (notifier, start, seen) = (event.clone(), Arc::clone(&begun), Arc::clone(&ended));
+    let body = move || {
+        for round in 1..=ROUNDS {
+            while start.load(SeqCst) < round {
+                std::hint::spin_loop();
+            }
+            spin(round % 29);
+            notifier.notify_one();
+            // Without this a notification of the next round could make up for a lost one.
+            while seen.load(SeqCst) < round {
+                OsTasks::new().yield_now();
+            }
+        }
+    };
+    let task = env.tasks().spawn("notifier", Box::new(body)).unwrap();
+    for round in 1..=ROUNDS {
+        let (ticket, deadline) = (event.ticket(), clock.monotonic() + Duration::from_secs(10));
+        begun.store(round, SeqCst);
+        spin(round % 31);
+        event.wait_until(ticket, deadline);
+        ended.store(round, SeqCst);
+        // A lost wake shows as a wait that lasts until the deadline.
+        assert!(
+            clock.monotonic() < deadline,
+            "a wake was lost in round {round}"
+        );
+    }
+    task.join().unwrap();
 }
 
 /// Two tasks hand a number to and fro; each step needs exactly one notification, so one that is
