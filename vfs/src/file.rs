@@ -120,3 +120,6 @@ pub trait FileExt: File {
 }
 
 impl<F: File + ?Sized> FileExt for F {}
+
+#[cfg(test)]
+mod tests;

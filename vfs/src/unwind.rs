@@ -34,3 +34,6 @@ pub fn is_crash(payload: &(dyn Any + Send)) -> bool {
 pub fn unwind_for_crash() -> ! {
     panic::resume_unwind(Box::new(Crashed))
 }
+
+#[cfg(test)]
+mod tests;
