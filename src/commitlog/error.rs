@@ -37,6 +37,10 @@ pub enum Evidence {
     },
     /// A segment's name is made durable after its header.
     Name,
+    /// It was read, and was good, a moment before.
+    ReadBefore,
+    /// It is part of the log that this process has open.
+    InUse,
 }
 
 /// Everything that can go wrong with a log. Cloning shares the causes.

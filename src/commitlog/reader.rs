@@ -1,8 +1,26 @@
 //! Reading commits in order.
+//!
+//! Invariants:
+//! - \[I1\] A reader shows commits only up to the frontier of its scope, in order and without gaps;
+//!   what it cannot show it answers with an error, never with the next thing it can.
+//! - \[I2\] It checks every frame's place in the chain and every payload's checksum.
+//! - \[I3\] Its memory is one chunk of a segment, or one frame if that is larger.
+//! - \[I4\] If the history was cut below its position, or what it was to read next was retired, it
+//!   says so. An error found while files changed under it is looked at again in that light.
 
+use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::{Epoch, LogError, TxOffset};
+use super::chain::{Chain, Check, Link, Step};
+use super::error::{Evidence, LogError};
+use super::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
+use super::records::{self, Transactions};
+use super::seek::seek;
+use super::shared::{LiveFile, Segment, Shared};
+use super::source::OpenFile;
+use super::{Epoch, TxOffset};
+use crate::codec::{ByteOffset, Defect, Value};
 
 /// What a reader may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +35,7 @@ pub enum ReadScope {
 #[derive(Clone, Copy, Debug)]
 pub struct Commit<'a> {
     first: TxOffset,
-    count: u32,
+    end: TxOffset,
     epoch: Epoch,
     payload: &'a [u8],
 }
@@ -30,34 +48,18 @@ impl<'a> Commit<'a> {
 
     /// Its transactions' offsets.
     pub fn range(&self) -> Range<TxOffset> {
-        todo!()
+        self.first..self.end
     }
 
-    /// The epoch of the segment it is in.
+    /// The epoch of the segment it is in. After a recovery that may be a later one than it was
+    /// acknowledged in.
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
     /// Its transactions in order.
     pub fn transactions(&self) -> Transactions<'a> {
-        let _ = (self.count, self.payload);
-        todo!()
-    }
-}
-
-/// The transactions of a commit: offset and record.
-#[derive(Clone, Debug)]
-pub struct Transactions<'a> {
-    rest: &'a [u8],
-    next: TxOffset,
-}
-
-impl<'a> Iterator for Transactions<'a> {
-    type Item = (TxOffset, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let _ = (self.rest, self.next);
-        todo!()
+        Transactions::new(self.payload, self.first)
     }
 }
 
@@ -70,24 +72,321 @@ pub enum Entry<'a> {
     Lost(Range<TxOffset>),
 }
 
+/// Where an entry of the log stands, without its bytes.
+enum Found {
+    Commit(FrameHeader),
+    Lost(Range<TxOffset>),
+}
+
+/// The segment that a reader is in.
+#[derive(Debug)]
+struct Open {
+    segment: Arc<Segment>,
+    file: Arc<OpenFile>,
+    chain: Chain,
+    /// How far it may be read, as of the last look.
+    limit: ByteOffset,
+}
+
 /// Reads commits in order. It sees commits that become visible while it reads.
 #[derive(Debug)]
-pub struct Reader {}
+pub struct Reader {
+    shared: Arc<Shared>,
+    scope: ReadScope,
+    position: TxOffset,
+    generation: u64,
+    open: Option<Open>,
+}
 
 impl Reader {
+    /// A reader that starts with the commit which holds `from`.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        from: TxOffset,
+        scope: ReadScope,
+    ) -> Result<Self, LogError> {
+        let (oldest, next, generation) = {
+            let state = shared.state.lock();
+            (
+                state.oldest,
+                state.visible.tx,
+                state.truncations.len() as u64,
+            )
+        };
+        let asked = from;
+        if asked < oldest {
+            return Err(LogError::HistoryGone { asked, oldest });
+        }
+        if asked > next {
+            return Err(LogError::BeyondEnd { asked, next });
+        }
+        Ok(Self {
+            shared,
+            scope,
+            position: from,
+            generation,
+            open: None,
+        })
+    }
+
     /// The next commit or lost range; none at the visible end (more may come later).
+    ///
+    /// # Errors
+    /// [`LogError::Corrupt`] and [`LogError::Io`] stay; [`LogError::Truncated`] and
+    /// [`LogError::HistoryGone`] mean that the reader is of no more use.
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, LogError> {
-        todo!()
+        let Some(found) = self.advance()? else {
+            return Ok(None);
+        };
+        Ok(Some(match found {
+            Found::Lost(range) => Entry::Lost(range),
+            Found::Commit(header) => Entry::Commit(self.commit(&header)),
+        }))
     }
 
     /// The next commit. A lost range is the error [`LogError::Lost`], once; the next call goes on
     /// behind it.
+    ///
+    /// # Errors
+    /// As [`next_entry`](Self::next_entry).
     pub fn next_commit(&mut self) -> Result<Option<Commit<'_>>, LogError> {
-        todo!()
+        let header = self.find_commit()?;
+        Ok(header.map(|header| self.commit(&header)))
+    }
+
+    /// As [`next_commit`](Self::next_commit); the commit is then in the buffer.
+    pub(crate) fn find_commit(&mut self) -> Result<Option<FrameHeader>, LogError> {
+        match self.advance()? {
+            None => Ok(None),
+            Some(Found::Lost(range)) => Err(LogError::Lost {
+                from: range.start,
+                to: range.end,
+            }),
+            Some(Found::Commit(header)) => Ok(Some(header)),
+        }
     }
 
     /// The offset of the transaction after the last one read.
     pub fn position(&self) -> TxOffset {
-        todo!()
+        self.position
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn scope(&self) -> ReadScope {
+        self.scope
+    }
+
+    /// Whether the history was cut since the last look.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.shared.generation() != self.generation
+    }
+
+    /// The commit that was just found, which is still in the buffer.
+    pub(crate) fn commit(&self, header: &FrameHeader) -> Commit<'_> {
+        let payload = self.open.as_ref().map(|open| open.chain.payload());
+        Commit {
+            first: header.first,
+            end: self.position,
+            epoch: header.epoch,
+            payload: payload.unwrap_or_default(),
+        }
+    }
+
+    /// Goes to the next entry.
+    fn advance(&mut self) -> Result<Option<Found>, LogError> {
+        self.check_generation()?;
+        if self.position >= self.shared.frontier(self.scope) {
+            return Ok(None);
+        }
+        match self.step() {
+            Ok(found) => Ok(found),
+            Err(error) => {
+                // Files that a truncation or retention changed under us show as damage.
+                self.check_generation()?;
+                self.check_oldest(error).map(|()| None)
+            }
+        }
+    }
+
+    /// Whether the history below was cut.
+    fn check_generation(&mut self) -> Result<(), LogError> {
+        if self.shared.generation() == self.generation {
+            return Ok(());
+        }
+        let state = self.shared.state.lock();
+        let seen = usize::try_from(self.generation).unwrap_or(usize::MAX);
+        let at = state
+            .truncations
+            .get(seen..)
+            .unwrap_or_default()
+            .iter()
+            .min()
+            .copied();
+        let position = self.position;
+        if let Some(at) = at.filter(|at| *at < position) {
+            return Err(LogError::Truncated { position, at });
+        }
+        self.generation = state.truncations.len() as u64;
+        drop(state);
+        // The position is still part of the history, the file perhaps not.
+        self.open = None;
+        Ok(())
+    }
+
+    /// Whether what was to be read next is gone on purpose.
+    fn check_oldest(&self, error: LogError) -> Result<(), LogError> {
+        let is_retired = match &error {
+            LogError::Corrupt { .. } => true,
+            LogError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        };
+        let (asked, oldest) = (self.position, self.shared.state.lock().oldest);
+        if is_retired && asked < oldest {
+            return Err(LogError::HistoryGone { asked, oldest });
+        }
+        Err(error)
+    }
+
+    fn step(&mut self) -> Result<Option<Found>, LogError> {
+        loop {
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => self.enter()?,
+            };
+            let file = LiveFile {
+                shared: &self.shared,
+                segment: &open.segment,
+                file: &open.file,
+            };
+            let step = open.chain.step(&file, open.limit, Check::Payload)?;
+            let header = match step {
+                Step::Frame(header) => header,
+                Step::Break(defect) => {
+                    let error = damaged(&open.segment, defect);
+                    self.open = Some(open);
+                    return Err(error);
+                }
+                Step::End => {
+                    // More became visible, or the segment was sealed; else go on in the next.
+                    let limit = self.limit(&open.segment);
+                    let is_more = limit.is_some_and(|limit| limit > open.limit);
+                    if let Some(limit) = limit.filter(|_| is_more) {
+                        self.open = Some(Open { limit, ..open });
+                        continue;
+                    }
+                    let next = open.chain.link().next;
+                    if next != self.position || !self.is_followed(&open.segment, next) {
+                        return Err(damaged(&open.segment, ends_early(&open, self.position)));
+                    }
+                    continue;
+                }
+            };
+            let end = open.chain.link().next;
+            let start = self.position;
+            let checked = match header.kind {
+                FrameKind::Commit => check_records(&open, &header),
+                _ => Ok(()),
+            };
+            self.open = Some(open);
+            checked?;
+            if end <= start {
+                // A mark.
+                continue;
+            }
+            self.position = end;
+            return Ok(Some(match header.kind {
+                FrameKind::Commit => Found::Commit(header),
+                _ => Found::Lost(start.max(header.first)..end),
+            }));
+        }
+    }
+
+    /// Opens the segment that holds the position.
+    fn enter(&self) -> Result<Open, LogError> {
+        let (segment, oldest) = {
+            let state = self.shared.state.lock();
+            let active = &state.active.segment;
+            let sealed = state.sealed.range(..=self.position).next_back();
+            let sealed = sealed.filter(|_| self.position < active.header.first);
+            (
+                sealed.map_or(active, |(_, sealed)| &sealed.segment).clone(),
+                state.oldest,
+            )
+        };
+        let asked = self.position;
+        if asked < oldest {
+            return Err(LogError::HistoryGone { asked, oldest });
+        }
+        let file = self.shared.open_segment(&segment)?;
+        let limit = self.limit(&segment).ok_or_else(|| {
+            // Retired or superseded since.
+            LogError::HistoryGone {
+                asked,
+                oldest: self.shared.state.lock().oldest,
+            }
+        })?;
+        let chain = if asked == segment.header.first {
+            Chain::new(segment.identity(), Link::start(&segment.header))
+        } else {
+            seek(&self.shared, &segment, &file, limit, asked)?
+        };
+        Ok(Open {
+            segment,
+            file,
+            chain,
+            limit,
+        })
+    }
+
+    /// How far a segment may be read; none if it is no longer part of the log.
+    fn limit(&self, segment: &Arc<Segment>) -> Option<ByteOffset> {
+        let state = self.shared.state.lock();
+        if state.active.segment.is(segment) {
+            return Some(match self.scope {
+                ReadScope::Visible => state.visible.at,
+                ReadScope::Synced => state.durable.at,
+            });
+        }
+        let sealed = state.sealed.get(&segment.header.first)?;
+        sealed.segment.is(segment).then_some(sealed.len)
+    }
+
+    /// Whether another segment starts with `next`.
+    fn is_followed(&self, segment: &Segment, next: TxOffset) -> bool {
+        let state = self.shared.state.lock();
+        next > segment.header.first
+            && (state.active.segment.header.first == next || state.sealed.contains_key(&next))
+    }
+}
+
+fn check_records(open: &Open, header: &FrameHeader) -> Result<(), LogError> {
+    let payload = open.chain.payload();
+    let at = open
+        .chain
+        .link()
+        .at
+        .get()
+        .saturating_sub(header.frame_bytes());
+    let at = ByteOffset::new(at).plus(FRAME_HEADER_BYTES as u64);
+    records::check(payload, header.tx_count, at).map_err(|defect| damaged(&open.segment, defect))
+}
+
+fn damaged(segment: &Segment, defect: Defect) -> LogError {
+    let corrupt = defect.in_file(segment.name.as_str());
+    LogError::Corrupt {
+        corrupt,
+        evidence: Evidence::InUse,
+    }
+}
+
+fn ends_early(open: &Open, position: TxOffset) -> Defect {
+    Defect {
+        at: open.chain.link().at,
+        field: "end of the segment",
+        expected: Value::Number(position.get()),
+        found: Value::Number(open.chain.link().next.get()),
     }
 }

@@ -1,0 +1,59 @@
+use super::*;
+
+fn header() -> SegmentHeader {
+    SegmentHeader {
+        version: FORMAT_VERSION,
+        compat: 1,
+        ro_compat: 2,
+        incompat: 4,
+        flags: SegmentFlags::FORK,
+        log_id: LogId::new([7; 16]),
+        first: TxOffset::new(11),
+        oldest: TxOffset::new(12),
+        durable_through: TxOffset::new(13),
+        epoch: Epoch::new(14),
+        chain: 15,
+        durable_bytes: 16,
+    }
+}
+
+#[test]
+fn what_is_encoded_is_decoded() {
+    assert_eq!(SegmentHeader::decode(&header().encode()), Ok(header()));
+    let longer = [&header().encode()[..], &[1, 2, 3]].concat();
+    assert_eq!(SegmentHeader::decode(&longer), Ok(header()));
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    let bytes = header().encode();
+    for bit in 0..SEGMENT_HEADER_BYTES * 8 {
+        let mut damaged = bytes;
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let problem = SegmentHeader::decode(&damaged).unwrap_err();
+        assert!(
+            matches!(problem, HeaderProblem::Defect(_)),
+            "bit {bit}: {problem:?}"
+        );
+    }
+}
+
+#[test]
+fn every_shorter_prefix_is_refused() {
+    let bytes = header().encode();
+    for len in 0..SEGMENT_HEADER_BYTES {
+        assert!(SegmentHeader::decode(&bytes[..len]).is_err(), "{len} bytes");
+    }
+}
+
+#[test]
+fn a_version_is_told_only_by_a_whole_header() {
+    let newer = SegmentHeader {
+        version: 2,
+        ..header()
+    };
+    assert_eq!(
+        SegmentHeader::decode(&newer.encode()),
+        Err(HeaderProblem::UnknownVersion(2))
+    );
+}

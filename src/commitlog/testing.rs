@@ -1,0 +1,138 @@
+//! What the tests of this module share: a scratch directory and its files.
+
+use std::path::Path;
+
+use blackstart_vfs::{Env, FileExt, OpenOptions};
+
+use super::{Durability, Log, LogError, LogOptions, ReadOnlyLog, Reader, RecoveryReport, TxOffset};
+
+/// A directory of its own.
+pub(crate) struct Scratch {
+    pub env: Env,
+    dir: tempfile::TempDir,
+}
+
+impl Scratch {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self {
+            env: Env::os(dir.path()),
+            dir,
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        let entries = self
+            .env
+            .fs()
+            .read_dir(Path::new(""))
+            .expect("the directory can be listed");
+        let names = entries
+            .into_iter()
+            .map(|entry| entry.name.into_string().expect("text"));
+        names.filter(|name| name != "lock").collect()
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        let file = self
+            .env
+            .fs()
+            .open(Path::new(name), OpenOptions::new().read());
+        let file = file.expect("the file exists");
+        let mut bytes = vec![0; file.len().expect("a length") as usize];
+        file.read_exact_at(&mut bytes, 0)
+            .expect("the file can be read");
+        bytes
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        let options = OpenOptions::new().write().create().truncate();
+        let file = self
+            .env
+            .fs()
+            .open(Path::new(name), options)
+            .expect("the file can be made");
+        file.write_all_at(bytes, 0)
+            .expect("the file can be written");
+    }
+
+    pub fn remove(&self, name: &str) {
+        self.env
+            .fs()
+            .remove_file(Path::new(name))
+            .expect("the file exists");
+    }
+
+    /// Changes the bytes of a file.
+    pub fn edit(&self, name: &str, edit: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = self.read(name);
+        edit(&mut bytes);
+        self.write(name, &bytes);
+    }
+
+    pub fn open(&self) -> (Log, RecoveryReport) {
+        self.open_with(options()).expect("the log opens")
+    }
+
+    pub fn open_with(&self, options: LogOptions) -> Result<(Log, RecoveryReport), LogError> {
+        Log::open(&self.env, "", options)
+    }
+
+    pub fn error(&self) -> LogError {
+        match self.open_with(options()) {
+            Ok((_, report)) => panic!("the log should not open: {report:?}"),
+            Err(error) => error,
+        }
+    }
+
+    /// All records, by a read-only look.
+    pub fn records(&self) -> Vec<String> {
+        let (log, _) = ReadOnlyLog::open(&self.env, "", options()).expect("the log can be read");
+        read(
+            log.reader(log.oldest())
+                .expect("the oldest transaction is there"),
+        )
+    }
+}
+
+/// Small segments, no size ahead: files that a test can reason about.
+pub(crate) fn options() -> LogOptions {
+    LogOptions::new()
+        .create(true)
+        .segment_bytes_max(4096)
+        .size_ahead_bytes(0)
+}
+
+/// The records of commits up to the visible end.
+pub(crate) fn read(mut reader: Reader) -> Vec<String> {
+    let mut records = Vec::new();
+    loop {
+        match reader.next_commit() {
+            Ok(None) => return records,
+            Ok(Some(commit)) => {
+                for (tx_offset, record) in commit.transactions() {
+                    let record = String::from_utf8_lossy(record);
+                    records.push(format!("{tx_offset}:{record}"));
+                }
+            }
+            Err(LogError::Lost { from, to }) => records.push(format!("lost {from}..{to}")),
+            Err(error) => panic!("{error}: {:?}", records.last()),
+        }
+    }
+}
+
+/// Commits one record for each name.
+pub(crate) fn commit(log: &Log, names: &[&str]) {
+    for name in names {
+        log.commit(&[name], Durability::Synced)
+            .expect("the commit succeeds");
+    }
+}
+
+pub(crate) fn tx(number: u64) -> TxOffset {
+    TxOffset::new(number)
+}
