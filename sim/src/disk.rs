@@ -1,1 +1,50 @@
-//! The simulated disk.
+//! The simulated disk: what a program sees, and what may survive a crash.
+//!
+//! Two halves that never mix. The *live* half ([`SimFs`]) holds what the program sees and appends
+//! every effect to a [`Trace`]. The *crash* half ([`CrashModel`]) reads a trace up to a cut, keeps
+//! what is durable and what is pending, and builds [`Image`]s of what a disk may hold after the
+//! crash. One run therefore gives every cut and every image.
+//!
+//! Invariants:
+//! - \[I1\] Only a sync makes an effect durable; what else a [`Profile`] promises is order.
+//! - \[I2\] A call costs the same whatever is pending and however many files there are.
+//! - \[I3\] An image depends on the trace, the cut and the [`Survivors`] alone.
+//! - \[I4\] Every image that is built is legal under the profile: wishes are projected.
+//!
+//! The rules, their sources and what is not modelled: docs/FAULTS.md.
+
+mod build;
+mod config;
+mod crash;
+mod damage;
+mod draw;
+mod enumerate;
+mod fault;
+mod gate;
+mod hash;
+mod image;
+mod inject;
+mod live;
+mod names;
+mod page;
+mod pending;
+mod resolve;
+mod simfs;
+mod survivors;
+mod trace;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{DiskConfig, Profile};
+pub use crash::{CrashKind, CrashModel};
+pub use draw::draw_survivors;
+pub use enumerate::{Budget, enumerate, legal_images_log2};
+pub use fault::{Errno, Fault, FaultRule, LedgerEntry, Promise, SyncFailure, Trigger};
+pub use gate::{Gate, NoGate};
+pub use image::Image;
+pub use inject::FaultBuilder;
+pub use simfs::SimFs;
+pub use survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
+pub use trace::Trace;

@@ -1,5 +1,27 @@
 //! Deterministic simulation testing for storage software.
+#![deny(unsafe_code)]
+
+pub mod any;
 pub mod call;
+pub mod campaign;
+pub mod case;
+pub mod cli;
 pub mod disk;
+pub mod draw;
+pub mod explore;
+pub mod failure;
+mod generate;
+pub mod marks;
 mod quiet;
+pub mod report;
+pub mod run;
+pub mod scenario;
 pub mod sched;
+pub mod shrink;
+mod stopwatch;
+
+pub use any::{AnyScenario, Registered};
+pub use campaign::{Campaign, CampaignOptions};
+pub use disk::Promise;
+pub use failure::Failure;
+pub use scenario::{Ctx, Scenario, Step};

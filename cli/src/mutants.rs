@@ -1,0 +1,121 @@
+//! `blackstart sim mutants`: does the simulator find the bugs that were planted for it?
+//!
+//! The catalogue is a directory of small patches (`scenarios/mutants/<scenario>/<name>.ron`). All
+//! of them are applied to one copy of the source tree, each behind a run-time switch that only
+//! the copy has; the copy is built once, and a campaign is run with each switch. The shipped
+//! product holds no switches.
+//!
+//! Invariants:
+//! - \[I1\] A real bug that is not found fails the command; so does a harmless patch that is
+//!   "found": a catalogue that cannot fail proves nothing.
+//! - \[I2\] A patch that no longer fits the source is an error, not a skip.
+
+mod catalogue;
+mod copy;
+mod outcome;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use blackstart_sim::cli::{Exit, say};
+use clap::Args;
+
+use catalogue::{Catalogue, Mutant};
+use outcome::Outcome;
+
+/// `sim mutants`.
+#[derive(Debug, Args)]
+pub(crate) struct MutantsArgs {
+    /// Only this scenario's bugs
+    scenario: Option<String>,
+    /// Only the bugs whose names contain this
+    #[arg(long)]
+    name: Option<String>,
+    /// Threads of each campaign
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// The source tree
+    #[arg(long, default_value = ".")]
+    source: PathBuf,
+    /// Print one JSON object per bug
+    #[arg(long)]
+    json: bool,
+    /// Keep the shrunken case of each bug that is found in this directory
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+/// Why the catalogue can't be run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MutantsError {
+    #[error("{path}: {reason}")]
+    Catalogue { path: String, reason: String },
+    #[error("{path}: {source}")]
+    Io { path: String, source: std::io::Error },
+    #[error(
+        "{patch}: the text to be replaced stands {count} times in {file}, expected once:\n{find}"
+    )]
+    DoesNotFit { patch: String, file: String, count: usize, find: String },
+    #[error("the patched copy does not build:\n{stderr}")]
+    Build { stderr: String },
+    #[error("{name}: the campaign gave no report: {reason}")]
+    Campaign { name: String, reason: String },
+}
+
+impl MutantsError {
+    fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.display().to_string(), source }
+    }
+}
+
+/// Runs the catalogue.
+pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
+    let catalogue = Catalogue::load(&args.source, args.scenario.as_deref())?;
+    let wanted: Vec<&Mutant> = catalogue
+        .mutants
+        .iter()
+        .filter(|mutant| args.name.as_ref().is_none_or(|part| mutant.name.contains(part)))
+        .collect();
+    if wanted.is_empty() {
+        let path = catalogue.path.display().to_string();
+        return Err(MutantsError::Catalogue { path, reason: "no such planted bug".to_owned() });
+    }
+    let tree = args.source.join("target/mutants/tree");
+    copy::patched(&args.source, &tree, &catalogue)?;
+    let binary = build(&args.source, &tree)?;
+    let mut is_good = true;
+    for mutant in wanted {
+        let outcome = Outcome::of(&binary, mutant, args)?;
+        is_good &= outcome.is_good(mutant);
+        if args.json {
+            say(&format!("{}\n", outcome.json(mutant)));
+        } else {
+            say(&outcome.line(mutant));
+        }
+    }
+    if !args.json {
+        say(if is_good {
+            "every planted bug is found, and the harmless patch is not\n"
+        } else {
+            "the simulator has a hole, or the harmless patch is not harmless\n"
+        });
+    }
+    Ok(if is_good { Exit::Fine } else { Exit::Failure })
+}
+
+/// Builds the copy; its output directory is kept, so that a second run is quick.
+fn build(source: &Path, tree: &Path) -> Result<PathBuf, MutantsError> {
+    let target = source.join("target/mutants/build");
+    let output = Command::new("cargo")
+        .args(["build", "--release", "--locked", "--bin", "blackstart", "--manifest-path"])
+        .arg(tree.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .output()
+        .map_err(|error| MutantsError::io(Path::new("cargo"), error))?;
+    if output.status.success() {
+        return Ok(target.join("release/blackstart"));
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(MutantsError::Build { stderr })
+}

@@ -1,0 +1,98 @@
+//! The planted bugs as they are kept in the source tree.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::MutantsError;
+
+/// One planted bug.
+#[derive(Clone, Debug)]
+pub(super) struct Mutant {
+    pub scenario: String,
+    pub name: String,
+    pub patch: Patch,
+}
+
+/// The text of a patch file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Patch {
+    /// What the mistake is, and who made it.
+    pub about: String,
+    /// It changes nothing that matters, and must not be found.
+    #[serde(default)]
+    pub harmless: bool,
+    /// Within how many cases it must be found.
+    pub cases_max: u64,
+    /// The changes. In the replacement, `planted()` is the switch.
+    pub edits: Vec<Edit>,
+}
+
+/// One change of a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Edit {
+    pub file: String,
+    pub find: String,
+    pub replace: String,
+}
+
+/// All planted bugs, sorted by scenario and name.
+pub(super) struct Catalogue {
+    pub path: PathBuf,
+    pub mutants: Vec<Mutant>,
+}
+
+impl Catalogue {
+    /// Reads the catalogue of a source tree.
+    pub fn load(source: &Path, scenario: Option<&str>) -> Result<Self, MutantsError> {
+        let path = source.join("scenarios/mutants");
+        let mut mutants = Vec::new();
+        for directory in entries(&path)? {
+            let name = file_stem(&directory);
+            if directory.is_dir() && scenario.is_none_or(|wanted| wanted == name) {
+                for file in entries(&directory)? {
+                    mutants.push(load_one(&name, &file)?);
+                }
+            }
+        }
+        if mutants.is_empty() {
+            return Err(MutantsError::Catalogue {
+                path: path.display().to_string(),
+                reason: "no planted bugs for this scenario".to_owned(),
+            });
+        }
+        Ok(Self { path, mutants })
+    }
+}
+
+fn load_one(scenario: &str, file: &Path) -> Result<Mutant, MutantsError> {
+    let text = read(file)?;
+    let patch: Patch = ron::from_str(&text).map_err(|error| MutantsError::Catalogue {
+        path: format!("{}:{}", file.display(), error.span.start.line),
+        reason: error.code.to_string(),
+    })?;
+    Ok(Mutant { scenario: scenario.to_owned(), name: file_stem(file), patch })
+}
+
+fn file_stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a source-tree command works on real files")]
+pub(super) fn read(path: &Path) -> Result<String, MutantsError> {
+    std::fs::read_to_string(path).map_err(|error| MutantsError::io(path, error))
+}
+
+/// The entries of a directory, sorted.
+#[expect(clippy::disallowed_methods, reason = "a source-tree command works on real files")]
+pub(super) fn entries(path: &Path) -> Result<Vec<PathBuf>, MutantsError> {
+    let listing = std::fs::read_dir(path).map_err(|error| MutantsError::io(path, error))?;
+    let mut entries = Vec::new();
+    for entry in listing {
+        entries.push(entry.map_err(|error| MutantsError::io(path, error))?.path());
+    }
+    entries.sort();
+    Ok(entries)
+}

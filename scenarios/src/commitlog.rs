@@ -1,0 +1,106 @@
+//! The commit log under crashes and faults.
+//!
+//! One to three clients append, sync, rotate, cut and retire history, close and reopen; every
+//! opening reads everything back and hands it to the model. Every record carries a token of its
+//! own, so that the model recognizes what it reads without asking the log.
+//!
+//! Invariants:
+//! - \[I1\] The model ([`model`], [`oracle`]) shares no code with the log: it knows tokens, offsets
+//!   as numbers, and what was promised.
+//! - \[I2\] An error of the log is excusable only if a fault has struck ([`Ctx::faults_struck`]).
+
+mod check;
+mod drive;
+mod history;
+mod model;
+mod op;
+mod oracle;
+mod payload;
+
+#[cfg(test)]
+mod tests;
+
+use blackstart_sim::disk::CrashKind;
+use blackstart_sim::draw::Draw;
+use blackstart_sim::{Ctx, Failure, Scenario, Step};
+
+pub use history::{Event, Found, Opened};
+pub use model::Model;
+pub use op::{Config, Level, Op};
+
+/// The scenario `commitlog`.
+#[derive(Clone, Copy, Debug)]
+pub struct CommitLog;
+
+impl Scenario for CommitLog {
+    type Config = Config;
+    type Op = Op;
+    type Event = Event;
+    type Model = Model;
+
+    fn name(&self) -> &'static str {
+        "commitlog"
+    }
+
+    fn about(&self) -> &'static str {
+        "the commit log: append, sync, rotate, retain, truncate, reopen, with crashes anywhere"
+    }
+
+    fn marks(&self) -> &'static [&'static str] {
+        &[
+            "!created",
+            "!opened clean",
+            "!opened with a torn tail",
+            "!several segments at opening",
+            "!unfinished file removed at opening",
+            "!unacknowledged commit survived",
+            "!acknowledged commit lost below its level",
+            "!retired a segment",
+            "!truncated history",
+            "!poisoned",
+            "!no space, went on",
+            "!typed error",
+            "!damage reported",
+            "!commits of several clients",
+            "read while writing",
+            "followed",
+            "dropped bytes excused by damage",
+        ]
+    }
+
+    fn files(&self) -> &'static [&'static str] {
+        &["*.log", "*"]
+    }
+
+    fn config(&self, draw: &mut Draw<'_>) -> Config {
+        Config::draw(draw)
+    }
+
+    fn steps(&self, draw: &mut Draw<'_>, config: &Config) -> Vec<Step<Op>> {
+        op::steps(draw, config)
+    }
+
+    fn verification(&self, _config: &Config) -> Vec<Step<Op>> {
+        op::verification()
+    }
+
+    fn simpler(&self, op: &Op) -> Vec<Op> {
+        op.simpler()
+    }
+
+    fn model(&self, _config: &Config) -> Model {
+        Model::default()
+    }
+
+    fn apply(&self, model: &mut Model, event: &Event) -> Result<(), Failure> {
+        model.apply(event)
+    }
+
+    fn crash(&self, model: &mut Model, kind: CrashKind) {
+        model.crash(kind);
+    }
+
+    fn run(&self, ctx: &Ctx<Self>) -> Result<(), Failure> {
+        drive::run(ctx)
+    }
+}

@@ -1,0 +1,108 @@
+//! What happens in a run, as the model sees it: plain numbers.
+
+use std::ops::Range;
+
+use blackstart_sim::Promise;
+
+use super::op::Level;
+
+/// One transaction that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its offset.
+    pub offset: u64,
+    /// The epoch it was written in.
+    pub epoch: u32,
+    /// Its token; none if its bytes are not those of any record.
+    pub token: Option<u64>,
+}
+
+/// Everything that an opening showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The oldest offset that is kept, as the log says.
+    pub oldest: u64,
+    /// The next offset, as the log says.
+    pub next: u64,
+    /// All transactions, read back.
+    pub found: Vec<Found>,
+    /// Bytes that were dropped and reported.
+    pub bytes_dropped: u64,
+    /// What is promised, given the faults so far.
+    pub promise: Promise,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A client hands in a commit of these tokens.
+    Submitted {
+        /// The tokens of its records, in order.
+        tokens: Range<u64>,
+    },
+    /// The commit was acknowledged.
+    Acked {
+        /// Its tokens.
+        tokens: Range<u64>,
+        /// The offset of its first transaction.
+        first: u64,
+        /// The epoch that the acknowledgement names.
+        epoch: u32,
+        /// How durable it was promised to be.
+        level: Level,
+    },
+    /// The commit was refused, and will never be in the log.
+    Refused {
+        /// Its tokens.
+        tokens: Range<u64>,
+    },
+    /// The commit failed with an error that leaves its fate open.
+    Failed {
+        /// Its tokens.
+        tokens: Range<u64>,
+    },
+    /// Everything acknowledged before this offset is now at least this durable.
+    Through {
+        /// The offset.
+        offset: u64,
+        /// How durable.
+        level: Level,
+    },
+    /// Retirement up to this offset begins; it may take effect from now on.
+    RetainBegan {
+        /// No transaction from here on may go.
+        offset: u64,
+    },
+    /// Retirement has returned.
+    Retained {
+        /// The oldest offset that is kept.
+        oldest: u64,
+    },
+    /// The history is being cut at this offset.
+    TruncateBegan {
+        /// The first transaction that goes.
+        offset: u64,
+    },
+    /// The cut has returned.
+    Truncated {
+        /// The first transaction that is gone.
+        offset: u64,
+    },
+    /// The cut was refused: nothing happened.
+    TruncateRefused,
+    /// The log was opened and everything read.
+    Opened(Opened),
+    /// The log was closed in order.
+    Closed,
+    /// The log was left without closing, as by the end of the process.
+    Abandoned,
+    /// A reader read these.
+    Read {
+        /// What it read.
+        found: Vec<Found>,
+        /// Where it began.
+        from: u64,
+        /// It must show everything below this.
+        acked_through: u64,
+    },
+}

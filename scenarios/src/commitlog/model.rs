@@ -1,0 +1,212 @@
+//! What is known of the log: which tokens at which offsets, and how sure that is.
+//!
+//! The model is a map from offset to token, a list of commits whose fate is open, and three
+//! numbers: what must survive a kill, what must survive a loss of power, and what the next opening
+//! must therefore show. Judging an opening is done in [`super::oracle`].
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use blackstart_sim::Failure;
+use blackstart_sim::disk::CrashKind;
+
+use super::history::Event;
+use super::op::Level;
+use super::{check, oracle};
+
+/// A transaction that was acknowledged or shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub token: u64,
+    /// The first token of its commit and the number of its records.
+    pub commit: (u64, u64),
+}
+
+/// A commit that was handed in, and neither acknowledged nor refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unsettled {
+    pub tokens: Range<u64>,
+    /// Every transaction below this was acknowledged before it was handed in.
+    pub after: u64,
+    /// Everything below this was durable before it was handed in.
+    pub synced_before: u64,
+}
+
+/// What is known of the log.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub(super) entries: BTreeMap<u64, Entry>,
+    /// The oldest offset that is kept.
+    pub(super) oldest: u64,
+    pub(super) os_through: u64,
+    pub(super) synced_through: u64,
+    /// Everything below this was durable before a frame was written that is durable too, so that
+    /// its loss can be told from a torn write.
+    pub(super) vouched_through: u64,
+    /// What the next opening must show.
+    pub(super) required: u64,
+    pub(super) unsettled: Vec<Unsettled>,
+    /// A retirement that has begun may take the oldest offset up to here.
+    pub(super) retain: Option<u64>,
+    /// A cut that has begun and not returned.
+    pub(super) truncate: Option<u64>,
+    /// Every pair of epoch and offset that was durable or shown, with its token: for ever.
+    pub(super) shown: BTreeMap<(u32, u64), u64>,
+    /// The next token; every record of a run's whole life gets its own.
+    pub(super) token_next: u64,
+    /// What the last opening did, for the marks of coverage.
+    pub(super) survived_unacknowledged: bool,
+    pub(super) lost_acknowledged: bool,
+}
+
+impl Model {
+    /// The offset after the last acknowledged transaction.
+    pub(super) fn end(&self) -> u64 {
+        self.entries.last_key_value().map_or(self.oldest, |(offset, _)| offset + 1)
+    }
+
+    /// Takes tokens for a commit of `count` records.
+    pub(super) fn tokens(&self, count: u64) -> Range<u64> {
+        self.token_next..self.token_next + count
+    }
+
+    /// The offset at which the commit `commits` before the end begins.
+    pub(super) fn boundary_back(&self, commits: u32) -> u64 {
+        let mut at = self.end();
+        for _ in 0..commits {
+            let Some((_, last)) = self.entries.range(..at).next_back() else { break };
+            let (first_token, _) = last.commit;
+            let begins = |entry: &Entry| entry.token == first_token;
+            let first = self.entries.range(..at).rev().find(|(_, entry)| begins(entry));
+            at = first.map_or(self.oldest, |(&offset, _)| offset);
+        }
+        at
+    }
+
+    /// Folds an event in.
+    pub(super) fn apply(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Submitted { tokens } => self.submitted(tokens),
+            Event::Acked { tokens, first, epoch, level } => {
+                return self.acked(tokens, *first, *epoch, *level);
+            }
+            Event::Refused { tokens } => {
+                self.unsettled.retain(|unsettled| unsettled.tokens != *tokens);
+            }
+            Event::Failed { .. } | Event::TruncateRefused => {
+                if matches!(event, Event::TruncateRefused) {
+                    self.truncate = None;
+                }
+            }
+            Event::Through { offset, level } => self.through(*offset, *level),
+            Event::RetainBegan { offset } => {
+                self.retain = self.retain.max(Some(*offset));
+            }
+            Event::Retained { oldest } => return self.retained(*oldest),
+            Event::TruncateBegan { offset } => self.truncate = Some(*offset),
+            Event::Truncated { offset } => self.truncated(*offset),
+            Event::Opened(opened) => return oracle::opened(self, opened),
+            Event::Closed => {
+                self.through(self.end(), Level::Synced);
+                self.vouched_through = self.end();
+                self.required = self.end();
+            }
+            Event::Abandoned => self.crash(CrashKind::Kill),
+            Event::Read { found, from, acked_through } => {
+                return check::read(self, found, *from, *acked_through);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a crash leaves to be required.
+    pub(super) fn crash(&mut self, kind: CrashKind) {
+        self.required = match kind {
+            CrashKind::Power => self.synced_through,
+            CrashKind::Kill => self.os_through,
+        };
+    }
+
+    fn submitted(&mut self, tokens: &Range<u64>) {
+        self.token_next = self.token_next.max(tokens.end);
+        self.unsettled.push(Unsettled {
+            tokens: tokens.clone(),
+            after: self.end(),
+            synced_before: self.synced_through,
+        });
+    }
+
+    fn acked(
+        &mut self,
+        tokens: &Range<u64>,
+        first: u64,
+        epoch: u32,
+        level: Level,
+    ) -> Result<(), Failure> {
+        let Some(index) =
+            self.unsettled.iter().position(|unsettled| unsettled.tokens == *tokens)
+        else {
+            return Err(Failure::new("unknown outcomes", format!("{tokens:?} was settled before")));
+        };
+        let unsettled = self.unsettled.remove(index);
+        if first < unsettled.after {
+            return Err(Failure::new(
+                "durable prefix",
+                format!(
+                    "a commit got offset {first}, although all below {} were acknowledged before \
+                     it was handed in",
+                    unsettled.after
+                ),
+            ));
+        }
+        let commit = (tokens.start, tokens.end - tokens.start);
+        for (offset, token) in (first..).zip(tokens.clone()) {
+            if let Some(before) = self.entries.insert(offset, Entry { token, commit }) {
+                let message = format!(
+                    "offset {offset} was acknowledged for token {} and again for token {token}",
+                    before.token
+                );
+                return Err(Failure::new("identifiers", message));
+            }
+            if level == Level::Synced {
+                check::never_twice(self, epoch, offset, token)?;
+            }
+        }
+        self.through(first + commit.1, level);
+        if level == Level::Synced {
+            self.vouched_through = self.vouched_through.max(unsettled.synced_before);
+        }
+        Ok(())
+    }
+
+    fn through(&mut self, offset: u64, level: Level) {
+        if level >= Level::Os {
+            self.os_through = self.os_through.max(offset);
+        }
+        if level == Level::Synced {
+            self.synced_through = self.synced_through.max(offset);
+        }
+    }
+
+    fn retained(&mut self, oldest: u64) -> Result<(), Failure> {
+        let most = self.retain.unwrap_or(self.oldest).max(self.oldest);
+        if !(self.oldest..=most).contains(&oldest) {
+            return Err(Failure::new(
+                "no resurrection",
+                format!("retirement may keep from {} to {most}; it kept {oldest}", self.oldest),
+            ));
+        }
+        self.oldest = oldest;
+        self.entries = self.entries.split_off(&oldest);
+        Ok(())
+    }
+
+    fn truncated(&mut self, offset: u64) {
+        self.truncate = None;
+        self.entries.split_off(&offset);
+        // What is left is durable when a cut returns, and what is gone is required no more.
+        self.os_through = offset;
+        self.synced_through = offset;
+        self.vouched_through = self.vouched_through.min(offset);
+    }
+}

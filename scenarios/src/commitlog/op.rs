@@ -1,0 +1,167 @@
+//! What clients do, and how it is drawn.
+
+use blackstart_sim::Step;
+use blackstart_sim::draw::Draw;
+use serde::{Deserialize, Serialize};
+
+/// Options of the log under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `LogOptions::segment_bytes_max`.
+    pub segment_bytes_max: u64,
+    /// `LogOptions::buffer_bytes_max`.
+    pub buffer_bytes_max: u64,
+    /// `LogOptions::size_ahead_bytes`.
+    pub size_ahead_bytes: u64,
+    /// `LogOptions::spare_segments_max`.
+    pub spare_segments_max: u32,
+    /// `LogOptions::index_interval_bytes`.
+    pub index_interval_bytes: u64,
+}
+
+/// A level of durability; the log's own type is not part of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Level {
+    /// May die with the process.
+    Buffered,
+    /// Survives a kill.
+    Os,
+    /// Survives a loss of power.
+    Synced,
+}
+
+/// One operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Op {
+    /// Append one commit.
+    Append {
+        /// Transactions in it.
+        records: u32,
+        /// Bytes of each.
+        bytes: u32,
+        /// How durable it must be before it is acknowledged.
+        level: Level,
+    },
+    /// Make everything durable.
+    Sync,
+    /// Hand everything to the operating system.
+    Flush,
+    /// Begin a new segment.
+    Rotate,
+    /// Retire segments below the offset that is `back` transactions before the end.
+    Retain {
+        /// How far before the end.
+        back: u32,
+    },
+    /// Cut the last commits off.
+    Truncate {
+        /// How many commits.
+        commits: u32,
+    },
+    /// Close in order and open again; only by a lone client.
+    Reopen,
+    /// Drop the log without closing it and open again; only by a lone client.
+    Abandon,
+    /// Read from `back` transactions before the end.
+    Read {
+        /// How far before the end.
+        back: u32,
+    },
+    /// Open the log read-only beside the writer and read everything.
+    Peek,
+    /// Follow from the end while appending one synced commit.
+    Follow,
+}
+
+/// How often each kind of operation is drawn, before the swarm skews it.
+const WEIGHTS: [u32; 11] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2];
+/// The most operations of an era.
+const STEPS_MAX: u64 = 24;
+
+impl Config {
+    /// Draws small sizes, so that segments fill within a few operations.
+    pub(super) fn draw(draw: &mut Draw<'_>) -> Self {
+        Self {
+            segment_bytes_max: *draw.pick(&[512, 700, 1_024, 2_048, 4_096, 16_384]),
+            buffer_bytes_max: *draw.pick(&[1, 256, 1_024, 1 << 16]),
+            size_ahead_bytes: *draw.pick(&[0, 512, 4_096, 1 << 16]),
+            spare_segments_max: *draw.pick(&[0, 0, 1, 2]),
+            index_interval_bytes: *draw.pick(&[64, 512, 1 << 16]),
+        }
+    }
+}
+
+/// Draws the operations of one era.
+pub(super) fn steps(draw: &mut Draw<'_>, _config: &Config) -> Vec<Step<Op>> {
+    let weights = draw.swarm(&WEIGHTS);
+    let levels = draw.swarm(&[1, 1, 3]);
+    let client_count = *draw.pick(&[1, 1, 1, 2, 3]);
+    let step_count = draw.range(1..=STEPS_MAX);
+    let bytes_max = *draw.pick(&[8, 40, 200, 600, 3_000]);
+    let steps = (1..=step_count).map(|id| {
+        let op = draw_op(draw, &weights, &levels, bytes_max, client_count == 1);
+        let client = draw.below(client_count) as u32;
+        Step { id: id as u32, client, op }
+    });
+    steps.collect()
+}
+
+fn draw_op(
+    draw: &mut Draw<'_>,
+    weights: &[u32],
+    levels: &[u32],
+    bytes_max: u64,
+    is_alone: bool,
+) -> Op {
+    match draw.weighted(weights) {
+        1 => Op::Sync,
+        2 => Op::Flush,
+        3 => Op::Rotate,
+        4 => Op::Retain { back: draw.below(24) as u32 },
+        5 => Op::Truncate { commits: draw.below(4) as u32 },
+        6 if is_alone => Op::Reopen,
+        7 if is_alone => Op::Abandon,
+        8 => Op::Read { back: draw.below(24) as u32 },
+        9 => Op::Follow,
+        10 => Op::Peek,
+        _ => Op::Append {
+            records: *draw.pick(&[1, 1, 1, 2, 3, 7]),
+            bytes: draw.range(8..=bytes_max) as u32,
+            level: *[Level::Buffered, Level::Os, Level::Synced]
+                .get(draw.weighted(levels))
+                .unwrap_or(&Level::Synced),
+        },
+    }
+}
+
+/// After a crash: it takes a commit, closes, opens again, and takes another.
+pub(super) fn verification() -> Vec<Step<Op>> {
+    let append = Op::Append { records: 2, bytes: 24, level: Level::Synced };
+    let ops = [append, Op::Reopen, append];
+    (1u32..).zip(ops).map(|(id, op)| Step { id, client: 0, op }).collect()
+}
+
+impl Op {
+    /// Simpler forms, simplest first.
+    pub(super) fn simpler(&self) -> Vec<Self> {
+        match *self {
+            Self::Append { records, bytes, level } => {
+                let mut simpler = Vec::new();
+                if records > 1 {
+                    simpler.push(Self::Append { records: 1, bytes, level });
+                }
+                if bytes > 8 {
+                    simpler.push(Self::Append { records, bytes: 8, level });
+                    simpler.push(Self::Append { records, bytes: bytes / 2, level });
+                }
+                simpler
+            }
+            Self::Retain { back } if back > 0 => vec![Self::Retain { back: 0 }],
+            Self::Truncate { commits } if commits > 1 => vec![Self::Truncate { commits: 1 }],
+            Self::Read { back } if back > 0 => vec![Self::Read { back: 0 }],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Judges what an opening shows.
+//!
+//! | oracle | checked here |
+//! |---|---|
+//! | durable prefix | offsets without a gap; every acknowledged token at its offset; at least what the crash must leave |
+//! | atomic group | a commit is there whole or not at all |
+//! | unknown outcomes | a commit whose fate was open is there once, behind all that was acknowledged before it, or gone for ever |
+//! | no resurrection | what was retired, cut, refused or once found missing does not come back |
+//! | identifiers | no pair of epoch and offset names two records |
+//! | damage is reported | bytes are those of a record; a loss is excused only by reported damage that no later byte disproves |
+
+use std::collections::BTreeMap;
+
+use blackstart_sim::{Failure, Promise};
+
+use super::check;
+use super::history::{Found, Opened};
+use super::model::{Entry, Model};
+
+/// Judges an opening, and takes what it shows as settled.
+pub(super) fn opened(model: &mut Model, opened: &Opened) -> Result<(), Failure> {
+    bounds(opened)?;
+    let shown = if opened.promise == Promise::PrefixOnly {
+        known_tokens(model, opened)?
+    } else {
+        oldest(model, opened)?;
+        let shown = match_tokens(model, opened)?;
+        required(model, opened)?;
+        for item in &opened.found {
+            check::never_twice(model, item.epoch, item.offset, check::whole(item)?)?;
+        }
+        shown
+    };
+    settle(model, opened, shown);
+    Ok(())
+}
+
+/// What was read is what the log says it holds.
+fn bounds(opened: &Opened) -> Result<(), Failure> {
+    check::contiguous(&opened.found)?;
+    let first = opened.found.first().map_or(opened.oldest, |item| item.offset);
+    let end = opened.found.last().map_or(opened.oldest, |item| item.offset + 1);
+    if first == opened.oldest && end == opened.next {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "durable prefix",
+        format!(
+            "the log says it holds {}..{}, and reads as {first}..{end}",
+            opened.oldest, opened.next
+        ),
+    ))
+}
+
+/// Only a retirement that had begun moves the oldest offset, and never back.
+fn oldest(model: &Model, opened: &Opened) -> Result<(), Failure> {
+    let most = model.retain.unwrap_or(model.oldest).max(model.oldest);
+    if (model.oldest..=most).contains(&opened.oldest) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "no resurrection",
+        format!(
+            "the oldest offset is {}, expected {} to {most}",
+            opened.oldest, model.oldest
+        ),
+    ))
+}
+
+/// Every token stands where it was acknowledged, or belongs to a commit whose fate was open.
+fn match_tokens(model: &mut Model, opened: &Opened) -> Result<BTreeMap<u64, Entry>, Failure> {
+    let mut shown = BTreeMap::new();
+    let mut items = opened.found.iter();
+    while let Some(item) = items.next() {
+        let token = check::whole(item)?;
+        if let Some(entry) = model.entries.get(&item.offset).copied() {
+            if entry.token != token {
+                return Err(Failure::new(
+                    "durable prefix",
+                    format!(
+                        "offset {} was acknowledged for token {}, and holds token {token}",
+                        item.offset, entry.token
+                    ),
+                ));
+            }
+            shown.insert(item.offset, entry);
+            continue;
+        }
+        unacknowledged(model, item, token, &mut items, &mut shown)?;
+    }
+    match shown.last_key_value() {
+        Some((offset, entry)) if !check::ends_commit(entry) => Err(Failure::new(
+            "atomic group",
+            format!("the log ends at offset {offset}, inside a commit"),
+        )),
+        _ => Ok(shown),
+    }
+}
+
+/// A commit whose fate was open is there whole, once, and behind what came before it.
+fn unacknowledged<'f>(
+    model: &mut Model,
+    item: &Found,
+    token: u64,
+    items: &mut impl Iterator<Item = &'f Found>,
+    shown: &mut BTreeMap<u64, Entry>,
+) -> Result<(), Failure> {
+    let found = model.unsettled.iter().position(|commit| commit.tokens.start == token);
+    let Some(index) = found else {
+        return Err(Failure::new(
+            "no resurrection",
+            format!(
+                "offset {} holds token {token}, which no commit begins with that may be there",
+                item.offset
+            ),
+        ));
+    };
+    let commit = model.unsettled.remove(index);
+    if item.offset < commit.after {
+        return Err(Failure::new(
+            "durable prefix",
+            format!(
+                "token {token} stands at offset {}, before offset {} that was acknowledged \
+                 before it was handed in",
+                item.offset, commit.after
+            ),
+        ));
+    }
+    let count = commit.tokens.end - commit.tokens.start;
+    let entry = |token| Entry { token, commit: (commit.tokens.start, count) };
+    shown.insert(item.offset, entry(token));
+    for expected in commit.tokens.clone().skip(1) {
+        let next = items.next();
+        if next.and_then(|next| next.token) != Some(expected) {
+            return Err(Failure::new(
+                "atomic group",
+                format!("of a commit of {count} records, token {expected} is missing"),
+            ));
+        }
+        if let Some(next) = next {
+            shown.insert(next.offset, entry(expected));
+        }
+    }
+    model.survived_unacknowledged = true;
+    Ok(())
+}
+
+/// What the crash must leave is there.
+fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
+    if let Some(cut) = model.truncate {
+        // Either the cut took effect, or it did not: then everything is there.
+        if opened.next == cut || opened.next >= model.required {
+            return Ok(());
+        }
+        return Err(Failure::new(
+            "durable prefix",
+            format!(
+                "a cut at {cut} was interrupted: expected the end at {cut} or at least at {}, \
+                 found it at {}",
+                model.required, opened.next
+            ),
+        ));
+    }
+    if opened.next >= model.required {
+        return Ok(());
+    }
+    let excused = opened.promise == Promise::DamageReported && opened.bytes_dropped > 0;
+    if !excused {
+        return Err(Failure::new(
+            "durable prefix",
+            format!("everything below {} must be there; the end is {}", model.required, opened.next),
+        ));
+    }
+    if opened.next < model.vouched_through {
+        return Err(Failure::new(
+            "damage is reported",
+            format!(
+                "dropped from offset {} on, although later bytes show that all below {} was \
+                 durable",
+                opened.next, model.vouched_through
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// A disk that lied: nothing but known records, each whole.
+fn known_tokens(model: &Model, opened: &Opened) -> Result<BTreeMap<u64, Entry>, Failure> {
+    let mut shown = BTreeMap::new();
+    for item in &opened.found {
+        let token = check::whole(item)?;
+        if token >= model.token_next {
+            return Err(Failure::new(
+                "no resurrection",
+                format!("offset {} holds token {token}, which was never written", item.offset),
+            ));
+        }
+        let known = model.entries.get(&item.offset).copied().filter(|entry| entry.token == token);
+        shown.insert(item.offset, known.unwrap_or(Entry { token, commit: (token, 1) }));
+    }
+    Ok(shown)
+}
+
+/// What an opening shows is settled: it is there for ever, and the rest is gone for ever.
+fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
+    model.lost_acknowledged |= model.end() > opened.next && model.truncate.is_none();
+    model.entries = shown;
+    model.oldest = opened.oldest;
+    model.os_through = opened.next;
+    model.synced_through = opened.next;
+    model.vouched_through = model.vouched_through.min(opened.next);
+    model.required = opened.next;
+    model.unsettled.clear();
+    model.retain = None;
+    model.truncate = None;
+}

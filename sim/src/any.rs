@@ -1,0 +1,128 @@
+//! Scenarios without their types, for the command line and for tests over the corpus.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::campaign::{Campaign, CampaignOptions, Progress, run_seed, write_case};
+use crate::case::{self, CaseError};
+use crate::draw::Draw;
+use crate::failure::Failure;
+use crate::generate;
+use crate::report::{FailureReport, Report};
+use crate::run::{CaseRun, run_case};
+use crate::scenario::Scenario;
+use crate::shrink;
+
+/// A case after shrinking, as text.
+#[derive(Clone, Debug)]
+pub struct ShrunkenText {
+    /// The text of the smallest case.
+    pub case: String,
+    /// Its failure.
+    pub failure: Failure,
+    /// How many runs it took.
+    pub runs: u64,
+    /// Operations before and after.
+    pub steps: (usize, usize),
+}
+
+/// A scenario, whatever its types.
+pub trait AnyScenario: Send + Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One sentence.
+    fn about(&self) -> &'static str;
+
+    /// Runs a campaign.
+    fn campaign(
+        &self,
+        options: &CampaignOptions,
+        progress: &dyn Progress,
+        interrupted: &AtomicBool,
+    ) -> Report;
+
+    /// Runs a case.
+    ///
+    /// # Errors
+    /// If the text is not a case of this scenario.
+    fn replay(&self, file: &str, text: &str, verbose: bool) -> Result<CaseRun, CaseError>;
+
+    /// Everything a seed leads to: its failure, if it has one.
+    fn seed(&self, seed: u64, options: &CampaignOptions) -> Option<FailureReport>;
+
+    /// The case that a seed draws, before any crash is chosen.
+    fn case_of_seed(&self, seed: u64, options: &CampaignOptions) -> String;
+
+    /// Shrinks a failing case; none if it does not fail.
+    ///
+    /// # Errors
+    /// If the text is not a case of this scenario.
+    fn shrink(&self, file: &str, text: &str) -> Result<Option<ShrunkenText>, CaseError>;
+
+    /// What a fuzzer's bytes lead to: the failure, if there is one.
+    fn fuzz(&self, bytes: &[u8], options: &CampaignOptions) -> Option<FailureReport>;
+}
+
+/// A scenario with its types, as [`AnyScenario`].
+pub struct Registered<S: Scenario>(Arc<S>);
+
+impl<S: Scenario> Registered<S> {
+    /// Forgets the types.
+    pub fn boxed(scenario: S) -> Box<dyn AnyScenario> {
+        Box::new(Self(Arc::new(scenario)))
+    }
+}
+
+impl<S: Scenario> AnyScenario for Registered<S> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn about(&self) -> &'static str {
+        self.0.about()
+    }
+
+    fn campaign(
+        &self,
+        options: &CampaignOptions,
+        progress: &dyn Progress,
+        interrupted: &AtomicBool,
+    ) -> Report {
+        Campaign::shared(Arc::clone(&self.0), options.clone()).run_with(progress, interrupted)
+    }
+
+    fn replay(&self, file: &str, text: &str, verbose: bool) -> Result<CaseRun, CaseError> {
+        let case = case::decode(file, text)?;
+        Ok(run_case(&self.0, &case, verbose))
+    }
+
+    fn seed(&self, seed: u64, options: &CampaignOptions) -> Option<FailureReport> {
+        run_seed(&self.0, seed, options).failure
+    }
+
+    fn case_of_seed(&self, seed: u64, options: &CampaignOptions) -> String {
+        let mut draw = Draw::seeded(seed);
+        let case = generate::case(&*self.0, &mut draw, options.profile);
+        let comment = format!("drawn from seed {seed}");
+        case::encode(&case, &comment).unwrap_or_else(|error| format!("// {error}\n"))
+    }
+
+    fn shrink(&self, file: &str, text: &str) -> Result<Option<ShrunkenText>, CaseError> {
+        let case = case::decode(file, text)?;
+        let Some((_, failure)) = run_case(&self.0, &case, false).failure else {
+            return Ok(None);
+        };
+        let shrunken = shrink::shrink(&self.0, &case, &failure);
+        Ok(Some(ShrunkenText {
+            case: write_case(&shrunken.case, &failure),
+            failure,
+            runs: shrunken.runs,
+            steps: (shrink::step_count(&case), shrink::step_count(&shrunken.case)),
+        }))
+    }
+
+    fn fuzz(&self, bytes: &[u8], options: &CampaignOptions) -> Option<FailureReport> {
+        crate::campaign::explore_bytes(&self.0, bytes, options)
+    }
+}

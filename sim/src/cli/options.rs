@@ -1,0 +1,127 @@
+//! The flags of each command.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::disk::Profile;
+
+/// Commands of the simulator.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SimCommand {
+    /// Run a campaign: draw cases, crash them in many ways, check every recovery
+    Run(RunArgs),
+    /// List the scenarios
+    List,
+    /// Run one case again, from a file or a seed
+    Replay(ReplayArgs),
+    /// Find the smallest case with the same failure
+    Shrink(ShrinkArgs),
+}
+
+/// `sim run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Scenarios to run; all of them if none is named
+    pub scenarios: Vec<String>,
+    /// Seeds, as `0..500`; without seeds and minutes: one minute
+    #[arg(long, value_parser = parse_seeds, value_name = "A..B")]
+    pub seeds: Option<Range<u64>>,
+    /// Stop beginning new seeds after this many minutes
+    #[arg(long, value_parser = parse_minutes)]
+    pub minutes: Option<f64>,
+    /// Threads; one for each processor if not given
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Only the seeds of one shard, as `0/4`
+    #[arg(long, value_parser = parse_shard, value_name = "I/N")]
+    pub shard: Option<(u64, u64)>,
+    /// Only this file system's rules
+    #[arg(long, value_parser = parse_profile, value_name = "PROFILE")]
+    pub profile: Option<Profile>,
+    /// How deep crashes nest
+    #[arg(long)]
+    pub depth: Option<u32>,
+    /// Keep failing cases as they were found
+    #[arg(long)]
+    pub no_shrink: bool,
+    /// Stop at the first failure
+    #[arg(long)]
+    pub first_failure: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value = "human")]
+    pub message_format: MessageFormat,
+    /// Directory for failing cases
+    #[arg(long, default_value = "target/blackstart")]
+    pub out: PathBuf,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum MessageFormat {
+    /// Text
+    Human,
+    /// One JSON object per scenario
+    Json,
+}
+
+/// `sim replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// A case file, or the number of a seed
+    pub case: String,
+    /// The scenario of a seed; not needed if there is only one
+    #[arg(long)]
+    pub scenario: Option<String>,
+    /// Only this file system's rules (for a seed)
+    #[arg(long, value_parser = parse_profile, value_name = "PROFILE")]
+    pub profile: Option<Profile>,
+    /// How deep crashes nest (for a seed)
+    #[arg(long)]
+    pub depth: Option<u32>,
+    /// Print every call on the seam
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// `sim shrink`.
+#[derive(Clone, Debug, Args)]
+pub struct ShrinkArgs {
+    /// The case file
+    pub file: PathBuf,
+    /// Where the smallest case goes; standard output if not given
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+}
+
+fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once("..").ok_or("expected a range as 0..500")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
+    let (start, end) = (number(start)?, number(end)?);
+    if start < end { Ok(start..end) } else { Err(format!("{start}..{end} is empty")) }
+}
+
+fn parse_minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    let fits = minutes.is_finite() && minutes > 0.0 && minutes <= 60.0 * 24.0 * 365.0;
+    if fits { Ok(minutes) } else { Err("expected more than 0 and at most a year".to_owned()) }
+}
+
+fn parse_shard(text: &str) -> Result<(u64, u64), String> {
+    let (index, count) = text.split_once('/').ok_or("expected a shard as 0/4")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
+    let (index, count) = (number(index)?, number(count)?);
+    if index < count {
+        Ok((index, count))
+    } else {
+        Err(format!("shard {index} of {count}: the first number counts from 0"))
+    }
+}
+
+fn parse_profile(text: &str) -> Result<Profile, String> {
+    Profile::ALL.into_iter().find(|profile| profile.name() == text).ok_or_else(|| {
+        let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name()).collect();
+        format!("there is no profile {text:?}; there are: {}", known.join(", "))
+    })
+}

@@ -1,0 +1,107 @@
+//! Sizes of a disk, and the order that a file system adds to the base rules.
+
+use serde::{Deserialize, Serialize};
+
+/// A file system's promises beyond the base rules. See docs/FAULTS.md for the sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Profile {
+    /// Everything that POSIX allows: no order but by syncs.
+    #[default]
+    PosixStrict,
+    /// ext4 with `data=writeback`: metadata in order, a size may come before its data and expose
+    /// stale bytes.
+    Ext4Writeback,
+    /// XFS: metadata in order, a size only after its data.
+    Xfs,
+    /// ext4 with `data=ordered`, the default: metadata in order, a size only after its data, and
+    /// a replacing rename only after the data of the file.
+    Ext4Ordered,
+    /// A file system in memory: a loss of power loses everything.
+    Tmpfs,
+}
+
+impl Profile {
+    /// All profiles.
+    pub const ALL: [Self; 5] =
+        [Self::PosixStrict, Self::Ext4Writeback, Self::Xfs, Self::Ext4Ordered, Self::Tmpfs];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PosixStrict => "posix-strict",
+            Self::Ext4Writeback => "ext4-writeback",
+            Self::Xfs => "xfs",
+            Self::Ext4Ordered => "ext4-ordered",
+            Self::Tmpfs => "tmpfs",
+        }
+    }
+
+    /// How much order it promises: a failure under a stronger profile says more. tmpfs, which
+    /// keeps nothing, promises nothing.
+    pub const fn strength(self) -> usize {
+        match self {
+            Self::Tmpfs => 0,
+            Self::PosixStrict => 1,
+            Self::Ext4Writeback => 2,
+            Self::Xfs => 3,
+            Self::Ext4Ordered => 4,
+        }
+    }
+
+    /// The durable profiles, the most ordered first.
+    pub const fn by_strength() -> [Self; 4] {
+        [Self::Ext4Ordered, Self::Xfs, Self::Ext4Writeback, Self::PosixStrict]
+    }
+
+    /// Whether names and explicit sizes persist in the order in which they were changed.
+    pub(super) const fn has_journal(self) -> bool {
+        matches!(self, Self::Ext4Ordered | Self::Ext4Writeback | Self::Xfs)
+    }
+
+    /// Whether the size of an extending write persists only after its data.
+    pub(super) const fn is_data_first(self) -> bool {
+        matches!(self, Self::Ext4Ordered | Self::Xfs)
+    }
+
+    /// Whether a rename that replaces a file persists only after the data of the new one.
+    pub(super) const fn flushes_on_replace(self) -> bool {
+        matches!(self, Self::Ext4Ordered)
+    }
+
+    /// Whether bytes that were never written may show what the block held before.
+    pub(super) const fn exposes_stale(self) -> bool {
+        matches!(self, Self::PosixStrict | Self::Ext4Writeback)
+    }
+}
+
+/// Rules and sizes of a disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiskConfig {
+    /// The file system's rules.
+    pub profile: Profile,
+    /// Bytes that are written whole or not at all: 4096, 512, 64 or 1.
+    pub tear_bytes: u64,
+    /// Whether a unit that is being written when the power fails may be damaged inside: partly
+    /// written, or garbage. It changes only bytes that the write covers.
+    pub torn_units: bool,
+    /// Bytes of file contents that fit; none: no limit.
+    pub capacity_bytes: Option<u64>,
+    /// Files that may be open at once; none: no limit.
+    pub handles_max: Option<u32>,
+    /// What direct I/O must be aligned to.
+    pub logical_block_bytes: u64,
+}
+
+impl Default for DiskConfig {
+    fn default() -> Self {
+        Self {
+            profile: Profile::PosixStrict,
+            tear_bytes: 512,
+            torn_units: false,
+            capacity_bytes: None,
+            handles_max: None,
+            logical_block_bytes: 512,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What is durable and what is pending, at any cut of a trace.
+//!
+//! Invariants:
+//! - \[I1\] [`CrashModel::advance`] is the only place that makes an effect durable.
+//! - \[I2\] `durable` plus all pending effects in order is what a program sees, except for data
+//!   that a failed sync marked clean: that is seen, and neither durable nor pending.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::DiskConfig;
+use super::damage::Damage;
+use super::fault::FaultRule;
+use super::image::{Image, Unsynced};
+use super::inject::damage_at_rest;
+use super::pending::{Pending, What};
+use super::survivors::{EffectId, Explicit, Survivors};
+use super::trace::{Effect, Event, Synced, Trace};
+use super::tree::{Ino, Inode, Tree};
+use super::{build, resolve};
+use crate::call::CallId;
+
+/// What kind of crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CrashKind {
+    /// The power fails: only what the disk kept is left.
+    Power,
+    /// The process is killed, or left: the page cache stays.
+    Kill,
+}
+
+/// The disk at a cut of a trace.
+pub struct CrashModel {
+    pub(super) config: DiskConfig,
+    pub(super) durable: Tree,
+    pub(super) visible: Tree,
+    pub(super) pending: Vec<Pending>,
+    pub(super) damage: Damage,
+    position: usize,
+    last_call: Option<CallId>,
+    index: u32,
+}
+
+impl CrashModel {
+    /// The disk as a run on `image` with these faults begins.
+    pub fn new(image: &Image, config: &DiskConfig, rules: &[FaultRule]) -> Self {
+        let mut damage = image.damage.clone();
+        damage_at_rest(rules, &image.visible, &mut damage);
+        let (durable, pending) = match &image.unsynced {
+            Some(unsynced) => (unsynced.durable.clone(), unsynced.pending.clone()),
+            None => (image.visible.clone(), Vec::new()),
+        };
+        Self {
+            config: config.clone(),
+            durable,
+            visible: image.visible.clone(),
+            pending,
+            damage,
+            position: 0,
+            last_call: None,
+            index: 0,
+        }
+    }
+
+    /// Goes on to the cut before effect `to`. Cuts are visited in ascending order.
+    pub fn advance(&mut self, trace: &Trace, to: usize) {
+        while self.position < to {
+            let Some(event) = trace.events.get(self.position) else { return };
+            self.position += 1;
+            self.step(event, &trace.bytes);
+        }
+    }
+
+    /// The image that a loss of power leaves.
+    pub fn image(&self, survivors: &Survivors) -> Image {
+        let visible = build::power(self, &resolve::resolve(self, survivors));
+        Image { visible, unsynced: None, damage: build::damage(self, survivors) }
+    }
+
+    /// The image that a kill leaves: everything is seen, and what was pending still is.
+    pub fn kill_image(&self) -> Image {
+        let mut visible = self.visible.clone();
+        visible.collect();
+        let older = |pending: &Pending| {
+            let id = EffectId { eras_ago: pending.id.eras_ago + 1, ..pending.id };
+            Pending { id, what: pending.what.clone() }
+        };
+        let unsynced = Unsynced {
+            durable: self.durable.clone(),
+            pending: self.pending.iter().map(older).collect(),
+        };
+        Image { visible, unsynced: Some(Arc::new(unsynced)), damage: self.damage.clone() }
+    }
+
+    /// The survivors as an explicit list of what is kept, made legal.
+    pub fn materialize(&self, survivors: &Survivors) -> Survivors {
+        resolve::explicit(self, &resolve::resolve(self, survivors))
+    }
+
+    /// Names in the survivors that no pending effect has.
+    pub fn stale(&self, survivors: &Survivors) -> Vec<String> {
+        let Survivors::Explicit(Explicit { except, torn, .. }) = survivors else {
+            return Vec::new();
+        };
+        let named = except.iter().map(|except| except.effect);
+        let named = named.chain(torn.iter().map(|torn| torn.effect));
+        let is_unknown = |id: &EffectId| self.pending.iter().all(|pending| pending.id != *id);
+        named.filter(is_unknown).map(|id| format!("the effect of {}", id.call)).collect()
+    }
+
+    /// How many effects are pending.
+    pub fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(super) fn visible_inode(&self, ino: Ino) -> Option<&Arc<Inode>> {
+        self.visible.inodes.get(ino.index())?.as_ref()
+    }
+
+    fn push(&mut self, call: CallId, what: What) {
+        self.index = if self.last_call == Some(call) { self.index + 1 } else { 0 };
+        self.last_call = Some(call);
+        let id = EffectId { eras_ago: 0, call, index: self.index };
+        self.pending.push(Pending { id, what });
+    }
+
+    fn step(&mut self, event: &Event, slab: &[u8]) {
+        let call = event.call;
+        match &event.effect {
+            Effect::Write { ino, offset, start, len, is_lost } => {
+                let bytes = slab.get(*start..start + len).unwrap_or_default();
+                if let Some(inode) = self.visible.make_mut(*ino) {
+                    inode.content.write(*offset, bytes);
+                    inode.len = inode.len.max(offset + bytes.len() as u64);
+                }
+                if !is_lost {
+                    let (ino, offset, bytes) = (*ino, *offset, Arc::from(bytes));
+                    self.push(call, What::Data { ino, offset, bytes });
+                }
+            }
+            Effect::Size { ino, old, new, by_write } => {
+                let (ino, old, new, by_write) = (*ino, *old, *new, *by_write);
+                resize(&mut self.visible, ino, new);
+                self.push(call, What::Size { ino, old, new, by_write });
+            }
+            Effect::Zero { ino, offset, len } => {
+                if let Some(inode) = self.visible.make_mut(*ino) {
+                    inode.content.zero(*offset, *len);
+                }
+                self.push(call, What::Zero { ino: *ino, offset: *offset, len: *len });
+            }
+            Effect::Sync { ino, all, how } => self.sync(*ino, *all, *how),
+            Effect::Root => {
+                self.visible.has_root = true;
+                self.durable.has_root = true;
+            }
+            names => self.name(call, names),
+        }
+    }
+
+    fn name(&mut self, call: CallId, effect: &Effect) {
+        let what = match effect.clone() {
+            Effect::Create { dir, name, ino, is_dir } => {
+                let inode = || if is_dir { Inode::dir() } else { Inode::file() };
+                self.visible.insert(ino, inode());
+                self.durable.insert(ino, inode());
+                What::Link { dir, name, ino }
+            }
+            Effect::Link { dir, name, ino } => What::Link { dir, name, ino },
+            Effect::Unlink { dir, name, ino } => What::Unlink { dir, name, ino },
+            Effect::Rename { from_dir, from, to_dir, to, ino, replaced } => {
+                What::Rename { from_dir, from, to_dir, to, ino, replaced }
+            }
+            _ => return,
+        };
+        build::apply_name(&mut self.visible, &what);
+        self.push(call, what);
+    }
+
+    fn sync(&mut self, ino: Ino, all: bool, how: Synced) {
+        let is_dir = self.durable.get(ino).is_some_and(Inode::is_dir);
+        match how {
+            Synced::Nothing => {}
+            Synced::Done => self.fold_sync(ino, all, is_dir),
+            // The names of a directory are not data; what a failed sync of them did is unknown,
+            // and the harshest is nothing.
+            _ if is_dir => {}
+            Synced::Cleaned => {
+                self.drop_data(ino);
+                self.fold_sync(ino, all, false);
+            }
+            Synced::Partial => {
+                self.fold_alternate_units(ino);
+                self.drop_data(ino);
+                self.fold_sync(ino, all, false);
+            }
+            Synced::Reverted => {
+                self.pending.retain(|pending| pending.what.content_of() != Some(ino));
+                if let (Some(Some(old)), Some(slot)) = (
+                    self.durable.inodes.get(ino.index()).cloned(),
+                    self.visible.inodes.get_mut(ino.index()),
+                ) {
+                    *slot = Some(old);
+                }
+            }
+        }
+    }
+
+    /// A sync that did what it says.
+    fn fold_sync(&mut self, ino: Ino, all: bool, is_dir: bool) {
+        let concerns = |what: &What| {
+            if is_dir { what.is_in_dir(ino) } else { what.content_of() == Some(ino) }
+        };
+        let needs_journal = |what: &What| match what {
+            What::Link { ino: linked, .. } => *linked == ino,
+            What::Rename { ino: renamed, .. } => *renamed == ino,
+            What::Size { ino: sized, .. } | What::Zero { ino: sized, .. } => *sized == ino,
+            What::Unlink { .. } | What::Data { .. } => false,
+        };
+        // One journal: to commit any of it is to commit all that came before.
+        let commits_journal = self.config.profile.has_journal()
+            && (all || is_dir || self.pending.iter().any(|pending| needs_journal(&pending.what)));
+        let pending = std::mem::take(&mut self.pending);
+        for pending in pending {
+            let is_folded = concerns(&pending.what)
+                || (commits_journal && pending.what.is_journalled());
+            if is_folded {
+                self.fold(&pending.what);
+            } else {
+                self.pending.push(pending);
+            }
+        }
+    }
+
+    /// Makes one effect durable. What is still pending for the same file came before it, and must
+    /// not undo it when it is kept later.
+    fn fold(&mut self, what: &What) {
+        match what {
+            What::Data { ino, offset, bytes } => {
+                if let Some(inode) = self.durable.make_mut(*ino) {
+                    inode.content.write(*offset, bytes);
+                }
+                self.damage.heal(*ino, *offset, bytes.len() as u64);
+            }
+            What::Size { ino, new, .. } => {
+                resize(&mut self.durable, *ino, *new);
+                self.clip(*ino, *new, u64::MAX);
+                self.pending.retain(|pending| {
+                    !matches!(&pending.what, What::Size { ino: sized, .. } if sized == ino)
+                });
+            }
+            What::Zero { ino, offset, len } => {
+                if let Some(inode) = self.durable.make_mut(*ino) {
+                    inode.content.zero(*offset, *len);
+                }
+                self.damage.heal(*ino, *offset, *len);
+                self.clip(*ino, *offset, offset + len);
+            }
+            name => build::apply_name(&mut self.durable, name),
+        }
+    }
+
+    /// Takes a range out of the data that is pending for a file.
+    fn clip(&mut self, clipped: Ino, from: u64, to: u64) {
+        let mut kept = Vec::with_capacity(self.pending.len());
+        for pending in self.pending.drain(..) {
+            match &pending.what {
+                What::Data { ino, offset, bytes }
+                    if *ino == clipped && *offset < to && offset + bytes.len() as u64 > from =>
+                {
+                    let end = offset + bytes.len() as u64;
+                    let part = |start: u64, end: u64| {
+                        let bytes = bytes.get((start - offset) as usize..(end - offset) as usize)?;
+                        let what = What::Data { ino: *ino, offset: start, bytes: bytes.into() };
+                        (!bytes.is_empty()).then_some(Pending { id: pending.id, what })
+                    };
+                    kept.extend(part(*offset, from.clamp(*offset, end)));
+                    kept.extend(part(to.clamp(*offset, end), end));
+                }
+                _ => kept.push(pending),
+            }
+        }
+        self.pending = kept;
+    }
+
+    fn drop_data(&mut self, dropped: Ino) {
+        self.pending.retain(|pending| {
+            !matches!(&pending.what, What::Data { ino, .. } if *ino == dropped)
+        });
+    }
+
+    /// Every other tear unit of a file's data reaches the disk.
+    fn fold_alternate_units(&mut self, wanted: Ino) {
+        let unit = self.config.tear_bytes.max(1);
+        for pending in &self.pending {
+            let What::Data { ino, offset, bytes } = &pending.what else { continue };
+            if *ino != wanted {
+                continue;
+            }
+            let end = offset + bytes.len() as u64;
+            let mut at = *offset;
+            while at < end {
+                let next = ((at / unit + 1) * unit).min(end);
+                let part = bytes.get((at - offset) as usize..(next - offset) as usize);
+                if (at / unit).is_multiple_of(2)
+                    && let (Some(part), Some(inode)) = (part, self.durable.make_mut(*ino))
+                {
+                    inode.content.write(at, part);
+                }
+                at = next;
+            }
+        }
+    }
+}
+
+/// Sets a length; what is cut off is gone.
+pub(super) fn resize(tree: &mut Tree, ino: Ino, new: u64) {
+    if let Some(inode) = tree.make_mut(ino) {
+        if new < inode.len {
+            inode.content.cut(new);
+        }
+        inode.len = new;
+    }
+}

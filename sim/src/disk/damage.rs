@@ -1,0 +1,93 @@
+//! Damage at rest: an overlay on pristine contents.
+//!
+//! The contents stay as they were written; reading goes through the overlay. So each damage can
+//! be switched off by itself, and a byte that is written again is whole again.
+
+use std::collections::BTreeMap;
+
+use super::tree::Ino;
+use crate::call::mix64;
+
+/// What is wrong with a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Harm {
+    /// These bits are flipped.
+    Flipped(u8),
+    /// The sector cannot be read.
+    Unreadable,
+}
+
+/// All damaged bytes, by inode and offset, with the rule that did it.
+#[derive(Clone, Default)]
+pub(super) struct Damage {
+    bytes: BTreeMap<(Ino, u64), (Harm, usize)>,
+}
+
+impl Damage {
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// The rules of an earlier run are not those of the next.
+    pub fn disown(&mut self) {
+        for (_, rule) in self.bytes.values_mut() {
+            *rule = usize::MAX;
+        }
+    }
+
+    pub fn harm(&mut self, ino: Ino, offset: u64, harm: Harm, rule: usize) {
+        self.bytes.insert((ino, offset), (harm, rule));
+    }
+
+    /// A range was written: it is whole again.
+    pub fn heal(&mut self, ino: Ino, offset: u64, len: u64) {
+        if self.bytes.is_empty() {
+            return;
+        }
+        let range = (ino, offset)..(ino, offset.saturating_add(len));
+        let healed: Vec<(Ino, u64)> = self.bytes.range(range).map(|(&at, _)| at).collect();
+        for at in healed {
+            self.bytes.remove(&at);
+        }
+    }
+
+    /// Puts the damage on bytes that were read. Returns the rules that showed, or the rule whose
+    /// sector cannot be read.
+    pub fn show(&self, ino: Ino, offset: u64, buffer: &mut [u8]) -> Result<Vec<usize>, usize> {
+        let mut shown = Vec::new();
+        let range = (ino, offset)..(ino, offset + buffer.len() as u64);
+        for (&(_, at), &(harm, rule)) in self.bytes.range(range) {
+            match harm {
+                Harm::Unreadable => return Err(rule),
+                Harm::Flipped(bits) => {
+                    if let Some(byte) = buffer.get_mut((at - offset) as usize) {
+                        *byte ^= bits;
+                    }
+                    if !shown.contains(&rule) {
+                        shown.push(rule);
+                    }
+                }
+            }
+        }
+        Ok(shown)
+    }
+
+    pub fn hash(&self) -> u64 {
+        self.bytes.iter().fold(0, |hash, (&(ino, offset), &(harm, _))| {
+            let harm = match harm {
+                Harm::Flipped(bits) => u64::from(bits),
+                Harm::Unreadable => 256,
+            };
+            mix64(hash ^ mix64(u64::from(ino.0)) ^ offset) ^ harm
+        })
+    }
+}
+
+/// Garbage for byte `at` of a damaged sector: never 0, so that it always changes the byte.
+pub(super) fn garbage(seed: u64, at: u64) -> u8 {
+    (mix64(seed ^ at) as u8) | 1
+}

@@ -1,0 +1,261 @@
+//! Live faults: what strikes, when, and what became of it.
+
+use std::fmt;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::{CallId, CallKind};
+
+/// Error numbers of Linux that the simulated disk answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(i32)]
+pub enum Errno {
+    /// Operation not permitted.
+    Eperm = 1,
+    /// No such file or directory.
+    Enoent = 2,
+    /// Input/output error.
+    Eio = 5,
+    /// Bad file descriptor: not opened for this.
+    Ebadf = 9,
+    /// Resource temporarily unavailable: a lock is held.
+    Eagain = 11,
+    /// Permission denied.
+    Eacces = 13,
+    /// File exists.
+    Eexist = 17,
+    /// Not a directory.
+    Enotdir = 20,
+    /// Is a directory.
+    Eisdir = 21,
+    /// Invalid argument.
+    Einval = 22,
+    /// Too many open files in the system.
+    Enfile = 23,
+    /// Too many open files.
+    Emfile = 24,
+    /// File too large.
+    Efbig = 27,
+    /// No space left on device.
+    Enospc = 28,
+    /// Read-only file system.
+    Erofs = 30,
+    /// Device or resource busy.
+    Ebusy = 16,
+    /// Directory not empty.
+    Enotempty = 39,
+    /// Disk quota exceeded.
+    Edquot = 122,
+}
+
+impl Errno {
+    /// The error as the seam reports it.
+    pub fn error(self) -> io::Error {
+        io::Error::from_raw_os_error(self as i32)
+    }
+}
+
+/// How a sync fails. Sources: Rebello et al., ATC 2020; the PostgreSQL fsync findings of 2018.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SyncFailure {
+    /// EIO once; the pages are marked clean: the cache shows the new bytes, the disk keeps the
+    /// old ones, and no later sync writes them. Metadata is still written. (ext4, XFS)
+    CleanKeepNew,
+    /// This sync succeeds although nothing was written; the next one reports EIO.
+    DelayedReport,
+    /// EIO, and reads show the old bytes again. (btrfs)
+    RevertOld,
+    /// EIO, and nothing changed: a later sync may succeed.
+    StayDirty,
+    /// Another handle took the error: this sync succeeds although nothing was written.
+    ConsumedByOtherHandle,
+    /// Part of the data is written, then EIO; the rest as [`CleanKeepNew`](Self::CleanKeepNew).
+    PartialThenEio,
+    /// It succeeds, and nothing is durable: a volatile cache that ignores flushes.
+    LyingSync,
+    /// EIO, and from now on everything fails: the file system has shut down.
+    ShutDown,
+}
+
+/// What strikes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// The call fails and has no effect.
+    Fail(Errno),
+    /// A read or write handles at most this many bytes, at least one.
+    Short(u64),
+    /// A sync fails in one of the ways in which syncs fail.
+    Sync(SyncFailure),
+    /// The write is shown from the cache and never reaches the disk.
+    LostWrite,
+    /// A bit of a file is flipped at rest, at so many thousandths of its length. It stays flipped
+    /// until the byte is written again.
+    BitFlip {
+        /// Where, in thousandths of the file's length.
+        per_mille: u32,
+        /// Which bit of the byte.
+        bit: u8,
+    },
+    /// A sector of a file turns to garbage at rest.
+    GarbageSector {
+        /// Where, in thousandths of the file's length.
+        per_mille: u32,
+    },
+    /// A sector of a file cannot be read: EIO until it is written again.
+    UnreadableSector {
+        /// Where, in thousandths of the file's length.
+        per_mille: u32,
+    },
+    /// Only so many bytes more fit on the disk than it holds at that moment.
+    SpareBytes(u64),
+    /// The call takes so many nanoseconds longer.
+    Stall(u64),
+    /// The wall clock jumps by so many nanoseconds.
+    WallJump(i64),
+}
+
+/// What is promised by storage software whose disk had such a fault; see docs/FAULTS.md.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Promise {
+    /// Everything: the disk was honest, or said so when it failed.
+    #[default]
+    Full,
+    /// Bytes at rest were damaged: a typed error or the truth, and nothing acknowledged dropped
+    /// in silence where any later byte vouches for it.
+    DamageReported,
+    /// The disk lied about durability: some prefix or a typed error, never a wrong value.
+    PrefixOnly,
+}
+
+impl Fault {
+    /// The name in reports.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Fail(Errno::Eio) => "eio",
+            Self::Fail(Errno::Enospc | Errno::Edquot) => "enospc",
+            Self::Fail(Errno::Erofs) => "erofs",
+            Self::Fail(Errno::Emfile | Errno::Enfile) => "emfile",
+            Self::Fail(_) => "other errno",
+            Self::Short(_) => "short call",
+            Self::Sync(SyncFailure::CleanKeepNew) => "fsync: clean, keep new",
+            Self::Sync(SyncFailure::DelayedReport) => "fsync: delayed report",
+            Self::Sync(SyncFailure::RevertOld) => "fsync: revert to old",
+            Self::Sync(SyncFailure::StayDirty) => "fsync: stay dirty",
+            Self::Sync(SyncFailure::ConsumedByOtherHandle) => "fsync: consumed by another",
+            Self::Sync(SyncFailure::PartialThenEio) => "fsync: partial, then EIO",
+            Self::Sync(SyncFailure::LyingSync) => "fsync: lies",
+            Self::Sync(SyncFailure::ShutDown) => "fsync: shut down",
+            Self::LostWrite => "lost write",
+            Self::BitFlip { .. } => "bit flip",
+            Self::GarbageSector { .. } => "garbage sector",
+            Self::UnreadableSector { .. } => "unreadable sector",
+            Self::SpareBytes(_) => "full disk",
+            Self::Stall(_) => "stall",
+            Self::WallJump(_) => "wall clock jump",
+        }
+    }
+
+    /// What is still promised after it struck.
+    pub const fn promise(&self) -> Promise {
+        match self {
+            Self::BitFlip { .. } | Self::GarbageSector { .. } | Self::UnreadableSector { .. } => {
+                Promise::DamageReported
+            }
+            Self::LostWrite
+            | Self::Sync(
+                SyncFailure::LyingSync
+                | SyncFailure::DelayedReport
+                | SyncFailure::ConsumedByOtherHandle,
+            ) => Promise::PrefixOnly,
+            _ => Promise::Full,
+        }
+    }
+
+    /// Whether it strikes bytes at rest rather than a call.
+    pub(super) const fn is_at_rest(&self) -> bool {
+        matches!(
+            self,
+            Self::BitFlip { .. } | Self::GarbageSector { .. } | Self::UnreadableSector { .. }
+        )
+    }
+}
+
+/// When a fault strikes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trigger {
+    /// At this call.
+    Call(CallId),
+    /// At the `nth` call (from 1) of a kind on files that match, and the `times - 1` after it.
+    Nth {
+        /// The kind of call.
+        kind: CallKind,
+        /// A pattern for the path, with `*` for any characters.
+        files: String,
+        /// From 1.
+        nth: u32,
+        /// How often it strikes in a row.
+        times: u32,
+    },
+    /// When the era begins, on the `nth` file (from 1, in the order of names) that matches.
+    Boot {
+        /// A pattern for the path, with `*` for any characters.
+        files: String,
+        /// From 1; beyond the last it counts around.
+        nth: u32,
+    },
+}
+
+/// One fault of a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultRule {
+    /// When.
+    pub when: Trigger,
+    /// What.
+    pub what: Fault,
+}
+
+impl FaultRule {
+    /// A rule.
+    pub const fn new(when: Trigger, what: Fault) -> Self {
+        Self { when, what }
+    }
+}
+
+/// What became of one rule in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// The fault's kind.
+    pub kind: &'static str,
+    /// How often it struck.
+    pub injected: u64,
+    /// How often the program saw it: a failed or short call, a read of damaged bytes.
+    pub observed: u64,
+}
+
+impl fmt::Display for LedgerEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: injected {}, observed {}", self.kind, self.injected, self.observed)
+    }
+}
+
+/// Whether a path matches a pattern in which `*` stands for any characters.
+pub(super) fn matches(pattern: &str, path: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    true
+}

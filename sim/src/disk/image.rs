@@ -1,0 +1,52 @@
+//! A disk between two runs.
+
+use std::sync::Arc;
+
+use super::config::DiskConfig;
+use super::damage::Damage;
+use super::pending::Pending;
+use super::tree::Tree;
+
+/// What a disk holds when nothing runs on it. Cloning copies pointers.
+#[derive(Clone)]
+pub struct Image {
+    /// What the next run will see.
+    pub(super) visible: Tree,
+    /// After a kill: what is durable, and what is still pending. After a loss of power the
+    /// visible state is all there is.
+    pub(super) unsynced: Option<Arc<Unsynced>>,
+    /// Bytes that are damaged at rest.
+    pub(super) damage: Damage,
+}
+
+pub(super) struct Unsynced {
+    pub durable: Tree,
+    pub pending: Vec<Pending>,
+}
+
+impl Image {
+    /// A disk without even a root directory.
+    pub fn empty(_config: &DiskConfig) -> Self {
+        Self { visible: Tree::new(), unsynced: None, damage: Damage::default() }
+    }
+
+    /// A hash of names and contents. Images with equal hashes look alike to a program, except
+    /// for what is still unsynced in them, which is counted in.
+    pub fn content_hash(&self) -> u64 {
+        let unsynced = self.unsynced.as_ref().map_or(0, |unsynced| {
+            unsynced.durable.hash() ^ (unsynced.pending.len() as u64).rotate_left(32)
+        });
+        self.visible.hash() ^ unsynced ^ self.damage.hash()
+    }
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut names = Vec::new();
+        self.visible.walk(&mut |_, name, ino| {
+            let len = self.visible.get(ino).map_or(0, |inode| inode.len);
+            names.push(format!("{name} ({len} bytes)"));
+        });
+        f.debug_struct("Image").field("names", &names).finish()
+    }
+}

@@ -1,0 +1,263 @@
+//! Which fault strikes a call, and the ledger of what became of it.
+
+use crate::call::{CallId, CallKind};
+
+use super::damage::{Damage, Harm, garbage};
+use super::fault::{Errno, Fault, FaultRule, LedgerEntry, Promise, SyncFailure, Trigger, matches};
+use super::simfs::SimFs;
+use super::tree::{Ino, Tree};
+
+/// Bytes of a damaged sector.
+const SECTOR: u64 = 512;
+
+struct State {
+    rule: FaultRule,
+    /// Calls that matched so far.
+    seen: u32,
+    injected: u64,
+    observed: u64,
+}
+
+/// The faults of one run.
+#[derive(Default)]
+pub(super) struct Injector {
+    states: Vec<State>,
+    is_healed: bool,
+    /// Every call fails from now on.
+    pub is_shut_down: bool,
+    /// Inodes whose next sync reports an error that belongs to an earlier one.
+    pub delayed: Vec<Ino>,
+}
+
+impl Injector {
+    pub fn new(rules: &[FaultRule]) -> Self {
+        let state = |rule: &FaultRule| State {
+            rule: rule.clone(),
+            seen: 0,
+            injected: 0,
+            observed: 0,
+        };
+        Self { states: rules.iter().map(state).collect(), ..Self::default() }
+    }
+
+    pub fn add(&mut self, rule: FaultRule) {
+        self.states.push(State { rule, seen: 0, injected: 0, observed: 0 });
+        self.is_healed = false;
+    }
+
+    /// Whether no rule can strike a call: the usual case, kept cheap.
+    pub fn is_idle(&self) -> bool {
+        self.states.is_empty() && !self.is_shut_down
+    }
+
+    /// The first rule that strikes this call.
+    pub fn strike(&mut self, call: CallId, path: &str) -> Option<(usize, Fault)> {
+        if self.is_healed {
+            return None;
+        }
+        let mut struck = None;
+        for (index, state) in self.states.iter_mut().enumerate() {
+            let hits = match &state.rule.when {
+                Trigger::Call(at) => *at == call,
+                Trigger::Nth { kind, files, nth, times } => {
+                    if *kind != call.kind || !matches(files, path) {
+                        continue;
+                    }
+                    state.seen += 1;
+                    let first = (*nth).max(1);
+                    (first..first.saturating_add(*times)).contains(&state.seen)
+                }
+                Trigger::Boot { .. } => false,
+            };
+            if hits && struck.is_none() && fits(&state.rule.what, call.kind) {
+                state.injected += 1;
+                struck = Some((index, state.rule.what.clone()));
+            }
+        }
+        struck
+    }
+
+    /// What is wrong with the disk from the beginning: the bytes that may be added, if limited.
+    pub fn at_boot(&mut self) -> Option<u64> {
+        let mut spare = None;
+        for state in &mut self.states {
+            if let (Trigger::Boot { .. }, Fault::SpareBytes(bytes)) =
+                (&state.rule.when, &state.rule.what)
+            {
+                spare = Some(*bytes);
+            }
+        }
+        spare
+    }
+
+    /// The rules of faults at rest that found a file have struck.
+    pub fn struck_at_rest(&mut self, rules: &[usize]) {
+        for &rule in rules {
+            if let Some(state) = self.states.get_mut(rule) {
+                state.injected += 1;
+            }
+        }
+    }
+
+    pub fn observed(&mut self, rule: usize) {
+        if let Some(state) = self.states.get_mut(rule) {
+            state.observed += 1;
+        }
+    }
+
+    /// A limit of the disk's space was met.
+    pub fn space_ran_out(&mut self) {
+        for state in &mut self.states {
+            if matches!(state.rule.what, Fault::SpareBytes(_)) {
+                state.injected += 1;
+                state.observed += 1;
+            }
+        }
+    }
+
+    pub fn heal(&mut self) {
+        self.is_healed = true;
+        self.is_shut_down = false;
+        self.delayed.clear();
+    }
+
+    pub fn struck(&self) -> u64 {
+        self.states.iter().map(|state| state.injected).sum()
+    }
+
+    pub fn promise(&self) -> Promise {
+        let struck = self.states.iter().filter(|state| state.injected > 0);
+        struck.map(|state| state.rule.what.promise()).max().unwrap_or_default()
+    }
+
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        let entry = |state: &State| LedgerEntry {
+            kind: state.rule.what.kind(),
+            injected: state.injected,
+            observed: state.observed,
+        };
+        self.states.iter().map(entry).collect()
+    }
+}
+
+/// Whether a fault can strike a call of this kind.
+fn fits(fault: &Fault, kind: CallKind) -> bool {
+    let is_sync = matches!(kind, CallKind::SyncData | CallKind::SyncAll | CallKind::SyncDir);
+    match fault {
+        Fault::Fail(_) | Fault::Stall(_) | Fault::WallJump(_) => true,
+        Fault::Short(_) => matches!(kind, CallKind::Read | CallKind::Write),
+        Fault::Sync(SyncFailure::LyingSync | SyncFailure::StayDirty | SyncFailure::ShutDown) => {
+            is_sync
+        }
+        Fault::Sync(_) => matches!(kind, CallKind::SyncData | CallKind::SyncAll),
+        Fault::LostWrite => kind == CallKind::Write,
+        Fault::SpareBytes(_)
+        | Fault::BitFlip { .. }
+        | Fault::GarbageSector { .. }
+        | Fault::UnreadableSector { .. } => false,
+    }
+}
+
+/// Puts the damage at rest of all rules on a disk. Returns the rules that found a file.
+pub(super) fn damage_at_rest(
+    rules: &[FaultRule],
+    tree: &Tree,
+    damage: &mut Damage,
+) -> Vec<usize> {
+    let mut struck = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let Trigger::Boot { files, nth } = &rule.when else { continue };
+        if !rule.what.is_at_rest() {
+            continue;
+        }
+        let Some((ino, len)) = nth_file(tree, files, *nth) else { continue };
+        let at = |per_mille: u32| len * u64::from(per_mille.min(999)) / 1_000;
+        let sector = |per_mille: u32| {
+            let start = at(per_mille) / SECTOR * SECTOR;
+            start..(start + SECTOR).min(len)
+        };
+        match rule.what {
+            Fault::BitFlip { per_mille, bit } => {
+                damage.harm(ino, at(per_mille), Harm::Flipped(1 << (bit % 8)), index);
+            }
+            Fault::GarbageSector { per_mille } => {
+                for offset in sector(per_mille) {
+                    let harm = Harm::Flipped(garbage(index as u64, offset));
+                    damage.harm(ino, offset, harm, index);
+                }
+            }
+            Fault::UnreadableSector { per_mille } => {
+                for offset in sector(per_mille) {
+                    damage.harm(ino, offset, Harm::Unreadable, index);
+                }
+            }
+            _ => continue,
+        }
+        struck.push(index);
+    }
+    struck
+}
+
+/// The `nth` file, from 1 and counted around, that is not empty and whose path matches.
+fn nth_file(tree: &Tree, files: &str, nth: u32) -> Option<(Ino, u64)> {
+    let mut found = Vec::new();
+    tree.walk(&mut |_, name, ino| {
+        if let Some(inode) = tree.get(ino)
+            && !inode.is_dir()
+            && inode.len > 0
+            && matches(files, name)
+        {
+            found.push((ino, inode.len));
+        }
+    });
+    let count = found.len();
+    if count == 0 {
+        return None;
+    }
+    found.get((nth.max(1) as usize - 1) % count).copied()
+}
+
+/// Describes a fault in a unit test, in the words of a sentence.
+#[must_use = "nothing is injected before `with`"]
+pub struct FaultBuilder<'a> {
+    fs: &'a SimFs,
+    kind: CallKind,
+    files: String,
+    nth: u32,
+    times: u32,
+}
+
+impl<'a> FaultBuilder<'a> {
+    pub(super) fn new(fs: &'a SimFs, kind: CallKind) -> Self {
+        Self { fs, kind, files: "*".to_owned(), nth: 1, times: 1 }
+    }
+
+    /// Only on paths that match, with `*` for any characters.
+    pub fn on(mut self, files: &str) -> Self {
+        self.files = files.to_owned();
+        self
+    }
+
+    /// Only at the `nth` such call, from 1 and counted from the beginning of the run.
+    pub fn nth(mut self, nth: u32) -> Self {
+        self.nth = nth;
+        self
+    }
+
+    /// So many times in a row.
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Injects this fault.
+    pub fn with(self, what: Fault) {
+        let Self { fs, kind, files, nth, times } = self;
+        fs.inject(FaultRule::new(Trigger::Nth { kind, files, nth, times }, what));
+    }
+
+    /// Injects a failure with this error number.
+    pub fn errno(self, errno: Errno) {
+        self.with(Fault::Fail(errno));
+    }
+}

@@ -1,0 +1,399 @@
+//! What a program sees: calls on file contents, applied at once and traced.
+//!
+//! Names are in [`super::names`]. Everything here runs under the disk's lock; nothing here
+//! switches tasks.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+
+use super::config::DiskConfig;
+use super::crash::CrashModel;
+use super::damage::Damage;
+use super::fault::{Errno, Fault, FaultRule, SyncFailure};
+use super::hash;
+use super::image::Image;
+use super::inject::{Injector, damage_at_rest};
+use super::page::{Content, PAGE};
+use super::trace::{Effect, Synced, Trace};
+use super::tree::{Ino, Tree};
+use crate::call::CallId;
+
+/// Files end here (EFBIG).
+const FILE_BYTES_MAX: u64 = 1 << 36;
+
+/// The live state of a disk.
+pub(super) struct Disk {
+    pub config: DiskConfig,
+    pub rules: Vec<FaultRule>,
+    pub base: Image,
+    pub tree: Tree,
+    pub damage: Damage,
+    pub trace: Trace,
+    pub injector: Injector,
+    /// Open handles by inode.
+    pub open: Vec<u32>,
+    pub handle_count: u32,
+    /// Locks by inode: −1 is exclusive, else the number of shared holders.
+    pub locks: Vec<(Ino, i32)>,
+    /// Handles of an older generation are dead: the machine has crashed since.
+    pub generation: u64,
+    pub used_pages: u64,
+    pub capacity_bytes: Option<u64>,
+    pub hash: u64,
+    pub log: Option<Vec<String>>,
+    /// Nanoseconds that the present call stalls, and that the wall clock jumps.
+    waits: Option<(u64, i64)>,
+}
+
+impl Disk {
+    pub fn new(image: &Image, config: &DiskConfig, rules: &[FaultRule]) -> Self {
+        let mut injector = Injector::new(rules);
+        let mut damage = image.damage.clone();
+        damage.disown();
+        let struck = damage_at_rest(rules, &image.visible, &mut damage);
+        injector.struck_at_rest(&struck);
+        let used_pages = image.visible.allocated();
+        let spare = injector.at_boot().map(|spare| used_pages * PAGE as u64 + spare);
+        let capacity_bytes = match (config.capacity_bytes, spare) {
+            (Some(capacity), Some(spare)) => Some(capacity.min(spare)),
+            (capacity, spare) => capacity.or(spare),
+        };
+        Self {
+            config: config.clone(),
+            rules: rules.to_vec(),
+            base: image.clone(),
+            tree: image.visible.clone(),
+            damage,
+            trace: Trace::default(),
+            injector,
+            open: vec![0; image.visible.inodes.len()],
+            handle_count: 0,
+            locks: Vec::new(),
+            generation: 0,
+            used_pages,
+            capacity_bytes,
+            hash: 0,
+            log: None,
+            waits: None,
+        }
+    }
+
+    /// What the gate is to do about time after the present call.
+    pub fn take_waits(&mut self) -> Option<(u64, i64)> {
+        self.waits.take()
+    }
+
+    /// Counts a new handle.
+    pub fn hold(&mut self, ino: Ino) {
+        if let Some(count) = self.open.get_mut(ino.index()) {
+            *count += 1;
+            self.handle_count += 1;
+        }
+    }
+
+    /// Counts a closed handle.
+    pub fn release(&mut self, ino: Ino) {
+        if let Some(count) = self.open.get_mut(ino.index()) {
+            *count = count.saturating_sub(1);
+            self.handle_count = self.handle_count.saturating_sub(1);
+            self.reclaim(ino);
+        }
+    }
+
+    /// Counts a call and its result into the run's hash and log.
+    pub fn note<T>(
+        &mut self,
+        call: CallId,
+        result: &io::Result<T>,
+        words: [u64; 3],
+        describe: impl FnOnce(&mut String),
+    ) {
+        let code = match result {
+            Ok(_) => 0,
+            Err(error) => error.raw_os_error().unwrap_or(-1) as u64,
+        };
+        let mut hash = hash::word(self.hash, call.mix(code));
+        for word in words {
+            hash = hash::word(hash, word);
+        }
+        self.hash = hash;
+        if let Some(log) = &mut self.log {
+            let mut line = format!("{call}: ");
+            describe(&mut line);
+            if let Err(error) = result {
+                let _ = write!(line, " = {error}");
+            }
+            log.push(line);
+        }
+    }
+
+    /// What strikes this call. Errors are returned at once; the rest is for the call to do.
+    pub fn fault(&mut self, call: CallId, path: &str) -> io::Result<Option<(usize, Fault)>> {
+        if self.injector.is_idle() {
+            return Ok(None);
+        }
+        if self.injector.is_shut_down {
+            return Err(Errno::Eio.error());
+        }
+        match self.injector.strike(call, path) {
+            Some((rule, Fault::Fail(errno))) => {
+                self.injector.observed(rule);
+                Err(errno.error())
+            }
+            Some((rule, Fault::Stall(duration_ns))) => {
+                self.injector.observed(rule);
+                self.waits = Some((duration_ns, 0));
+                Ok(None)
+            }
+            Some((_, Fault::WallJump(delta_ns))) => {
+                self.waits = Some((0, delta_ns));
+                Ok(None)
+            }
+            struck => Ok(struck),
+        }
+    }
+
+    pub fn content(&self, ino: Ino) -> io::Result<(&Content, u64)> {
+        let inode = self.tree.get(ino).ok_or_else(|| Errno::Eio.error())?;
+        if inode.is_dir() {
+            return Err(Errno::Eisdir.error());
+        }
+        Ok((&inode.content, inode.len))
+    }
+
+    pub fn read(
+        &mut self,
+        call: CallId,
+        path: &str,
+        ino: Ino,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> io::Result<usize> {
+        let fault = self.fault(call, path)?;
+        let (_, len) = self.content(ino)?;
+        let mut count = buffer.len().min(len.saturating_sub(offset) as usize);
+        if let Some((rule, Fault::Short(bytes_max))) = fault
+            && count as u64 > bytes_max.max(1)
+        {
+            count = bytes_max.max(1) as usize;
+            self.injector.observed(rule);
+        }
+        let Some(target) = buffer.get_mut(..count) else { return Ok(0) };
+        self.content(ino)?.0.read(offset, target);
+        if !self.damage.is_empty() {
+            match self.damage.show(ino, offset, target) {
+                Ok(rules) => rules.into_iter().for_each(|rule| self.injector.observed(rule)),
+                Err(rule) => {
+                    self.injector.observed(rule);
+                    return Err(Errno::Eio.error());
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    pub fn write(
+        &mut self,
+        call: CallId,
+        path: &str,
+        ino: Ino,
+        bytes: &[u8],
+        offset: u64,
+    ) -> io::Result<usize> {
+        let fault = self.fault(call, path)?;
+        let (_, len) = self.content(ino)?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        if offset.saturating_add(bytes.len() as u64) > FILE_BYTES_MAX {
+            return Err(Errno::Efbig.error());
+        }
+        let mut bytes = bytes;
+        if let Some((rule, Fault::Short(bytes_max))) = fault
+            && bytes.len() as u64 > bytes_max.max(1)
+        {
+            bytes = bytes.get(..bytes_max.max(1) as usize).unwrap_or(bytes);
+            self.injector.observed(rule);
+        }
+        let is_lost = matches!(fault, Some((_, Fault::LostWrite)));
+        bytes = self.fit(ino, bytes, offset)?;
+        let end = offset + bytes.len() as u64;
+        if let Some(inode) = self.tree.make_mut(ino) {
+            let before = inode.content.allocated();
+            inode.content.write(offset, bytes);
+            inode.len = inode.len.max(end);
+            self.used_pages += inode.content.allocated() - before;
+        }
+        self.damage.heal(ino, offset, bytes.len() as u64);
+        self.trace.push_write(call, ino, offset, bytes, is_lost);
+        if end > len {
+            self.trace.push(call, Effect::Size { ino, old: len, new: end, by_write: true });
+        }
+        Ok(bytes.len())
+    }
+
+    /// As much of a write as there is space for; ENOSPC if there is none.
+    fn fit<'b>(
+        &mut self,
+        ino: Ino,
+        bytes: &'b [u8],
+        offset: u64,
+    ) -> io::Result<&'b [u8]> {
+        let Some(capacity) = self.capacity_bytes else { return Ok(bytes) };
+        let free = (capacity / PAGE as u64).saturating_sub(self.used_pages);
+        if self.content(ino)?.0.pages_needed(offset, bytes.len() as u64) <= free {
+            return Ok(bytes);
+        }
+        self.injector.space_ran_out();
+        // Whole pages as long as there are any, counted from the front.
+        let mut fits = bytes.len();
+        let (content, _) = self.content(ino)?;
+        while fits > 0 && content.pages_needed(offset, fits as u64) > free {
+            let last_page = (offset + fits as u64 - 1) / PAGE as u64 * PAGE as u64;
+            fits = last_page.saturating_sub(offset) as usize;
+        }
+        match bytes.get(..fits) {
+            Some(part) if fits > 0 => Ok(part),
+            _ => Err(Errno::Enospc.error()),
+        }
+    }
+
+    pub fn set_len(&mut self, call: CallId, path: &str, ino: Ino, new: u64) -> io::Result<()> {
+        self.fault(call, path)?;
+        let (_, old) = self.content(ino)?;
+        if new > FILE_BYTES_MAX {
+            return Err(Errno::Efbig.error());
+        }
+        self.resize(ino, new);
+        if new != old {
+            self.trace.push(call, Effect::Size { ino, old, new, by_write: false });
+        }
+        Ok(())
+    }
+
+    fn resize(&mut self, ino: Ino, new: u64) {
+        if let Some(inode) = self.tree.make_mut(ino) {
+            let before = inode.content.allocated();
+            if new < inode.len {
+                inode.content.cut(new);
+            }
+            inode.len = new;
+            self.used_pages -= before - inode.content.allocated();
+        }
+    }
+
+    pub fn allocate(
+        &mut self,
+        call: CallId,
+        path: &str,
+        ino: Ino,
+        offset: u64,
+        len: u64,
+    ) -> io::Result<()> {
+        self.fault(call, path)?;
+        let (content, old) = self.content(ino)?;
+        let end = offset.checked_add(len).ok_or_else(|| Errno::Efbig.error())?;
+        if len == 0 {
+            return Err(Errno::Einval.error());
+        }
+        if end > FILE_BYTES_MAX {
+            return Err(Errno::Efbig.error());
+        }
+        if let Some(capacity) = self.capacity_bytes {
+            let needed = content.pages_needed(offset, len);
+            if needed > (capacity / PAGE as u64).saturating_sub(self.used_pages) {
+                self.injector.space_ran_out();
+                return Err(Errno::Enospc.error());
+            }
+        }
+        if end > old {
+            self.resize(ino, end);
+            self.trace.push(call, Effect::Size { ino, old, new: end, by_write: false });
+        }
+        Ok(())
+    }
+
+    pub fn punch(
+        &mut self,
+        call: CallId,
+        path: &str,
+        ino: Ino,
+        offset: u64,
+        len: u64,
+    ) -> io::Result<()> {
+        self.fault(call, path)?;
+        let (_, size) = self.content(ino)?;
+        if len == 0 {
+            return Err(Errno::Einval.error());
+        }
+        let end = offset.checked_add(len).ok_or_else(|| Errno::Efbig.error())?.min(size);
+        if end <= offset {
+            return Ok(());
+        }
+        if let Some(inode) = self.tree.make_mut(ino) {
+            let before = inode.content.allocated();
+            inode.content.zero(offset, end - offset);
+            self.used_pages -= before - inode.content.allocated();
+        }
+        self.damage.heal(ino, offset, end - offset);
+        self.trace.push(call, Effect::Zero { ino, offset, len: end - offset });
+        Ok(())
+    }
+
+    pub fn sync(&mut self, call: CallId, path: &str, ino: Ino, all: bool) -> io::Result<()> {
+        if let Some(at) = self.injector.delayed.iter().position(|&delayed| delayed == ino) {
+            self.injector.delayed.remove(at);
+            return Err(Errno::Eio.error());
+        }
+        let fault = match self.fault(call, path) {
+            Ok(fault) => fault,
+            // A plain EIO from a sync leaves what Linux leaves most often.
+            Err(error) => {
+                if !self.injector.is_shut_down {
+                    self.trace.push(call, Effect::Sync { ino, all, how: Synced::Cleaned });
+                }
+                return Err(error);
+            }
+        };
+        let Some((rule, Fault::Sync(failure))) = fault else {
+            self.trace.push(call, Effect::Sync { ino, all, how: Synced::Done });
+            return Ok(());
+        };
+        let (how, is_reported) = match failure {
+            SyncFailure::CleanKeepNew => (Synced::Cleaned, true),
+            SyncFailure::PartialThenEio => (Synced::Partial, true),
+            SyncFailure::RevertOld => (Synced::Reverted, true),
+            SyncFailure::StayDirty | SyncFailure::ShutDown => (Synced::Nothing, true),
+            SyncFailure::DelayedReport | SyncFailure::ConsumedByOtherHandle => {
+                (Synced::Cleaned, false)
+            }
+            SyncFailure::LyingSync => (Synced::Nothing, false),
+        };
+        self.trace.push(call, Effect::Sync { ino, all, how });
+        match failure {
+            SyncFailure::RevertOld => self.revert(ino),
+            SyncFailure::ShutDown => self.injector.is_shut_down = true,
+            SyncFailure::DelayedReport => self.injector.delayed.push(ino),
+            _ => {}
+        }
+        if is_reported {
+            self.injector.observed(rule);
+            return Err(Errno::Eio.error());
+        }
+        Ok(())
+    }
+
+    /// Shows the old bytes again. What they were is found by reading the trace anew: this is
+    /// rare, so that nothing needs to be kept for it.
+    fn revert(&mut self, ino: Ino) {
+        let mut model = CrashModel::new(&self.base, &self.config, &self.rules);
+        model.advance(&self.trace, self.trace.len());
+        if let (Some(old), Some(slot)) =
+            (model.visible_inode(ino), self.tree.inodes.get_mut(ino.index()))
+        {
+            *slot = Some(Arc::clone(old));
+        }
+        self.used_pages = self.tree.allocated();
+    }
+}

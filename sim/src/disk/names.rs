@@ -1,0 +1,318 @@
+//! What a program sees: calls on names.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use blackstart_vfs::{DirEntry, FileKind, LockKind, Metadata, OpenOptions};
+
+use super::fault::Errno;
+use super::live::Disk;
+use super::trace::Effect;
+use super::tree::{Ino, Inode, Place};
+use crate::call::CallId;
+
+/// The path as faults and reports name it.
+pub(super) fn text(path: &Path) -> &str {
+    path.to_str().unwrap_or("?")
+}
+
+impl Disk {
+    pub fn create_root(&mut self, call: CallId) -> io::Result<()> {
+        self.fault(call, "")?;
+        self.tree.has_root = true;
+        self.trace.push(call, Effect::Root);
+        Ok(())
+    }
+
+    /// Opens and gives the inode. The caller counts the handle.
+    pub fn open(&mut self, call: CallId, path: &Path, options: OpenOptions) -> io::Result<Ino> {
+        self.fault(call, text(path))?;
+        if !(options.is_read() || options.is_write()) {
+            return Err(Errno::Einval.error());
+        }
+        let needs_write = options.is_create() || options.is_create_new() || options.is_truncate();
+        if needs_write && !options.is_write() {
+            return Err(Errno::Einval.error());
+        }
+        let ino = match self.tree.place(path) {
+            Ok(place) => self.open_place(call, &place, options)?,
+            // The root itself.
+            Err(_) if path.as_os_str().is_empty() || self.tree.lookup(path).is_ok() => {
+                if options.is_create_new() {
+                    return Err(Errno::Eexist.error());
+                }
+                self.tree.lookup(path)?
+            }
+            Err(error) => return Err(error),
+        };
+        let is_dir = self.tree.get(ino).is_some_and(Inode::is_dir);
+        if is_dir && (options.is_write() || options.is_create()) {
+            return Err(Errno::Eisdir.error());
+        }
+        if self.config.handles_max.is_some_and(|max| self.handle_count >= max) {
+            return Err(Errno::Emfile.error());
+        }
+        if options.is_truncate() && self.tree.get(ino).is_some_and(|inode| inode.len > 0) {
+            self.truncate_open(call, ino);
+        }
+        Ok(ino)
+    }
+
+    fn open_place(
+        &mut self,
+        call: CallId,
+        place: &Place,
+        options: OpenOptions,
+    ) -> io::Result<Ino> {
+        match place.ino {
+            Some(_) if options.is_create_new() => Err(Errno::Eexist.error()),
+            Some(ino) => Ok(ino),
+            None if options.is_create() || options.is_create_new() => {
+                if self.config.handles_max.is_some_and(|max| self.handle_count >= max) {
+                    return Err(Errno::Emfile.error());
+                }
+                Ok(self.create(call, place, false))
+            }
+            None => Err(Errno::Enoent.error()),
+        }
+    }
+
+    fn truncate_open(&mut self, call: CallId, ino: Ino) {
+        let Some(inode) = self.tree.make_mut(ino) else { return };
+        let old = inode.len;
+        self.used_pages -= inode.content.allocated();
+        inode.content.cut(0);
+        inode.len = 0;
+        self.trace.push(call, Effect::Size { ino, old, new: 0, by_write: false });
+    }
+
+    fn create(&mut self, call: CallId, place: &Place, is_dir: bool) -> Ino {
+        let ino = self.tree.next_ino();
+        let mut inode = if is_dir { Inode::dir() } else { Inode::file() };
+        inode.link_count = 1;
+        self.tree.insert(ino, inode);
+        self.open.resize(ino.index() + 1, 0);
+        if let Some(entries) = self.tree.entries_mut(place.dir) {
+            entries.insert(Arc::clone(&place.name), ino);
+        }
+        let (dir, name) = (place.dir, Arc::clone(&place.name));
+        self.trace.push(call, Effect::Create { dir, name, ino, is_dir });
+        ino
+    }
+
+    pub fn create_dir(&mut self, call: CallId, path: &Path) -> io::Result<()> {
+        self.fault(call, text(path))?;
+        let place = self.name_of(path, Errno::Eexist)?;
+        if place.ino.is_some() {
+            return Err(Errno::Eexist.error());
+        }
+        self.create(call, &place, true);
+        Ok(())
+    }
+
+    /// The place of a path; for the root itself this error.
+    fn name_of(&self, path: &Path, for_root: Errno) -> io::Result<Place> {
+        let is_root = path.components().all(|part| part == std::path::Component::CurDir);
+        if is_root {
+            self.tree.lookup(path)?;
+            return Err(for_root.error());
+        }
+        self.tree.place(path)
+    }
+
+    pub fn read_dir(&mut self, call: CallId, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.fault(call, text(path))?;
+        let dir = self.tree.lookup(path)?;
+        let entries = self.tree.entries(dir).ok_or_else(|| Errno::Enotdir.error())?;
+        let entry = |(name, &ino): (&Arc<str>, &Ino)| DirEntry {
+            name: (&**name).into(),
+            kind: self.kind(ino),
+        };
+        Ok(entries.iter().map(entry).collect())
+    }
+
+    fn kind(&self, ino: Ino) -> FileKind {
+        match self.tree.get(ino) {
+            Some(inode) if inode.is_dir() => FileKind::Dir,
+            _ => FileKind::File,
+        }
+    }
+
+    pub fn metadata(&mut self, call: CallId, path: &Path) -> io::Result<Metadata> {
+        self.fault(call, text(path))?;
+        let ino = self.tree.lookup(path)?;
+        let inode = self.tree.get(ino).ok_or_else(|| Errno::Eio.error())?;
+        Ok(Metadata {
+            kind: self.kind(ino),
+            len: inode.len,
+            link_count: u64::from(inode.link_count),
+        })
+    }
+
+    pub fn rename(&mut self, call: CallId, from: &Path, to: &Path) -> io::Result<()> {
+        self.fault(call, text(from))?;
+        let source = self.name_of(from, Errno::Ebusy)?;
+        let target = self.name_of(to, Errno::Ebusy)?;
+        let ino = source.ino.ok_or_else(|| Errno::Enoent.error())?;
+        if target.ino == Some(ino) {
+            return Ok(());
+        }
+        let moves_dir = self.tree.get(ino).is_some_and(Inode::is_dir);
+        if moves_dir && self.is_within(target.dir, ino) {
+            return Err(Errno::Einval.error());
+        }
+        if let Some(replaced) = target.ino {
+            self.can_replace(moves_dir, replaced, source.dir)?;
+        }
+        if let Some(entries) = self.tree.entries_mut(source.dir) {
+            entries.remove(&source.name);
+        }
+        if let Some(entries) = self.tree.entries_mut(target.dir) {
+            entries.insert(Arc::clone(&target.name), ino);
+        }
+        self.trace.push(
+            call,
+            Effect::Rename {
+                from_dir: source.dir,
+                from: source.name,
+                to_dir: target.dir,
+                to: target.name,
+                ino,
+                replaced: target.ino,
+            },
+        );
+        if let Some(replaced) = target.ino {
+            self.drop_link(replaced);
+        }
+        Ok(())
+    }
+
+    /// Whether `dir` is `ancestor` or below it.
+    fn is_within(&self, dir: Ino, ancestor: Ino) -> bool {
+        let mut is_below = dir == ancestor;
+        self.tree.walk(&mut |parent, _, ino| {
+            // Depth first: a parent is visited before its children only if it is named before.
+            is_below |= ino == dir && (parent == ancestor || self.is_within(parent, ancestor));
+        });
+        is_below
+    }
+
+    fn can_replace(&self, moves_dir: bool, replaced: Ino, source_dir: Ino) -> io::Result<()> {
+        let entries = self.tree.entries(replaced);
+        match (moves_dir, entries) {
+            (false, Some(_)) if self.is_within(source_dir, replaced) => {
+                Err(Errno::Enotempty.error())
+            }
+            (false, Some(_)) => Err(Errno::Eisdir.error()),
+            (true, None) => Err(Errno::Enotdir.error()),
+            (true, Some(entries)) if !entries.is_empty() => Err(Errno::Enotempty.error()),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn hard_link(&mut self, call: CallId, existing: &Path, new: &Path) -> io::Result<()> {
+        self.fault(call, text(new))?;
+        let ino = self.tree.lookup(existing)?;
+        let target = self.name_of(new, Errno::Eexist)?;
+        if target.ino.is_some() {
+            return Err(Errno::Eexist.error());
+        }
+        if self.tree.get(ino).is_some_and(Inode::is_dir) {
+            return Err(Errno::Eperm.error());
+        }
+        if let Some(inode) = self.tree.make_mut(ino) {
+            inode.link_count += 1;
+        }
+        if let Some(entries) = self.tree.entries_mut(target.dir) {
+            entries.insert(Arc::clone(&target.name), ino);
+        }
+        self.trace.push(call, Effect::Link { dir: target.dir, name: target.name, ino });
+        Ok(())
+    }
+
+    pub fn remove_file(&mut self, call: CallId, path: &Path) -> io::Result<()> {
+        self.fault(call, text(path))?;
+        let place = self.name_of(path, Errno::Eisdir)?;
+        let ino = place.ino.ok_or_else(|| Errno::Enoent.error())?;
+        if self.tree.get(ino).is_some_and(Inode::is_dir) {
+            return Err(Errno::Eisdir.error());
+        }
+        self.unlink(call, place, ino);
+        Ok(())
+    }
+
+    pub fn remove_dir(&mut self, call: CallId, path: &Path) -> io::Result<()> {
+        self.fault(call, text(path))?;
+        let place = self.name_of(path, Errno::Ebusy)?;
+        let ino = place.ino.ok_or_else(|| Errno::Enoent.error())?;
+        match self.tree.entries(ino) {
+            None => return Err(Errno::Enotdir.error()),
+            Some(entries) if !entries.is_empty() => return Err(Errno::Enotempty.error()),
+            Some(_) => {}
+        }
+        self.unlink(call, place, ino);
+        Ok(())
+    }
+
+    fn unlink(&mut self, call: CallId, place: Place, ino: Ino) {
+        if let Some(entries) = self.tree.entries_mut(place.dir) {
+            entries.remove(&place.name);
+        }
+        self.trace.push(call, Effect::Unlink { dir: place.dir, name: place.name, ino });
+        self.drop_link(ino);
+    }
+
+    fn drop_link(&mut self, ino: Ino) {
+        if let Some(inode) = self.tree.make_mut(ino) {
+            inode.link_count = inode.link_count.saturating_sub(1);
+        }
+        self.reclaim(ino);
+    }
+
+    /// Frees an inode that no name and no handle leads to.
+    pub fn reclaim(&mut self, ino: Ino) {
+        let is_open = self.open.get(ino.index()).is_some_and(|&count| count > 0);
+        let is_named = self.tree.get(ino).is_none_or(|inode| inode.link_count > 0);
+        if is_open || is_named || ino == Ino::ROOT {
+            return;
+        }
+        if let Some(inode) = self.tree.inodes.get_mut(ino.index()).and_then(Option::take) {
+            self.used_pages -= inode.content.allocated();
+        }
+    }
+
+    pub fn sync_dir(&mut self, call: CallId, path: &Path) -> io::Result<()> {
+        let dir = self.tree.lookup(path)?;
+        if self.tree.entries(dir).is_none() {
+            return Err(Errno::Enotdir.error());
+        }
+        self.sync(call, text(path), dir, true)
+    }
+
+    /// Takes a lock on a file and gives its inode; the caller counts the handle.
+    pub fn lock(&mut self, call: CallId, path: &Path, kind: LockKind) -> io::Result<Ino> {
+        let options = match kind {
+            LockKind::Exclusive => OpenOptions::new().read().write().create(),
+            LockKind::Shared => OpenOptions::new().read(),
+        };
+        let ino = self.open(call, path, options)?;
+        let held = self.locks.iter_mut().find(|(locked, _)| *locked == ino);
+        match (held, kind) {
+            (Some((_, count)), LockKind::Shared) if *count > 0 => *count += 1,
+            (Some(_), _) => return Err(Errno::Eagain.error()),
+            (None, LockKind::Shared) => self.locks.push((ino, 1)),
+            (None, LockKind::Exclusive) => self.locks.push((ino, -1)),
+        }
+        Ok(ino)
+    }
+
+    pub fn unlock(&mut self, ino: Ino) {
+        for (locked, count) in &mut self.locks {
+            if *locked == ino {
+                *count -= count.signum();
+            }
+        }
+        self.locks.retain(|(_, count)| *count != 0);
+    }
+}

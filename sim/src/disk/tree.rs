@@ -1,0 +1,212 @@
+//! Inodes and names: one state of a file system.
+//!
+//! The same type serves for what a program sees and for what is durable. Cloning it copies
+//! pointers.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use super::fault::Errno;
+use super::hash;
+use super::page::Content;
+
+/// An inode's number. Numbers are given in order of creation and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Ino(pub u32);
+
+impl Ino {
+    pub const ROOT: Self = Self(0);
+
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+pub(super) type Entries = BTreeMap<Arc<str>, Ino>;
+
+/// A file or a directory.
+#[derive(Clone)]
+pub(super) struct Inode {
+    pub len: u64,
+    pub content: Content,
+    /// The names in it, if it is a directory.
+    pub entries: Option<Entries>,
+    pub link_count: u32,
+}
+
+impl Inode {
+    pub fn file() -> Self {
+        Self { len: 0, content: Content::default(), entries: None, link_count: 0 }
+    }
+
+    pub fn dir() -> Self {
+        Self { entries: Some(Entries::new()), ..Self::file() }
+    }
+
+    pub fn is_dir(&self) -> bool {
+        self.entries.is_some()
+    }
+}
+
+/// One state of a file system.
+#[derive(Clone)]
+pub(super) struct Tree {
+    pub inodes: Vec<Option<Arc<Inode>>>,
+    /// Whether the root directory exists: `Fs::create_root` makes it.
+    pub has_root: bool,
+}
+
+/// Where a path leads: its directory, its last name, and what that stands for.
+pub(super) struct Place {
+    pub dir: Ino,
+    pub name: Arc<str>,
+    pub ino: Option<Ino>,
+}
+
+impl Tree {
+    pub fn new() -> Self {
+        Self { inodes: vec![Some(Arc::new(Inode::dir()))], has_root: false }
+    }
+
+    pub fn get(&self, ino: Ino) -> Option<&Inode> {
+        self.inodes.get(ino.index())?.as_deref()
+    }
+
+    /// The inode for changing.
+    pub fn make_mut(&mut self, ino: Ino) -> Option<&mut Inode> {
+        self.inodes.get_mut(ino.index())?.as_mut().map(Arc::make_mut)
+    }
+
+    /// Puts an inode in at its number.
+    pub fn insert(&mut self, ino: Ino, inode: Inode) {
+        if ino.index() >= self.inodes.len() {
+            self.inodes.resize(ino.index() + 1, None);
+        }
+        self.inodes[ino.index()] = Some(Arc::new(inode));
+    }
+
+    pub fn next_ino(&self) -> Ino {
+        Ino(self.inodes.len() as u32)
+    }
+
+    pub fn entries(&self, dir: Ino) -> Option<&Entries> {
+        self.get(dir)?.entries.as_ref()
+    }
+
+    pub fn entries_mut(&mut self, dir: Ino) -> Option<&mut Entries> {
+        self.make_mut(dir)?.entries.as_mut()
+    }
+
+    /// The inode of a path; the empty path is the root.
+    pub fn lookup(&self, path: &Path) -> io::Result<Ino> {
+        let mut ino = self.root()?;
+        for part in parts(path) {
+            ino = self.step(ino, part?)?;
+        }
+        Ok(ino)
+    }
+
+    /// The place of a path's last name; the root has none (EINVAL).
+    pub fn place(&self, path: &Path) -> io::Result<Place> {
+        let mut dir = self.root()?;
+        let mut parts = parts(path).peekable();
+        while let Some(part) = parts.next() {
+            let part = part?;
+            if parts.peek().is_none() {
+                let entries = self.entries(dir).ok_or_else(|| Errno::Enotdir.error())?;
+                let known = entries.get_key_value(part);
+                let name = known.map_or_else(|| Arc::from(part), |(name, _)| Arc::clone(name));
+                return Ok(Place { dir, name, ino: known.map(|(_, &ino)| ino) });
+            }
+            dir = self.step(dir, part)?;
+        }
+        Err(Errno::Einval.error())
+    }
+
+    fn root(&self) -> io::Result<Ino> {
+        if self.has_root { Ok(Ino::ROOT) } else { Err(Errno::Enoent.error()) }
+    }
+
+    fn step(&self, dir: Ino, name: &str) -> io::Result<Ino> {
+        let entries = self.entries(dir).ok_or_else(|| Errno::Enotdir.error())?;
+        entries.get(name).copied().ok_or_else(|| Errno::Enoent.error())
+    }
+
+    /// Every reachable name with its inode, depth first in the order of names.
+    pub fn walk(&self, visit: &mut impl FnMut(Ino, &Arc<str>, Ino)) {
+        if self.has_root {
+            self.walk_dir(Ino::ROOT, visit);
+        }
+    }
+
+    fn walk_dir(&self, dir: Ino, visit: &mut impl FnMut(Ino, &Arc<str>, Ino)) {
+        let Some(entries) = self.entries(dir) else { return };
+        for (name, &ino) in entries {
+            visit(dir, name, ino);
+            if self.get(ino).is_some_and(Inode::is_dir) {
+                self.walk_dir(ino, visit);
+            }
+        }
+    }
+
+    /// Drops what no name leads to, and counts names anew: what a check of the file system does
+    /// when it is mounted after a crash.
+    pub fn collect(&mut self) {
+        let mut counts = vec![0u32; self.inodes.len()];
+        counts[Ino::ROOT.index()] = 1;
+        self.walk(&mut |_, _, ino| {
+            if let Some(count) = counts.get_mut(ino.index()) {
+                *count += 1;
+            }
+        });
+        for (slot, count) in self.inodes.iter_mut().zip(counts) {
+            match slot {
+                Some(_) if count == 0 => *slot = None,
+                Some(inode) if inode.link_count != count => {
+                    Arc::make_mut(inode).link_count = count;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Pages that take space.
+    pub fn allocated(&self) -> u64 {
+        self.inodes.iter().flatten().map(|inode| inode.content.allocated()).sum()
+    }
+
+    /// A hash of names and contents; inode numbers do not count.
+    pub fn hash(&self) -> u64 {
+        let mut combined = u64::from(self.has_root);
+        // Two names of one inode are told from two inodes by the first name's position.
+        let mut seen: BTreeMap<Ino, u64> = BTreeMap::new();
+        let mut position = 0;
+        self.walk(&mut |dir, name, ino| {
+            position += 1;
+            let parent = seen.get(&dir).copied().unwrap_or(0);
+            combined = hash::bytes(hash::word(combined, parent), name.as_bytes());
+            let first = *seen.entry(ino).or_insert(position);
+            combined = hash::word(combined, first);
+            if first == position
+                && let Some(inode) = self.get(ino)
+            {
+                combined = hash::word(combined, inode.len << 1 | u64::from(inode.is_dir()));
+                combined = inode.content.hash(combined);
+            }
+        });
+        combined
+    }
+}
+
+/// The parts of a relative path. Leaving the root, or a name that is no text, is EINVAL.
+fn parts(path: &Path) -> impl Iterator<Item = io::Result<&str>> {
+    path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_str().ok_or_else(|| Errno::Einval.error())),
+        Component::CurDir => None,
+        Component::RootDir | Component::ParentDir | Component::Prefix(_) => {
+            Some(Err(Errno::Einval.error()))
+        }
+    })
+}

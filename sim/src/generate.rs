@@ -1,0 +1,172 @@
+//! Draws what a scenario leaves to the library: disk, faults, schedule, number of eras.
+
+use crate::call::CallKind;
+use crate::case::{Case, CaseOf, End, Era, VERSION};
+use crate::disk::{DiskConfig, Errno, Fault, FaultRule, Profile, SyncFailure, Trigger};
+use crate::draw::Draw;
+use crate::scenario::Scenario;
+use crate::sched::{Latency, Schedule};
+
+/// The most eras of a drawn case.
+const ERAS_MAX: u64 = 3;
+
+/// Draws a case. All eras end in order: crashes are chosen when the run is known.
+pub(crate) fn case<S: Scenario>(
+    scenario: &S,
+    draw: &mut Draw<'_>,
+    profile: Option<Profile>,
+) -> CaseOf<S> {
+    let config = draw.stream("config", 0, |draw| scenario.config(draw));
+    let disk = draw.stream("disk", 0, |draw| disk(draw, profile));
+    let entropy = draw.stream("entropy", 0, |draw| draw.below(u64::MAX));
+    // Half of all cases meet no fault but crashes: faults hide what comes after them.
+    let has_faults = draw.stream("faults", u64::MAX, |draw| draw.chance(500));
+    let era_count = draw.stream("eras", 0, |draw| draw.range(1..=ERAS_MAX));
+    let eras = (0..era_count).map(|number| {
+        let steps = draw.stream("steps", number, |draw| scenario.steps(draw, &config));
+        let faults = draw.stream("faults", number, |draw| {
+            if has_faults { faults(draw, scenario.files()) } else { Vec::new() }
+        });
+        let schedule = draw.stream("schedule", number, schedule);
+        Era { steps, faults, schedule, end: End::Close }
+    });
+    let eras = eras.collect();
+    Case {
+        version: VERSION,
+        scenario: scenario.name().to_owned(),
+        config,
+        disk,
+        latency: Latency::default(),
+        entropy,
+        eras,
+    }
+}
+
+fn disk(draw: &mut Draw<'_>, profile: Option<Profile>) -> DiskConfig {
+    let profiles = [
+        Profile::PosixStrict,
+        Profile::PosixStrict,
+        Profile::Ext4Ordered,
+        Profile::Ext4Writeback,
+        Profile::Xfs,
+    ];
+    let drawn = *draw.pick(&profiles);
+    DiskConfig {
+        profile: profile.unwrap_or(drawn),
+        tear_bytes: *draw.pick(&[512, 512, 512, 4_096, 64, 1]),
+        torn_units: draw.chance(300),
+        ..DiskConfig::default()
+    }
+}
+
+fn schedule(draw: &mut Draw<'_>) -> Schedule {
+    match draw.below(3) {
+        0 => Schedule::RunUntilBlocked,
+        _ => {
+            let one_in = *draw.pick(&[2, 3, 5, 10, 30]);
+            Schedule::Hashed { seed: draw.below(u64::MAX), one_in }
+        }
+    }
+}
+
+/// Kinds of calls that errors are aimed at.
+const FALLIBLE: [CallKind; 12] = [
+    CallKind::Write,
+    CallKind::SyncData,
+    CallKind::SyncAll,
+    CallKind::SyncDir,
+    CallKind::Read,
+    CallKind::Open,
+    CallKind::Rename,
+    CallKind::SetLen,
+    CallKind::RemoveFile,
+    CallKind::ReadDir,
+    CallKind::Len,
+    CallKind::CreateRoot,
+];
+
+const SYNC_FAILURES: [SyncFailure; 8] = [
+    SyncFailure::CleanKeepNew,
+    SyncFailure::CleanKeepNew,
+    SyncFailure::PartialThenEio,
+    SyncFailure::RevertOld,
+    SyncFailure::StayDirty,
+    SyncFailure::ShutDown,
+    SyncFailure::LyingSync,
+    SyncFailure::DelayedReport,
+];
+
+/// Draws one to three faults of a swarm of kinds.
+fn faults(draw: &mut Draw<'_>, files: &[&str]) -> Vec<FaultRule> {
+    let weights = draw.swarm(&[4, 6, 3, 2, 3, 1, 1]);
+    let count = *draw.pick(&[1, 1, 2, 3]);
+    let mut faults: Vec<FaultRule> =
+        (0..count).map(|_| fault(draw, files, &weights)).collect();
+    // Damage of several places at once promises nothing that could be checked.
+    let mut damages = 0;
+    faults.retain(|rule| {
+        damages += usize::from(matches!(rule.when, Trigger::Boot { .. }));
+        damages <= 1
+    });
+    faults
+}
+
+fn fault(draw: &mut Draw<'_>, files: &[&str], weights: &[u32]) -> FaultRule {
+    let pattern = (*draw.pick(files)).to_owned();
+    let (kind, what) = match draw.weighted(weights) {
+        0 => {
+            let errno = *draw.pick(&[Errno::Eio, Errno::Eio, Errno::Erofs, Errno::Emfile]);
+            (*draw.pick(&FALLIBLE), Fault::Fail(errno))
+        }
+        1 => {
+            let kind = *draw.pick(&[CallKind::SyncData, CallKind::SyncData, CallKind::SyncAll]);
+            (kind, Fault::Sync(*draw.pick(&SYNC_FAILURES)))
+        }
+        2 => {
+            let kind = *draw.pick(&[CallKind::Read, CallKind::Write]);
+            (kind, Fault::Short(draw.range(1..=64)))
+        }
+        3 => {
+            let errno = *draw.pick(&[Errno::Enospc, Errno::Edquot]);
+            let kind = *draw.pick(&[CallKind::Write, CallKind::SetLen, CallKind::Open]);
+            (kind, Fault::Fail(errno))
+        }
+        4 => {
+            let when = Trigger::Boot { files: "*".to_owned(), nth: 1 };
+            return FaultRule::new(when, Fault::SpareBytes(draw.below(8) * 4_096));
+        }
+        5 => (CallKind::Write, Fault::LostWrite),
+        _ => {
+            let when = Trigger::Boot { files: pattern, nth: draw.range(1..=3) as u32 };
+            return FaultRule::new(when, damage(draw));
+        }
+    };
+    let nth = *draw.pick(&[1, 2, 3, 4, 6, 9, 14, 20]);
+    let times = *draw.pick(&[1, 1, 2, 1_000]);
+    FaultRule::new(Trigger::Nth { kind, files: pattern, nth, times }, what)
+}
+
+fn damage(draw: &mut Draw<'_>) -> Fault {
+    let per_mille = draw.below(1_000) as u32;
+    match draw.below(4) {
+        0 => Fault::GarbageSector { per_mille },
+        1 => Fault::UnreadableSector { per_mille },
+        _ => Fault::BitFlip { per_mille, bit: draw.below(8) as u8 },
+    }
+}
+
+/// The faults that meet the recoveries of one exploration: mostly none.
+pub(crate) fn later_faults<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> Vec<FaultRule> {
+    if !draw.chance(250) {
+        return Vec::new();
+    }
+    let files = scenario.files();
+    let pattern = (*draw.pick(files)).to_owned();
+    let rule = if draw.chance(600) {
+        let when = Trigger::Boot { files: pattern, nth: draw.range(1..=3) as u32 };
+        FaultRule::new(when, damage(draw))
+    } else {
+        fault(draw, files, &[4, 6, 3, 2, 0, 0, 0])
+    };
+    vec![rule]
+}

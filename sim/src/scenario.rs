@@ -1,0 +1,224 @@
+//! What a scenario gives: a system, operations to put it through, and a model to judge it by.
+//!
+//! An author implements [`Scenario`]; everything else (drawing cases, crashing, shrinking,
+//! reports, the command line) is done here. A run is an *era*: the time between two crashes. In
+//! each era [`Scenario::run`] opens the system, reads back what it shows, and carries out the
+//! era's operations. Whatever it learns it hands to [`Ctx::record`], which folds it into the
+//! model; the model answers with a [`Failure`] when the event contradicts it.
+//!
+//! Because every event is stamped with its position in the disk's trace, one run can be judged at
+//! every cut: the model at a cut is the fold of the events before it.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use blackstart_vfs::Env;
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{CrashKind, Promise, SimFs};
+use crate::draw::Draw;
+use crate::failure::Failure;
+use crate::marks::Marks;
+use crate::sched::World;
+
+/// One operation of a case, with a name that stays when others are dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step<O> {
+    /// The operation's id, unique in its era and not 0.
+    pub id: u32,
+    /// Which client carries it out; client 0 exists always.
+    pub client: u32,
+    /// What to do.
+    pub op: O,
+}
+
+/// A system under test with its workload and its model.
+pub trait Scenario: Send + Sync + Sized + 'static {
+    /// Options of the system, part of a case.
+    type Config: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// An operation, part of a case.
+    type Op: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// Something that happened in a run.
+    type Event: Clone + Debug + Send + Sync + 'static;
+    /// What is known of the system's state: the simplest correct reference.
+    type Model: Clone + Send + Sync + 'static;
+
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for `sim list`.
+    fn about(&self) -> &'static str;
+
+    /// The marks that a campaign should hit; the ones that start with `!` are required.
+    fn marks(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Patterns of the files that faults are aimed at, the likeliest first.
+    fn files(&self) -> &'static [&'static str] {
+        &["*"]
+    }
+
+    /// Draws the system's options.
+    fn config(&self, draw: &mut Draw<'_>) -> Self::Config;
+
+    /// Draws one era's operations. Ids are given by position, from 1.
+    fn steps(&self, draw: &mut Draw<'_>, config: &Self::Config) -> Vec<Step<Self::Op>>;
+
+    /// The operations that check, after a crash, that the system is usable again.
+    fn verification(&self, config: &Self::Config) -> Vec<Step<Self::Op>>;
+
+    /// Simpler forms of an operation for the shrinker, simplest first.
+    fn simpler(&self, op: &Self::Op) -> Vec<Self::Op> {
+        let _ = op;
+        Vec::new()
+    }
+
+    /// The model before anything happened.
+    fn model(&self, config: &Self::Config) -> Self::Model;
+
+    /// Folds an event into the model.
+    ///
+    /// # Errors
+    /// The failure, if the event contradicts the model.
+    fn apply(&self, model: &mut Self::Model, event: &Self::Event) -> Result<(), Failure>;
+
+    /// What a crash does to what is known: who was promised what, and what is open now.
+    fn crash(&self, model: &mut Self::Model, kind: CrashKind);
+
+    /// One era: open, read back, carry out the steps; close at the end if [`Ctx::closes`].
+    ///
+    /// # Errors
+    /// The failure it found.
+    fn run(&self, ctx: &Ctx<Self>) -> Result<(), Failure>;
+}
+
+/// An event and how much of the trace came before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamped<E> {
+    pub at: usize,
+    pub event: E,
+}
+
+/// What one era's run may use. Clones are the same run.
+pub struct Ctx<S: Scenario> {
+    pub(crate) inner: Arc<CtxInner<S>>,
+}
+
+pub(crate) struct CtxInner<S: Scenario> {
+    pub scenario: Arc<S>,
+    pub env: Env,
+    pub world: World,
+    pub fs: SimFs,
+    pub config: S::Config,
+    pub steps: Vec<Step<S::Op>>,
+    pub closes: bool,
+    pub promise: Promise,
+    pub record: Mutex<Record<S>>,
+}
+
+pub(crate) struct Record<S: Scenario> {
+    pub model: S::Model,
+    pub history: Vec<Stamped<S::Event>>,
+    pub failure: Option<Failure>,
+    pub marks: Marks,
+}
+
+impl<S: Scenario> Clone for Ctx<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<S: Scenario> Ctx<S> {
+    /// The world the system runs in.
+    pub fn env(&self) -> &Env {
+        &self.inner.env
+    }
+
+    /// The scenario itself.
+    pub fn scenario(&self) -> &Arc<S> {
+        &self.inner.scenario
+    }
+
+    /// The system's options.
+    pub fn config(&self) -> &S::Config {
+        &self.inner.config
+    }
+
+    /// The simulated disk.
+    pub fn fs(&self) -> &SimFs {
+        &self.inner.fs
+    }
+
+    /// Whether the era ends with an orderly close.
+    pub fn closes(&self) -> bool {
+        self.inner.closes
+    }
+
+    /// What the system still promises, given the faults that struck in its life so far.
+    pub fn promise(&self) -> Promise {
+        self.inner.promise.max(self.inner.fs.promise())
+    }
+
+    /// How many faults have struck in this era so far. An error of the system is excusable only
+    /// if one has.
+    pub fn faults_struck(&self) -> u64 {
+        self.inner.fs.faults_struck()
+    }
+
+    /// Stops all live faults and frees the disk's capacity: from here on the system has to
+    /// recover and make progress.
+    pub fn heal(&self) {
+        self.inner.fs.heal();
+    }
+
+    /// The clients of this era, in order; never empty.
+    pub fn clients(&self) -> Vec<u32> {
+        let mut clients: Vec<u32> = self.inner.steps.iter().map(|step| step.client).collect();
+        clients.push(0);
+        clients.sort_unstable();
+        clients.dedup();
+        clients
+    }
+
+    /// The steps of one client, in order.
+    pub fn steps(&self, client: u32) -> impl Iterator<Item = &Step<S::Op>> {
+        self.inner.steps.iter().filter(move |step| step.client == client)
+    }
+
+    /// Says that the calling task begins an operation: its calls are named by it from here on.
+    pub fn begin(&self, op: u32) {
+        self.inner.world.begin_op(op);
+    }
+
+    /// Records what happened, now.
+    ///
+    /// # Errors
+    /// The failure, if it contradicts the model.
+    pub fn record(&self, event: S::Event) -> Result<(), Failure> {
+        let at = self.inner.fs.trace_len();
+        let mut record = self.inner.record.lock();
+        let judged = self.inner.scenario.apply(&mut record.model, &event);
+        record.history.push(Stamped { at, event });
+        judged
+    }
+
+    /// Reads the model.
+    pub fn model<R>(&self, read: impl FnOnce(&S::Model) -> R) -> R {
+        read(&self.inner.record.lock().model)
+    }
+
+    /// Counts a mark: this kind of thing has happened in a run.
+    pub fn mark(&self, name: &'static str) {
+        self.inner.record.lock().marks.hit(name);
+    }
+
+    /// Reports a failure from a task that can't return it; the first one stands.
+    pub fn fail(&self, failure: Failure) {
+        self.inner.record.lock().failure.get_or_insert(failure);
+    }
+}
