@@ -5,7 +5,8 @@
 //! a simulator that answers differently tests a program that nobody runs. Where they differ, Linux
 //! is right.
 //!
-//! Not here: what survives a crash (the profiles' own tests), injected faults, speed.
+//! Not here: what survives a crash (the profiles' own tests), injected faults, speed. Names that
+//! are not UTF-8, which the simulated disk refuses (EINVAL) since cases are text.
 
 #[path = "env_contract/files.rs"]
 mod files;
