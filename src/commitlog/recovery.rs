@@ -36,3 +36,6 @@ mod scan;
 
 pub(crate) use cut::{Cut, seal_at};
 pub use plan::{Plan, Planned, Sealed, plan};
+
+#[cfg(test)]
+mod tests;

@@ -162,3 +162,6 @@ fn keep(directory: &Directory, name: &str, first: TxOffset) -> Result<(), LogErr
     let renamed = directory.env.fs().rename(&from, &to);
     renamed.map_err(|error| LogError::io(name, "keep it as a spare", error))
 }
+
+#[cfg(test)]
+mod tests;

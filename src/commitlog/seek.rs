@@ -10,6 +10,7 @@ use blackstart_vfs::{FileExt, OpenOptions};
 use super::TxOffset;
 use super::chain::{Chain, Check, Link, Step};
 use super::error::{Evidence, LogError};
+use super::frame::FrameKind;
 use super::index::{self, IndexOf, SparseIndex};
 use super::names;
 use super::rotate::write_index;
@@ -111,14 +112,18 @@ fn rebuild(shared: &Shared, file: &LiveFile<'_>, of: IndexOf) -> Option<SparseIn
     let mut chain = Chain::new(file.segment.identity(), Link::start(&file.segment.header));
     let mut index = SparseIndex::new(shared.index_interval_bytes);
     loop {
-        index.add(chain.link());
+        let link = chain.link();
         match chain.step(file, of.len, Check::Header) {
+            Ok(Step::Frame(frame)) if frame.kind == FrameKind::Commit => index.add(link),
             Ok(Step::Frame(_)) => {}
             Ok(Step::End) => break,
-            // Reading up to here is as far as anyone will come; the reader will say why.
+            // Nobody will read further; whoever tries is told why.
             Ok(Step::Break(_)) | Err(_) => return Some(index),
         }
     }
     write_index(&shared.directory, of, &index);
     Some(index)
 }
+
+#[cfg(test)]
+mod tests;

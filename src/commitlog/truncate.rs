@@ -186,3 +186,6 @@ fn find(
         Step::End | Step::Break(_) => unreachable!("this frame was just read"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,12 +74,9 @@ pub(crate) fn scan<F: ReadAt + ?Sized>(
         scan.tail = look_ahead(file, identity, scan.end.at, len)?;
         scan.best = later_of(scan.best, scan.tail.best);
     }
-    scan.vouched = vouched(
-        file,
-        identity,
-        &links,
-        scan.durable_bytes().min(scan.end.at),
-    )?;
+    // The header is durable: the segment has its name.
+    let durable = scan.durable_bytes().min(scan.end.at).max(start.at);
+    scan.vouched = vouched(file, identity, &links, durable)?;
     Ok(scan)
 }
 
