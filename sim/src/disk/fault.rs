@@ -43,6 +43,8 @@ pub enum Errno {
     Erofs = 30,
     /// Device or resource busy.
     Ebusy = 16,
+    /// File name too long.
+    Enametoolong = 36,
     /// Directory not empty.
     Enotempty = 39,
     /// Disk quota exceeded.

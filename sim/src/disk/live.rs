@@ -294,9 +294,6 @@ impl Disk {
         self.fault(call, path)?;
         let (content, old) = self.content(ino)?;
         let end = offset.checked_add(len).ok_or_else(|| Errno::Efbig.error())?;
-        if len == 0 {
-            return Err(Errno::Einval.error());
-        }
         if end > FILE_BYTES_MAX {
             return Err(Errno::Efbig.error());
         }
@@ -324,9 +321,6 @@ impl Disk {
     ) -> io::Result<()> {
         self.fault(call, path)?;
         let (_, size) = self.content(ino)?;
-        if len == 0 {
-            return Err(Errno::Einval.error());
-        }
         let end = offset.checked_add(len).ok_or_else(|| Errno::Efbig.error())?.min(size);
         if end <= offset {
             return Ok(());

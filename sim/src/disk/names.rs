@@ -1,7 +1,7 @@
 //! What a program sees: calls on names.
 
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use blackstart_vfs::{DirEntry, FileKind, LockKind, Metadata, OpenOptions};
@@ -9,12 +9,16 @@ use blackstart_vfs::{DirEntry, FileKind, LockKind, Metadata, OpenOptions};
 use super::fault::Errno;
 use super::live::Disk;
 use super::trace::Effect;
-use super::tree::{Ino, Inode, Place};
+use super::tree::{Ino, Inode, Place, check};
 use crate::call::CallId;
 
 /// The path as faults and reports name it.
 pub(super) fn text(path: &Path) -> &str {
     path.to_str().unwrap_or("?")
+}
+
+fn is_root(path: &Path) -> bool {
+    path.components().all(|part| part == Component::CurDir)
 }
 
 impl Disk {
@@ -113,8 +117,7 @@ impl Disk {
 
     /// The place of a path; for the root itself this error.
     fn name_of(&self, path: &Path, for_root: Errno) -> io::Result<Place> {
-        let is_root = path.components().all(|part| part == std::path::Component::CurDir);
-        if is_root {
+        if is_root(path) {
             self.tree.lookup(path)?;
             return Err(for_root.error());
         }
@@ -152,9 +155,17 @@ impl Disk {
 
     pub fn rename(&mut self, call: CallId, from: &Path, to: &Path) -> io::Result<()> {
         self.fault(call, text(from))?;
-        let source = self.name_of(from, Errno::Ebusy)?;
-        let target = self.name_of(to, Errno::Ebusy)?;
+        check(from)?;
+        check(to)?;
+        // In the order of Linux: both directories, the root, the old name, the new one.
+        self.has_dir(from)?;
+        self.has_dir(to)?;
+        if is_root(from) || is_root(to) {
+            return Err(Errno::Ebusy.error());
+        }
+        let source = self.tree.place(from)?;
         let ino = source.ino.ok_or_else(|| Errno::Enoent.error())?;
+        let target = self.tree.place(to)?;
         if target.ino == Some(ino) {
             return Ok(());
         }
@@ -188,6 +199,15 @@ impl Disk {
         Ok(())
     }
 
+    /// Whether the directory of a name is one.
+    fn has_dir(&self, path: &Path) -> io::Result<()> {
+        let dir = self.tree.lookup(path.parent().unwrap_or(path))?;
+        match self.tree.entries(dir) {
+            Some(_) => Ok(()),
+            None => Err(Errno::Enotdir.error()),
+        }
+    }
+
     /// Whether `dir` is `ancestor` or below it.
     fn is_within(&self, dir: Ino, ancestor: Ino) -> bool {
         let mut is_below = dir == ancestor;
@@ -213,6 +233,8 @@ impl Disk {
 
     pub fn hard_link(&mut self, call: CallId, existing: &Path, new: &Path) -> io::Result<()> {
         self.fault(call, text(new))?;
+        check(existing)?;
+        check(new)?;
         let ino = self.tree.lookup(existing)?;
         let target = self.name_of(new, Errno::Eexist)?;
         if target.ino.is_some() {
@@ -244,7 +266,8 @@ impl Disk {
 
     pub fn remove_dir(&mut self, call: CallId, path: &Path) -> io::Result<()> {
         self.fault(call, text(path))?;
-        let place = self.name_of(path, Errno::Ebusy)?;
+        // Linux: EINVAL for a path that ends in a dot, which is how the root is named.
+        let place = self.name_of(path, Errno::Einval)?;
         let ino = place.ino.ok_or_else(|| Errno::Enoent.error())?;
         match self.tree.entries(ino) {
             None => return Err(Errno::Enotdir.error()),

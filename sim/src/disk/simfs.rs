@@ -329,6 +329,26 @@ impl Handle {
     }
 }
 
+/// Linux: positions and lengths are signed, and a negative one is EINVAL before all else.
+fn check_position(position: u64) -> io::Result<()> {
+    match i64::try_from(position) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Errno::Einval.error()),
+    }
+}
+
+/// Linux: a read or write may not reach beyond the last position.
+fn check_span(offset: u64, len: u64) -> io::Result<()> {
+    check_position(offset.saturating_add(len))
+}
+
+/// Linux: a range to allocate or to punch is not empty.
+fn check_range(offset: u64, len: u64) -> io::Result<()> {
+    check_position(offset)?;
+    check_position(len)?;
+    if len == 0 { Err(Errno::Einval.error()) } else { Ok(()) }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         let mut disk = self.fs.disk.lock();
@@ -342,9 +362,11 @@ impl File for Handle {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let len = buffer.len();
         self.call(CallKind::Read, offset, len as u64, |disk, call| {
+            check_position(offset)?;
             if !self.options.is_read() {
                 return Err(Errno::Ebadf.error());
             }
+            check_span(offset, len as u64)?;
             self.check_direct(disk, offset, len)?;
             disk.read(call, &self.path, self.ino, buffer, offset)
         })
@@ -362,7 +384,9 @@ impl File for Handle {
                 if disk.generation != self.generation {
                     return Err(Errno::Eio.error());
                 }
+                check_position(offset)?;
                 self.check_write()?;
+                check_span(offset, bytes.len() as u64)?;
                 self.check_direct(disk, offset, bytes.len())?;
                 disk.write(call, &self.path, self.ino, bytes, offset)
             },
@@ -372,6 +396,7 @@ impl File for Handle {
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.call(CallKind::SetLen, len, 0, |disk, call| {
             // Linux: EINVAL, not EBADF, for a descriptor that was not opened for writing.
+            check_position(len)?;
             self.check_write().map_err(|_| Errno::Einval.error())?;
             disk.set_len(call, &self.path, self.ino, len)
         })
@@ -379,6 +404,7 @@ impl File for Handle {
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         self.call(CallKind::Allocate, offset, len, |disk, call| {
+            check_range(offset, len)?;
             self.check_write()?;
             disk.allocate(call, &self.path, self.ino, offset, len)
         })
@@ -386,6 +412,7 @@ impl File for Handle {
 
     fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
         self.call(CallKind::Punch, offset, len, |disk, call| {
+            check_range(offset, len)?;
             self.check_write()?;
             disk.punch(call, &self.path, self.ino, offset, len)
         })

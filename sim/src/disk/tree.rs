@@ -101,6 +101,7 @@ impl Tree {
 
     /// The inode of a path; the empty path is the root.
     pub fn lookup(&self, path: &Path) -> io::Result<Ino> {
+        check(path)?;
         let mut ino = self.root()?;
         for part in parts(path) {
             ino = self.step(ino, part?)?;
@@ -110,13 +111,13 @@ impl Tree {
 
     /// The place of a path's last name; the root has none (EINVAL).
     pub fn place(&self, path: &Path) -> io::Result<Place> {
+        check(path)?;
         let mut dir = self.root()?;
         let mut parts = parts(path).peekable();
         while let Some(part) = parts.next() {
             let part = part?;
             if parts.peek().is_none() {
-                let entries = self.entries(dir).ok_or_else(|| Errno::Enotdir.error())?;
-                let known = entries.get_key_value(part);
+                let known = self.entries_for(dir, part)?.get_key_value(part);
                 let name = known.map_or_else(|| Arc::from(part), |(name, _)| Arc::clone(name));
                 return Ok(Place { dir, name, ino: known.map(|(_, &ino)| ino) });
             }
@@ -130,8 +131,16 @@ impl Tree {
     }
 
     fn step(&self, dir: Ino, name: &str) -> io::Result<Ino> {
+        self.entries_for(dir, name)?.get(name).copied().ok_or_else(|| Errno::Enoent.error())
+    }
+
+    /// The entries of `dir`, for a name that fits into one.
+    fn entries_for(&self, dir: Ino, name: &str) -> io::Result<&Entries> {
         let entries = self.entries(dir).ok_or_else(|| Errno::Enotdir.error())?;
-        entries.get(name).copied().ok_or_else(|| Errno::Enoent.error())
+        if name.len() > NAME_BYTES_MAX {
+            return Err(Errno::Enametoolong.error());
+        }
+        Ok(entries)
     }
 
     /// Every reachable name with its inode, depth first in the order of names.
@@ -197,6 +206,27 @@ impl Tree {
             }
         });
         combined
+    }
+}
+
+/// The longest name of Linux's file systems.
+const NAME_BYTES_MAX: usize = 255;
+/// The longest path that Linux takes, without the final zero byte.
+const PATH_BYTES_MAX: usize = 4_095;
+
+/// Refuses what Linux, or the seam, refuses before it looks at any directory: a path that leaves
+/// the root, a zero byte (both EINVAL), and one that is too long (ENAMETOOLONG).
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if bytes.starts_with(b"/") || bytes.windows(2).any(|pair| pair == b"..") {
+        parts(path).try_for_each(|part| part.map(drop))?;
+    }
+    if bytes.contains(&0) {
+        return Err(Errno::Einval.error());
+    }
+    match bytes.len() > PATH_BYTES_MAX {
+        true => Err(Errno::Enametoolong.error()),
+        false => Ok(()),
     }
 }
 
