@@ -127,13 +127,13 @@ fn list(registry: &Registry) -> Exit {
 }
 
 /// Writes to standard output; a closed pipe is the reader's choice.
-pub(crate) fn say(text: &str) {
+pub fn say(text: &str) {
     use std::io::Write as _;
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Writes one line to standard error.
-pub(crate) fn complain(text: &str) {
+pub fn complain(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
 }

@@ -346,6 +346,7 @@ fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
 }
 
 fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
+    ctx.record(Event::OpenBegan)?;
     let (log, report) = match Log::open(ctx.env(), Path::new(""), options(ctx.config())) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),

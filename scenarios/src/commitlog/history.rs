@@ -90,6 +90,8 @@ pub enum Event {
     },
     /// The cut was refused: nothing happened.
     TruncateRefused,
+    /// An opening begins; it may change the log before it is known how.
+    OpenBegan,
     /// The log was opened and everything read.
     Opened(Opened),
     /// The log was closed in order.

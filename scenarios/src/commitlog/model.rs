@@ -46,6 +46,10 @@ pub struct Model {
     /// What the next opening must show.
     pub(super) required: u64,
     pub(super) unsettled: Vec<Unsettled>,
+    /// An opening has begun and not ended.
+    pub(super) is_opening: bool,
+    /// A crash cut an opening short, and with it perhaps the report of what it dropped.
+    pub(super) was_opening: bool,
     /// A retirement that has begun may take the oldest offset up to here.
     pub(super) retain: Option<u64>,
     /// A cut that has begun and not returned.
@@ -105,6 +109,7 @@ impl Model {
             Event::Retained { oldest } => return self.retained(*oldest),
             Event::TruncateBegan { offset } => self.truncate = Some(*offset),
             Event::Truncated { offset } => self.truncated(*offset),
+            Event::OpenBegan => self.is_opening = true,
             Event::Opened(opened) => return oracle::opened(self, opened),
             Event::Closed => {
                 self.through(self.end(), Level::Synced);
@@ -121,10 +126,13 @@ impl Model {
 
     /// What a crash leaves to be required.
     pub(super) fn crash(&mut self, kind: CrashKind) {
-        self.required = match kind {
-            CrashKind::Power => self.synced_through,
-            CrashKind::Kill => self.os_through,
-        };
+        if kind == CrashKind::Power {
+            // What the system had and the disk did not may be gone, and a kill that follows before
+            // the next opening does not bring it back.
+            self.os_through = self.synced_through;
+        }
+        self.required = self.os_through;
+        self.was_opening |= std::mem::take(&mut self.is_opening);
     }
 
     fn submitted(&mut self, tokens: &Range<u64>) {

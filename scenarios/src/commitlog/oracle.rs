@@ -164,7 +164,8 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
     if opened.next >= model.required {
         return Ok(());
     }
-    let excused = opened.promise == Promise::DamageReported && opened.bytes_dropped > 0;
+    let is_reported = opened.bytes_dropped > 0 || model.was_opening;
+    let excused = opened.promise == Promise::DamageReported && is_reported;
     if !excused {
         return Err(Failure::new(
             "durable prefix",
@@ -211,6 +212,8 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.vouched_through = model.vouched_through.min(opened.next);
     model.required = opened.next;
     model.unsettled.clear();
+    model.is_opening = false;
+    model.was_opening = false;
     model.retain = None;
     model.truncate = None;
 }

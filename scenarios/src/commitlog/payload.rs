@@ -3,15 +3,16 @@
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | token, little-endian |
-//! | 8.. | each byte a function of token and position |
+//! | 8.. | each byte a function of token, length and position |
 //!
 //! A record that was cut, shifted or mixed with another is not recognized.
 
 /// The smallest record.
 pub(super) const RECORD_BYTES_MIN: usize = 8;
 
-fn filler(token: u64, at: usize) -> u8 {
-    let mixed = (token ^ (at as u64).rotate_left(17)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+fn filler(token: u64, len: usize, at: usize) -> u8 {
+    let place = (at as u64).rotate_left(17) ^ (len as u64).rotate_left(41);
+    let mixed = (token ^ place).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 56) as u8
 }
 
@@ -20,7 +21,7 @@ pub(super) fn record(token: u64, bytes: usize) -> Vec<u8> {
     let bytes = bytes.max(RECORD_BYTES_MIN);
     let mut record = Vec::with_capacity(bytes);
     record.extend_from_slice(&token.to_le_bytes());
-    record.extend((RECORD_BYTES_MIN..bytes).map(|at| filler(token, at)));
+    record.extend((RECORD_BYTES_MIN..bytes).map(|at| filler(token, bytes, at)));
     record
 }
 
@@ -28,6 +29,6 @@ pub(super) fn record(token: u64, bytes: usize) -> Vec<u8> {
 pub(super) fn token(record: &[u8]) -> Option<u64> {
     let (head, rest) = record.split_first_chunk::<RECORD_BYTES_MIN>()?;
     let token = u64::from_le_bytes(*head);
-    let is_whole = (RECORD_BYTES_MIN..).zip(rest).all(|(at, &byte)| byte == filler(token, at));
+    let is_whole = (RECORD_BYTES_MIN..).zip(rest).all(|(at, &byte)| byte == filler(token, record.len(), at));
     is_whole.then_some(token)
 }

@@ -138,8 +138,8 @@ impl World {
             }
             if !fiber.is_started() && self.is_crashed() {
                 // Its code never ran, and must not begin after the end.
-                fibers[number as usize] = None;
                 self.end_task(number, Ok(()));
+                fibers[number as usize] = None;
                 continue;
             }
             if let Resumed::Ended(outcome) = fiber.resume() {
@@ -247,11 +247,15 @@ impl World {
     pub fn enter(&self, kind: CallKind) -> io::Result<CallId> {
         let mut state = self.shared.state.lock();
         let Some(current) = state.current else {
+            if state.crashed {
+                // The destructor of a task that never began.
+                return Err(io::Error::from_raw_os_error(EIO));
+            }
             // Outside of a run: a test that prepares the disk.
             return Ok(CallId::outside(kind, 0));
         };
         if std::thread::panicking() {
-            return Err(io::Error::from_raw_os_error(libc_eio()));
+            return Err(io::Error::from_raw_os_error(EIO));
         }
         let id = state.task(current).name_call(current, kind);
         state.calls += 1;
@@ -390,6 +394,4 @@ fn describe(state: &State) -> Vec<String> {
 }
 
 /// EIO on Linux, which is where the errors of the seam come from.
-const fn libc_eio() -> i32 {
-    5
-}
+const EIO: i32 = 5;
