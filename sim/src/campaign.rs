@@ -26,7 +26,7 @@ use crate::explore::{Attack, Base, Effort, Found, cut_at};
 use crate::failure::Failure;
 use crate::generate;
 use crate::report::{FailureReport, Report, SeedReport};
-use crate::run::{EraRun, Plan, Runner, Start, after_crash, plan_of};
+use crate::run::{EraRun, Runner, Start, after_crash, plan_of};
 use crate::scenario::Scenario;
 use crate::sched::{Schedule, Watchdog};
 use crate::shrink;
@@ -344,8 +344,7 @@ fn check_determinism<S: Scenario>(
     report: &mut SeedReport,
 ) {
     report.compared += 1;
-    let plan = |era| Plan { closes: matches!(era, &Era { end: End::Close, .. }), ..plan_of(era) };
-    if runner.era(start, plan(era)).hash == run.hash {
+    if runner.era(start, plan_of(era)).hash == run.hash {
         return;
     }
     let verbose = Runner {
@@ -355,8 +354,8 @@ fn check_determinism<S: Scenario>(
         verbose: true,
         ..*runner
     };
-    let one = verbose.era(start, plan(era)).log;
-    let two = verbose.era(start, plan(era)).log;
+    let one = verbose.era(start, plan_of(era)).log;
+    let two = verbose.era(start, plan_of(era)).log;
     let differs = one.iter().zip(&two).position(|(one, two)| one != two);
     let at = differs.unwrap_or_else(|| one.len().min(two.len()));
     let line = |log: &[String]| log.get(at).cloned().unwrap_or_else(|| "the end".to_owned());

@@ -90,7 +90,7 @@ pub enum Cut {
     /// When this call would take effect. A crash in the middle of a call is a cut before the next
     /// one together with a choice of survivors.
     Before(CallId),
-    /// After the last call of the era; the system is left without closing it.
+    /// After the last call of the era.
     Last,
 }
 

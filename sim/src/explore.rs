@@ -223,7 +223,6 @@ impl<'a, S: Scenario> Attack<'a, S> {
             faults: &later_faults,
             schedule: Schedule::RunUntilBlocked,
             stop: Stop::Never,
-            closes: true,
         };
         let run = runner.era(&start, plan);
         self.tally.recoveries += 1;

@@ -57,7 +57,6 @@ pub(crate) struct Plan<'a, O> {
     pub faults: &'a [FaultRule],
     pub schedule: Schedule,
     pub stop: Stop,
-    pub closes: bool,
 }
 
 /// What an era's run left behind.
@@ -122,7 +121,6 @@ impl<S: Scenario> Runner<S> {
                 fs: fs.clone(),
                 config: self.config.clone(),
                 steps: plan.steps.to_vec(),
-                closes: plan.closes,
                 promise: start.promise,
                 record: Mutex::new(Record {
                     model: start.model.clone(),
@@ -248,7 +246,6 @@ pub(crate) fn plan_of<O>(era: &Era<O>) -> Plan<'_, O> {
         faults: &era.faults,
         schedule: era.schedule.clone(),
         stop,
-        closes: matches!(era.end, End::Close),
     }
 }
 

@@ -89,7 +89,7 @@ pub trait Scenario: Send + Sync + Sized + 'static {
     /// What a crash does to what is known: who was promised what, and what is open now.
     fn crash(&self, model: &mut Self::Model, kind: CrashKind);
 
-    /// One era: open, read back, carry out the steps; close at the end if [`Ctx::closes`].
+    /// One era: open, read back, carry out the steps, close. A crash of the case ends it anywhere.
     ///
     /// # Errors
     /// The failure it found.
@@ -115,7 +115,6 @@ pub(crate) struct CtxInner<S: Scenario> {
     pub fs: SimFs,
     pub config: S::Config,
     pub steps: Vec<Step<S::Op>>,
-    pub closes: bool,
     pub promise: Promise,
     pub record: Mutex<Record<S>>,
 }
@@ -152,11 +151,6 @@ impl<S: Scenario> Ctx<S> {
     /// The simulated disk.
     pub fn fs(&self) -> &SimFs {
         &self.inner.fs
-    }
-
-    /// Whether the era ends with an orderly close.
-    pub fn closes(&self) -> bool {
-        self.inner.closes
     }
 
     /// What the system still promises, given the faults that struck in its life so far.

@@ -28,8 +28,8 @@ pub(super) fn run(ctx: &Context) -> Result<(), Failure> {
         several => Some(together(ctx, log, several)?),
     };
     match log {
-        Some(log) if ctx.closes() => close(ctx, &log),
-        _ => Ok(()),
+        Some(log) => close(ctx, &log),
+        None => Ok(()),
     }
 }
 

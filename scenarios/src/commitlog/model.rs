@@ -212,9 +212,9 @@ impl Model {
     fn truncated(&mut self, offset: u64) {
         self.truncate = None;
         self.entries.split_off(&offset);
-        // What is left is durable when a cut returns, and what is gone is required no more.
-        self.os_through = offset;
-        self.synced_through = offset;
+        // What is gone is required no more; what is left is as durable as it was.
+        self.os_through = self.os_through.min(offset);
+        self.synced_through = self.synced_through.min(offset);
         self.vouched_through = self.vouched_through.min(offset);
     }
 }

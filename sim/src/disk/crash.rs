@@ -197,11 +197,11 @@ impl CrashModel {
             }
             Synced::Reverted => {
                 self.pending.retain(|pending| pending.what.content_of() != Some(ino));
-                if let (Some(Some(old)), Some(slot)) = (
-                    self.durable.inodes.get(ino.index()).cloned(),
-                    self.visible.inodes.get_mut(ino.index()),
-                ) {
-                    *slot = Some(old);
+                if let (Some(old), Some(inode)) =
+                    (self.durable.get(ino), self.visible.make_mut(ino))
+                {
+                    inode.content = old.content.clone();
+                    inode.len = old.len;
                 }
             }
         }

@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::sync::Arc;
 
 use super::config::DiskConfig;
 use super::crash::CrashModel;
@@ -383,10 +382,9 @@ impl Disk {
     fn revert(&mut self, ino: Ino) {
         let mut model = CrashModel::new(&self.base, &self.config, &self.rules);
         model.advance(&self.trace, self.trace.len());
-        if let (Some(old), Some(slot)) =
-            (model.visible_inode(ino), self.tree.inodes.get_mut(ino.index()))
-        {
-            *slot = Some(Arc::clone(old));
+        if let (Some(old), Some(inode)) = (model.visible_inode(ino), self.tree.make_mut(ino)) {
+            inode.content = old.content.clone();
+            inode.len = old.len;
         }
         self.used_pages = self.tree.allocated();
     }
