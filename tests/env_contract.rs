@@ -43,7 +43,7 @@ fn simulated() -> Env {
 }
 
 /// Both transcripts of a topic that starts with an existing, empty root.
-fn transcripts(topic: impl Fn(&mut Session)) -> (Vec<String>, Vec<String>) {
+fn transcripts(topic: impl Fn(&mut Session<'_>)) -> (Vec<String>, Vec<String>) {
     let run = |env: &Env| {
         env.fs().create_root().expect("the root can be created");
         let mut session = Session::new(env);
@@ -56,7 +56,7 @@ fn transcripts(topic: impl Fn(&mut Session)) -> (Vec<String>, Vec<String>) {
 
 /// Runs a topic in both worlds and fails at the first line that differs, with those before it.
 #[track_caller]
-fn check(topic: impl Fn(&mut Session)) {
+fn check(topic: impl Fn(&mut Session<'_>)) {
     let (real, simulated) = transcripts(topic);
     assert!(!real.is_empty(), "a topic without calls proves nothing");
     if let Some(difference) = first_difference(&real, &simulated) {

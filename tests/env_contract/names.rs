@@ -7,7 +7,7 @@ use super::transcript::{CREATE, EDIT, READ, Session};
 
 const NEW: OpenOptions = EDIT.create_new();
 
-fn file_with(s: &mut Session, path: &str, bytes: &[u8]) {
+fn file_with(s: &mut Session<'_>, path: &str, bytes: &[u8]) {
     let file = s.opened(path, CREATE);
     s.write(&file, bytes, 0);
 }

@@ -170,7 +170,7 @@ struct Held {
     locks: [Option<Box<dyn Lock>>; LOCKS_MAX],
 }
 
-fn run(s: &mut Session, calls: &[Call]) {
+fn run(s: &mut Session<'_>, calls: &[Call]) {
     let mut held = Held::default();
     for call in calls {
         if !run_on_file(s, &mut held.handles, call) {
@@ -181,7 +181,7 @@ fn run(s: &mut Session, calls: &[Call]) {
 }
 
 /// Makes a call that concerns an open file; false if this is none.
-fn run_on_file(s: &mut Session, handles: &mut [Option<Handle>], call: &Call) -> bool {
+fn run_on_file(s: &mut Session<'_>, handles: &mut [Option<Handle>], call: &Call) -> bool {
     let Some(slot) = slot_of(call) else {
         return false;
     };
@@ -212,7 +212,7 @@ fn slot_of(call: &Call) -> Option<usize> {
     }
 }
 
-fn run_on_handle(s: &mut Session, handle: &Handle, call: &Call) {
+fn run_on_handle(s: &mut Session<'_>, handle: &Handle, call: &Call) {
     match *call {
         Call::Read { len, offset, .. } => s.read(handle, len, offset),
         Call::Write {
@@ -227,7 +227,7 @@ fn run_on_handle(s: &mut Session, handle: &Handle, call: &Call) {
     }
 }
 
-fn run_on_names(s: &mut Session, locks: &mut [Option<Box<dyn Lock>>], call: &Call) {
+fn run_on_names(s: &mut Session<'_>, locks: &mut [Option<Box<dyn Lock>>], call: &Call) {
     match *call {
         Call::CreateDir { path } => drop(s.create_dir(path)),
         Call::ReadDir { path } => s.read_dir(path),

@@ -70,14 +70,31 @@ pub fn unsafe_code(source: &Source) -> Vec<Violation> {
         .collect()
 }
 
+fn is_crate_root(source: &Source) -> bool {
+    ["src/lib.rs", "src/main.rs"]
+        .iter()
+        .any(|root| source.path.ends_with(root))
+}
+
+fn has_level(source: &Source, level: &str) -> bool {
+    !source
+        .lines_of(&["#", "!", "[", level, "(", "unsafe_code", ")", "]"])
+        .is_empty()
+}
+
 /// Every library and program begins with `#![forbid(unsafe_code)]`.
 pub fn forbids_unsafe(source: &Source) -> Vec<Violation> {
-    let is_root = ["src/lib.rs", "src/main.rs"]
-        .iter()
-        .any(|root| source.path.ends_with(root));
-    let forbids = ["#", "!", "[", "forbid", "(", "unsafe_code", ")", "]"];
-    match is_root && source.lines_of(&forbids).is_empty() {
+    match is_crate_root(source) && !has_level(source, "forbid") {
         true => vec![source.violation(1, "is without `#![forbid(unsafe_code)]`")],
+        false => Vec::new(),
+    }
+}
+
+/// Those that cannot forbid it deny it, so that each use says why.
+pub fn denies_unsafe(source: &Source) -> Vec<Violation> {
+    let has_any = has_level(source, "forbid") || has_level(source, "deny");
+    match is_crate_root(source) && !has_any {
+        true => vec![source.violation(1, "is without `#![deny(unsafe_code)]`")],
         false => Vec::new(),
     }
 }
@@ -162,4 +179,11 @@ fn danger_is_found() {
         1,
     );
     check(forbids_unsafe, "cli/src/other.rs", "", 0);
+    check(
+        denies_unsafe,
+        "sim/src/lib.rs",
+        "//! x\n#![deny(unsafe_code)]",
+        0,
+    );
+    check(denies_unsafe, "sim/src/lib.rs", "//! x", 1);
 }
