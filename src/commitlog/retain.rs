@@ -90,8 +90,7 @@ fn retire(writer: &mut Writer, archived: Vec<(SealedSegment, TxOffset)>) -> Resu
         number: oldest.get(),
     });
     if let Err(failure) = writer.sync() {
-        writer.roll_back(moment);
-        return Err(failure);
+        return Err(writer.take_back(failure, moment));
     }
     writer.publish(|_| {});
     {

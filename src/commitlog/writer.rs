@@ -33,6 +33,7 @@ use super::recovery::Cut;
 use super::shared::{Active, Point, Segment, Shared, State, TailBuffer};
 use super::source::OpenFile;
 use super::{Epoch, TxOffset};
+use crate::codec::ByteOffset;
 
 /// What happens to the log when a step fails.
 #[derive(Debug)]
@@ -115,15 +116,18 @@ impl Writer {
         spares: Vec<TxOffset>,
     ) -> Self {
         let segment = shared.state.lock().active.segment.clone();
-        let point = Point::of(newest.link);
+        let written = Point::of(newest.link);
+        // The close mark itself may be in the page cache only; what it vouches for is not.
+        let mark_bytes = if closed { MARK_BYTES as u64 } else { 0 };
+        let at = ByteOffset::new(written.at.get().saturating_sub(mark_bytes));
         Self {
             shared,
             options,
             segment,
             file: newest.file,
             link: newest.link,
-            written: point,
-            durable: point,
+            written,
+            durable: Point { at, ..written },
             file_len: newest.len,
             spares,
             batch_commits: 1,
@@ -162,10 +166,16 @@ impl Writer {
 
     /// As [`settle`](Self::settle); if the log goes on, it goes on from `start`.
     pub fn undo(&mut self, failure: Failure, start: Moment) -> LogError {
+        let failure = self.take_back(failure, start);
+        self.settle(failure)
+    }
+
+    /// As [`undo`](Self::undo), for a caller that hands the failure on.
+    pub fn take_back(&mut self, failure: Failure, start: Moment) -> Failure {
         if let Failure::Harmless(_) = failure {
             self.roll_back(start);
         }
-        self.settle(failure)
+        failure
     }
 
     pub fn epoch(&self) -> Epoch {
@@ -288,8 +298,7 @@ impl Writer {
             number: 0,
         });
         if let Err(failure) = self.sync() {
-            self.roll_back(moment);
-            return Err(failure);
+            return Err(self.take_back(failure, moment));
         }
         self.begun = Begun::Open;
         Ok(())
@@ -409,8 +418,7 @@ impl Writer {
             number: oldest.get(),
         });
         if let Err(failure) = self.flush() {
-            self.roll_back(moment);
-            return Err(failure);
+            return Err(self.take_back(failure, moment));
         }
         if self.file_len > self.link.at.get() {
             self.file
