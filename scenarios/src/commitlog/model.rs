@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use blackstart_sim::Failure;
+use blackstart_sim::{Failure, Promise};
 use blackstart_sim::disk::CrashKind;
 
 use super::history::Event;
@@ -56,6 +56,8 @@ pub struct Model {
     pub(super) truncate: Option<u64>,
     /// Every pair of epoch and offset that was durable or shown, with its token: for ever.
     pub(super) shown: BTreeMap<(u32, u64), u64>,
+    /// What the last opening said is still promised.
+    pub(super) promise: Promise,
     /// The next token; every record of a run's whole life gets its own.
     pub(super) token_next: u64,
     /// What the last opening did, for the marks of coverage.

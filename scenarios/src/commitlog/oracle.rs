@@ -212,6 +212,7 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.vouched_through = model.vouched_through.min(opened.next);
     model.required = opened.next;
     model.unsettled.clear();
+    model.promise = opened.promise;
     model.is_opening = false;
     model.was_opening = false;
     model.retain = None;
