@@ -131,6 +131,9 @@ fn is_usable(ctx: &Context, error: &LogError) -> bool {
 /// An error is excusable only if a fault has struck.
 fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     ctx.mark("typed error");
+    if has_struck(ctx, "fsync: revert to old") {
+        ctx.record(Event::CacheLost)?;
+    }
     if ctx.promise() > Promise::Full {
         ctx.mark("damage reported");
         return Ok(());
@@ -139,6 +142,10 @@ fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new("spurious error", format!("no fault has struck: {}", chain(error))))
+}
+
+fn has_struck(ctx: &Context, kind: &str) -> bool {
+    ctx.fs().ledger().iter().any(|entry| entry.kind == kind && entry.injected > 0)
 }
 
 /// An error with its causes.
@@ -363,6 +370,7 @@ fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
         found,
         bytes_dropped: bytes_dropped(&report),
         promise: ctx.promise(),
+        is_wide: has_struck(ctx, "garbage sector"),
     }))?;
     let (survived, lost) =
         ctx.model(|model| (model.survived_unacknowledged, model.lost_acknowledged));

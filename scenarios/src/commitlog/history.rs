@@ -30,6 +30,8 @@ pub struct Opened {
     pub bytes_dropped: u64,
     /// What is promised, given the faults so far.
     pub promise: Promise,
+    /// Whether a whole sector was damaged, and perhaps several frames with it.
+    pub is_wide: bool,
 }
 
 /// Something that happened.
@@ -94,6 +96,8 @@ pub enum Event {
     OpenBegan,
     /// The log was opened and everything read.
     Opened(Opened),
+    /// A failed sync took what was not synced out of the page cache: a kill may lose it too.
+    CacheLost,
     /// The log was closed in order.
     Closed,
     /// The log was left without closing, as by the end of the process.

@@ -12,7 +12,13 @@ use blackstart_sim::disk::CrashKind;
 
 use super::history::Event;
 use super::op::Level;
+use super::payload::RECORD_BYTES_MIN;
 use super::{check, oracle};
+
+/// Bytes of a sector.
+const SECTOR: u64 = 512;
+/// Any frame is at least so long, whatever the format: a checksum and some numbers.
+const FRAME_BYTES_MIN: u64 = 16;
 
 /// A transaction that was acknowledged or shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub(super) struct Entry {
     pub token: u64,
     /// The first token of its commit and the number of its records.
     pub commit: (u64, u64),
+    /// At least so many bytes of the log end with its commit, counted from where the model began.
+    pub bytes_end: u64,
 }
 
 /// A commit that was handed in, and neither acknowledged nor refused.
@@ -43,6 +51,12 @@ pub struct Model {
     /// Everything below this was durable before a frame was written that is durable too, so that
     /// its loss can be told from a torn write.
     pub(super) vouched_through: u64,
+    /// As `vouched_through`, by frames that are not within a sector of it.
+    pub(super) vouched_afar_through: u64,
+    /// A whole sector was damaged at some time.
+    pub(super) is_wide: bool,
+    /// At least so many bytes were written to the log.
+    pub(super) bytes_end: u64,
     /// What the next opening must show.
     pub(super) required: u64,
     pub(super) unsettled: Vec<Unsettled>,
@@ -113,9 +127,11 @@ impl Model {
             Event::Truncated { offset } => self.truncated(*offset),
             Event::OpenBegan => self.is_opening = true,
             Event::Opened(opened) => return oracle::opened(self, opened),
+            Event::CacheLost => self.os_through = self.synced_through,
             Event::Closed => {
                 self.through(self.end(), Level::Synced);
                 self.vouched_through = self.end();
+                self.vouch_afar(self.end(), self.bytes_end);
                 self.required = self.end();
             }
             Event::Abandoned => self.crash(CrashKind::Kill),
@@ -170,8 +186,11 @@ impl Model {
             ));
         }
         let commit = (tokens.start, tokens.end - tokens.start);
+        let bytes_before = self.bytes_end;
+        self.bytes_end += FRAME_BYTES_MIN + commit.1 * RECORD_BYTES_MIN as u64;
+        let bytes_end = self.bytes_end;
         for (offset, token) in (first..).zip(tokens.clone()) {
-            if let Some(before) = self.entries.insert(offset, Entry { token, commit }) {
+            if let Some(before) = self.entries.insert(offset, Entry { token, commit, bytes_end }) {
                 let message = format!(
                     "offset {offset} was acknowledged for token {} and again for token {token}",
                     before.token
@@ -185,8 +204,20 @@ impl Model {
         self.through(first + commit.1, level);
         if level == Level::Synced {
             self.vouched_through = self.vouched_through.max(unsettled.synced_before);
+            self.vouch_afar(unsettled.synced_before, bytes_before);
         }
         Ok(())
+    }
+
+    /// A frame that begins at `bytes` or later, and is durable, says that all below `through`
+    /// was durable: what ends a sector before it can't be damaged together with it.
+    fn vouch_afar(&mut self, through: u64, bytes: u64) {
+        let far = self.entries.range(..through).rev().find(|(_, entry)| {
+            check::ends_commit(entry) && entry.bytes_end + SECTOR <= bytes
+        });
+        if let Some((&offset, _)) = far {
+            self.vouched_afar_through = self.vouched_afar_through.max(offset + 1);
+        }
     }
 
     fn through(&mut self, offset: u64, level: Level) {
@@ -218,5 +249,6 @@ impl Model {
         self.os_through = self.os_through.min(offset);
         self.synced_through = self.synced_through.min(offset);
         self.vouched_through = self.vouched_through.min(offset);
+        self.vouched_afar_through = self.vouched_afar_through.min(offset);
     }
 }

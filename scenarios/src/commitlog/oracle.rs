@@ -127,7 +127,8 @@ fn unacknowledged<'f>(
         ));
     }
     let count = commit.tokens.end - commit.tokens.start;
-    let entry = |token| Entry { token, commit: (commit.tokens.start, count) };
+    let bytes_end = model.bytes_end;
+    let entry = |token| Entry { token, commit: (commit.tokens.start, count), bytes_end };
     shown.insert(item.offset, entry(token));
     for expected in commit.tokens.clone().skip(1) {
         let next = items.next();
@@ -147,11 +148,13 @@ fn unacknowledged<'f>(
 
 /// What the crash must leave is there.
 fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
-    if let Some(cut) = model.truncate {
-        // Either the cut took effect, or it did not: then everything is there.
-        if opened.next == cut || opened.next >= model.required {
-            return Ok(());
-        }
+    if opened.next >= model.required || model.truncate == Some(opened.next) {
+        // An interrupted cut took effect, or it did not: then everything is there.
+        return Ok(());
+    }
+    let is_reported = opened.bytes_dropped > 0 || model.was_opening;
+    let is_excused = opened.promise == Promise::DamageReported && is_reported;
+    if let (Some(cut), false) = (model.truncate, is_excused) {
         return Err(Failure::new(
             "durable prefix",
             format!(
@@ -161,24 +164,21 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
             ),
         ));
     }
-    if opened.next >= model.required {
-        return Ok(());
-    }
-    let is_reported = opened.bytes_dropped > 0 || model.was_opening;
-    let excused = opened.promise == Promise::DamageReported && is_reported;
-    if !excused {
+    if !is_excused {
         return Err(Failure::new(
             "durable prefix",
             format!("everything below {} must be there; the end is {}", model.required, opened.next),
         ));
     }
-    if opened.next < model.vouched_through {
+    let is_wide = model.is_wide || opened.is_wide;
+    let vouched = if is_wide { model.vouched_afar_through } else { model.vouched_through };
+    if opened.next < model.truncate.map_or(vouched, |cut| vouched.min(cut)) {
         return Err(Failure::new(
             "damage is reported",
             format!(
-                "dropped from offset {} on, although later bytes show that all below {} was \
+                "dropped from offset {} on, although later bytes show that all below {vouched} was \
                  durable",
-                opened.next, model.vouched_through
+                opened.next
             ),
         ));
     }
@@ -197,7 +197,11 @@ fn known_tokens(model: &Model, opened: &Opened) -> Result<BTreeMap<u64, Entry>, 
             ));
         }
         let known = model.entries.get(&item.offset).copied().filter(|entry| entry.token == token);
-        shown.insert(item.offset, known.unwrap_or(Entry { token, commit: (token, 1) }));
+        shown.insert(item.offset, known.unwrap_or(Entry {
+            token,
+            commit: (token, 1),
+            bytes_end: model.bytes_end,
+        }));
     }
     Ok(shown)
 }
@@ -210,6 +214,8 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.os_through = opened.next;
     model.synced_through = opened.next;
     model.vouched_through = model.vouched_through.min(opened.next);
+    model.vouched_afar_through = model.vouched_afar_through.min(opened.next);
+    model.is_wide |= opened.is_wide;
     model.required = opened.next;
     model.unsettled.clear();
     model.promise = opened.promise;
