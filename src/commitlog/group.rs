@@ -379,12 +379,14 @@ impl<'a> Batch<'a> {
         payload: &dyn Payload,
         durability: Durability,
     ) -> Result<Committed, Failure> {
+        if self.commits == 0 {
+            // The mark that this may write is no part of the batch: it is never taken back.
+            writer.begin()?;
+            self.start = writer.moment();
+        }
         if !writer.fits(FRAME_HEADER_BYTES as u64 + payload.payload_bytes()) {
             self.complete(writer)?;
             rotate(writer)?;
-        }
-        if self.commits == 0 {
-            writer.begin()?;
             self.start = writer.moment();
         }
         let committed = writer.append_commit(payload)?;
