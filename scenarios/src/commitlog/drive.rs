@@ -353,7 +353,7 @@ fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
 }
 
 fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
-    ctx.record(Event::OpenBegan)?;
+    ctx.record(Event::OpenBegan { is_wide: has_struck(ctx, "garbage sector") })?;
     let (log, report) = match Log::open(ctx.env(), Path::new(""), options(ctx.config())) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
@@ -370,7 +370,6 @@ fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
         found,
         bytes_dropped: bytes_dropped(&report),
         promise: ctx.promise(),
-        is_wide: has_struck(ctx, "garbage sector"),
     }))?;
     let (survived, lost) =
         ctx.model(|model| (model.survived_unacknowledged, model.lost_acknowledged));

@@ -30,8 +30,6 @@ pub struct Opened {
     pub bytes_dropped: u64,
     /// What is promised, given the faults so far.
     pub promise: Promise,
-    /// Whether a whole sector was damaged, and perhaps several frames with it.
-    pub is_wide: bool,
 }
 
 /// Something that happened.
@@ -93,7 +91,10 @@ pub enum Event {
     /// The cut was refused: nothing happened.
     TruncateRefused,
     /// An opening begins; it may change the log before it is known how.
-    OpenBegan,
+    OpenBegan {
+        /// Whether a whole sector is damaged, and perhaps several frames with it.
+        is_wide: bool,
+    },
     /// The log was opened and everything read.
     Opened(Opened),
     /// A failed sync took what was not synced out of the page cache: a kill may lose it too.

@@ -125,7 +125,10 @@ impl Model {
             Event::Retained { oldest } => return self.retained(*oldest),
             Event::TruncateBegan { offset } => self.truncate = Some(*offset),
             Event::Truncated { offset } => self.truncated(*offset),
-            Event::OpenBegan => self.is_opening = true,
+            Event::OpenBegan { is_wide } => {
+                self.is_opening = true;
+                self.is_wide |= is_wide;
+            }
             Event::Opened(opened) => return oracle::opened(self, opened),
             Event::CacheLost => self.os_through = self.synced_through,
             Event::Closed => {

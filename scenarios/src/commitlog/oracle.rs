@@ -170,8 +170,7 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
             format!("everything below {} must be there; the end is {}", model.required, opened.next),
         ));
     }
-    let is_wide = model.is_wide || opened.is_wide;
-    let vouched = if is_wide { model.vouched_afar_through } else { model.vouched_through };
+    let vouched = if model.is_wide { model.vouched_afar_through } else { model.vouched_through };
     if opened.next < model.truncate.map_or(vouched, |cut| vouched.min(cut)) {
         return Err(Failure::new(
             "damage is reported",
@@ -215,7 +214,6 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.synced_through = opened.next;
     model.vouched_through = model.vouched_through.min(opened.next);
     model.vouched_afar_through = model.vouched_afar_through.min(opened.next);
-    model.is_wide |= opened.is_wide;
     model.required = opened.next;
     model.unsettled.clear();
     model.promise = opened.promise;

@@ -22,7 +22,6 @@ fn opened(tokens: &[u64], from: u64) -> Event {
         found: found(tokens, from),
         bytes_dropped: 0,
         promise: Promise::Full,
-        is_wide: false,
     })
 }
 
