@@ -65,6 +65,7 @@ pub mod recovery;
 mod report;
 mod retain;
 mod rotate;
+mod salvage;
 mod seek;
 mod shared;
 mod source;

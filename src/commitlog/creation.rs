@@ -14,7 +14,7 @@ use blackstart_vfs::OpenOptions;
 
 use super::chain::Identity;
 use super::error::LogError;
-use super::frame::{FRAME_HEADER_BYTES, FrameHeader};
+use super::frame::{FRAME_HEADER_BYTES, FrameHeader, Mark};
 use super::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::index::SparseIndex;
 use super::names;
@@ -152,6 +152,29 @@ impl Creation {
             true => Ok(()),
             false => self.write_piece(),
         }
+    }
+
+    /// Appends a mark of the first content and returns its checksum.
+    pub fn push_mark(&mut self, mark: Mark, end: TxOffset) -> Result<u32, LogError> {
+        let payload = mark.number.to_le_bytes();
+        let frame = FrameHeader {
+            kind: mark.kind,
+            first: self.link.next,
+            durable_through: self.header.first,
+            epoch: self.header.epoch,
+            tx_count: 0,
+            payload_len: payload.len() as u32,
+            payload_checksum: crc32fast::hash(&payload),
+            prev: self.link.prev,
+            durable_bytes: 0,
+        };
+        self.push(frame, &payload, end)?;
+        Ok(self.link.prev)
+    }
+
+    /// Where the next frame goes.
+    pub fn link(&self) -> Link {
+        self.link
     }
 
     fn write_piece(&mut self) -> Result<(), LogError> {

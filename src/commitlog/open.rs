@@ -20,6 +20,7 @@ use super::options::LogOptions;
 use super::recovery::apply::{Applied, apply, remove_spares};
 use super::recovery::{Plan, Planned, Sealed, plan};
 use super::report::{LogEnd, RecoveryReport};
+use super::salvage::{self, Salvaged};
 use super::shared::{Active, Point, Segment, Shared, State, TailBuffer};
 use super::source::Directory;
 use super::truncate::truncate;
@@ -47,11 +48,17 @@ pub(crate) fn open(
     let began = env.clock().monotonic();
     let directory = Directory::new(env, dir);
     let lock = lock(&directory, &options)?;
+    let salvaged = match options.salvage {
+        true => salvage::repair(&directory, options.durable_through)?,
+        false => Salvaged::default(),
+    };
     let opened = match plan(&directory, options.durable_through)? {
         Planned::Log(plan) => existing(&directory, &options, *plan)?,
         Planned::Nothing { removals, trace } => create(&directory, &options, removals, trace)?,
     };
     let (core, mut report) = assemble(directory, options, lock, opened);
+    report.lost = salvaged.lost;
+    report.damaged = salvaged.damaged;
     cut_history(&core, &mut report)?;
     report.elapsed = env.clock().monotonic().saturating_since(began);
     Ok((core, report))

@@ -30,9 +30,9 @@
 pub(crate) mod apply;
 mod cut;
 pub(crate) mod evidence;
-mod heads;
-mod plan;
-mod scan;
+pub(crate) mod heads;
+pub(crate) mod plan;
+pub(crate) mod scan;
 
 pub(crate) use cut::{Cut, seal_at};
 pub use plan::{Plan, Planned, Sealed, plan};

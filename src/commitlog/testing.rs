@@ -1,28 +1,50 @@
 //! What the tests of this module share: a scratch directory and its files.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use blackstart_sim::disk::{DiskConfig, SimFs};
+use blackstart_vfs::os::{OsClock, OsEntropy, OsTasks};
 use blackstart_vfs::{Env, FileExt, OpenOptions};
 
 use super::{Durability, Log, LogError, LogOptions, ReadOnlyLog, Reader, RecoveryReport, TxOffset};
 
-/// A directory of its own.
+/// A disk of its own.
 pub(crate) struct Scratch {
     pub env: Env,
-    dir: tempfile::TempDir,
+    /// The disk, if it is a simulated one.
+    pub disk: SimFs,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Scratch {
+    /// A simulated disk, on which a sync takes no time and which a test can have fail.
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self::with(DiskConfig::default())
+    }
+
+    /// A simulated disk of this kind.
+    pub fn with(config: DiskConfig) -> Self {
+        let disk = SimFs::new(config);
+        let (clock, tasks) = (Arc::new(OsClock::new()), Arc::new(OsTasks::new()));
+        let env = Env::new(Arc::new(disk.clone()), clock, tasks, Arc::new(OsEntropy));
+        env.fs().create_root().expect("a simulated disk has a root");
         Self {
-            env: Env::os(dir.path()),
-            dir,
+            env,
+            disk,
+            _dir: None,
         }
     }
 
-    pub fn path(&self) -> &Path {
-        self.dir.path()
+    /// A directory of the operating system.
+    pub fn os() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let env = Env::os(dir.path());
+        Self {
+            env,
+            disk: SimFs::new(DiskConfig::default()),
+            _dir: Some(dir),
+        }
     }
 
     pub fn names(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::commitlog::LogEnd;
 
 #[test]
 fn what_is_committed_is_read_and_stays() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, report) = scratch.open();
     assert!(report.created);
     let committed = log.commit(&["a", "b"], Durability::Synced).unwrap();
@@ -36,7 +36,7 @@ fn what_is_committed_is_read_and_stays() {
 
 #[test]
 fn what_was_buffered_dies_with_the_handle_and_the_epoch_goes_up() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch.open();
     let first = log.commit(&["a"], Durability::Os).unwrap();
     log.commit(&["b"], Durability::Buffered).unwrap();
@@ -54,7 +54,7 @@ fn what_was_buffered_dies_with_the_handle_and_the_epoch_goes_up() {
 
 #[test]
 fn a_clean_log_that_is_appended_to_is_no_longer_closed() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch.open();
     commit(&log, &["a"]);
     log.close().unwrap();
@@ -72,7 +72,7 @@ fn a_clean_log_that_is_appended_to_is_no_longer_closed() {
 
 #[test]
 fn opening_and_closing_without_writing_changes_nothing() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch.open();
     commit(&log, &["a"]);
     log.close().unwrap();
@@ -95,7 +95,7 @@ fn opening_and_closing_without_writing_changes_nothing() {
 
 #[test]
 fn segments_rotate_and_are_read_across() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch.open_with(options().segment_bytes_max(512)).unwrap();
     let names: Vec<_> = (0..40).map(|number| format!("record {number}")).collect();
     for name in &names {
@@ -123,7 +123,7 @@ fn segments_rotate_and_are_read_across() {
 
 #[test]
 fn the_directory_is_for_one() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch.open();
     assert!(matches!(scratch.error(), LogError::Locked { .. }));
     log.close().unwrap();
@@ -134,7 +134,7 @@ fn the_directory_is_for_one() {
 
 #[test]
 fn the_callers_mistakes_change_nothing() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let missing = scratch.open_with(LogOptions::new());
     assert!(matches!(missing, Err(LogError::NotFound { .. })));
     let (log, _) = scratch.open_with(options().frame_bytes_max(100)).unwrap();
@@ -172,8 +172,8 @@ fn the_callers_mistakes_change_nothing() {
 
 #[test]
 fn a_log_may_live_in_a_directory_below_the_root() {
-    let scratch = Scratch::new();
-    let env = Env::os(scratch.path().join("root"));
+    let dir = tempfile::tempdir().unwrap();
+    let env = Env::os(dir.path().join("root"));
     let (log, _) = Log::open(&env, "a/b", options()).unwrap();
     commit(&log, &["x"]);
     log.close().unwrap();
@@ -183,7 +183,7 @@ fn a_log_may_live_in_a_directory_below_the_root() {
 
 #[test]
 fn many_clients_share_syncs_and_all_is_in_order() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch
         .open_with(options().segment_bytes_max(16 << 10))
         .unwrap();
@@ -220,7 +220,7 @@ fn many_clients_share_syncs_and_all_is_in_order() {
 
 #[test]
 fn tickets_are_settled_by_whoever_leads() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch.open();
     let first = log.submit(&["a"], Durability::Synced).unwrap();
     let second = log.submit(&["b"], Durability::Buffered).unwrap();
@@ -243,7 +243,7 @@ fn tickets_are_settled_by_whoever_leads() {
 
 #[test]
 fn a_follower_waits_goes_across_rotation_and_ends_with_the_log() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch.open_with(options().segment_bytes_max(512)).unwrap();
     let mut follower = log.follow(tx(0), ReadScope::Synced).unwrap();
     let clock = scratch.env.clock();
@@ -277,7 +277,7 @@ fn a_follower_waits_goes_across_rotation_and_ends_with_the_log() {
 
 #[test]
 fn a_synced_scope_ends_at_the_last_sync() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::os();
     let (log, _) = scratch.open();
     commit(&log, &["a"]);
     log.commit(&["b"], Durability::Os).unwrap();

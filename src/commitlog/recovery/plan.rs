@@ -90,37 +90,24 @@ pub fn plan(
     source: &dyn LogSource,
     durable_through: Option<TxOffset>,
 ) -> Result<Planned, LogError> {
-    let listing = Listing::read(source)?.unwrap_or_default();
-    let mut trace = listing.trace();
-    let mut removals: Vec<_> = listing
-        .temps
-        .iter()
-        .map(|first| names::temp(*first))
-        .collect();
-    let (mut heads, mut file) = read_heads(source, &listing.segments)?;
-    while let Some(head) = heads.last()
-        && is_unfinished(head, file.as_ref())?
-    {
-        removals.push(head.name());
-        // Only the first segment of a log can be an unfinished creation of the log itself.
-        trace = trace.or((head.first > TxOffset::ZERO).then(|| head.name()));
-        heads.pop();
-        file = match heads.last() {
-            Some(head) => Some(heads::open(source, &head.name())?.0),
-            None => None,
-        };
-    }
-    drop_superseded(source, &mut heads, &mut file, &mut removals)?;
+    let Gathered {
+        listing,
+        mut heads,
+        file,
+        removals,
+        trace,
+    } = gather(source)?;
     let (Some(head), Some(file)) = (heads.pop(), file) else {
         return Ok(Planned::Nothing { removals, trace });
     };
+    let mut removals = removals;
     let newest = usable_header(&head, None, Evidence::Name)?;
     let scan = match closed(&head, &newest) {
         Some(scan) => scan,
         None => scan(&file, head.len, &newest)?,
     };
     judge(&head, &newest, &scan, durable_through)?;
-    drop_retired(&mut heads, &head, &scan, &mut removals);
+    drop_retired(&mut heads, head.first, scan.oldest, &mut removals);
     let mut plan = Plan {
         sealed: Vec::with_capacity(heads.len()),
         newest,
@@ -147,6 +134,52 @@ pub fn plan(
         plan.renew(&scan, highest_epoch(&heads, &newest))?;
     }
     Ok(Planned::Log(Box::new(plan)))
+}
+
+/// The segments that make up the log, and what else there is.
+pub(crate) struct Gathered {
+    pub listing: Listing,
+    /// In order.
+    pub heads: Vec<Head>,
+    /// The newest one's.
+    pub file: Option<HeadFile>,
+    /// Files to be removed.
+    pub removals: Vec<String>,
+    /// A file that only an existing log leaves.
+    pub trace: Option<String>,
+}
+
+/// Lists the directory, reads both ends of each segment, and leaves out what is unfinished or
+/// superseded.
+pub(crate) fn gather(source: &dyn LogSource) -> Result<Gathered, LogError> {
+    let listing = Listing::read(source)?.unwrap_or_default();
+    let mut trace = listing.trace();
+    let mut removals: Vec<_> = listing
+        .temps
+        .iter()
+        .map(|first| names::temp(*first))
+        .collect();
+    let (mut heads, mut file) = read_heads(source, &listing.segments)?;
+    while let Some(head) = heads.last()
+        && is_unfinished(head, file.as_ref())?
+    {
+        removals.push(head.name());
+        // Only the first segment of a log can be an unfinished creation of the log itself.
+        trace = trace.or((head.first > TxOffset::ZERO).then(|| head.name()));
+        heads.pop();
+        file = match heads.last() {
+            Some(head) => Some(heads::open(source, &head.name())?.0),
+            None => None,
+        };
+    }
+    drop_superseded(source, &mut heads, &mut file, &mut removals)?;
+    Ok(Gathered {
+        listing,
+        heads,
+        file,
+        removals,
+        trace,
+    })
 }
 
 /// Whether the newest file is a creation that never got its header.
@@ -198,14 +231,15 @@ fn drop_superseded(
 }
 
 /// Leaves out segments below the oldest transaction that is kept.
-fn drop_retired(heads: &mut Vec<Head>, newest: &Head, scan: &Scan, removals: &mut Vec<String>) {
-    let following = heads
-        .iter()
-        .skip(1)
-        .map(|head| head.first)
-        .chain([newest.first]);
+pub(crate) fn drop_retired(
+    heads: &mut Vec<Head>,
+    newest: TxOffset,
+    oldest: TxOffset,
+    removals: &mut Vec<String>,
+) {
+    let following = heads.iter().skip(1).map(|head| head.first).chain([newest]);
     let retired = following
-        .take_while(|first| *first <= scan.oldest)
+        .take_while(|first| *first <= oldest)
         .count()
         .min(heads.len());
     removals.extend(heads.drain(..retired).map(|head| head.name()));
@@ -283,7 +317,7 @@ fn closed(head: &Head, header: &SegmentHeader) -> Option<Scan> {
 }
 
 /// Refuses the log if something that was durable is missing.
-fn judge(
+pub(crate) fn judge(
     head: &Head,
     header: &SegmentHeader,
     scan: &Scan,
@@ -346,7 +380,7 @@ fn log_end(head: &Head, scan: &Scan) -> LogEnd {
     }
 }
 
-fn highest_epoch(heads: &[Head], newest: &SegmentHeader) -> Epoch {
+pub(crate) fn highest_epoch(heads: &[Head], newest: &SegmentHeader) -> Epoch {
     let epochs = heads
         .iter()
         .filter_map(|head| head.header.ok())
@@ -507,7 +541,11 @@ fn link_segments(
 }
 
 /// Whether the segment ends with the seal that its successor continues.
-fn is_continued(head: &Head, header: &SegmentHeader, next: &SegmentHeader) -> Result<(), LogError> {
+pub(crate) fn is_continued(
+    head: &Head,
+    header: &SegmentHeader,
+    next: &SegmentHeader,
+) -> Result<(), LogError> {
     let file = names::segment(next.first);
     let Some(seal) = head.last.filter(|last| last.header.kind == FrameKind::Seal) else {
         let defect = Defect {
@@ -539,6 +577,8 @@ fn is_continued(head: &Head, header: &SegmentHeader, next: &SegmentHeader) -> Re
     }
     let stands_for =
         u64::from(next.chain) == seal.number && header.flags.contains(SegmentFlags::SALVAGED);
+    // A seal that stands for nothing says 0.
+    let stands_for = stands_for && next.chain != 0;
     if seal.checksum == next.chain || stands_for {
         return Ok(());
     }
@@ -551,7 +591,7 @@ fn is_continued(head: &Head, header: &SegmentHeader, next: &SegmentHeader) -> Re
 }
 
 /// A recorded fork may have a predecessor that is not cut yet.
-fn find_cut(
+pub(crate) fn find_cut(
     source: &dyn LogSource,
     head: &Head,
     header: &SegmentHeader,

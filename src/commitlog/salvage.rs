@@ -1,0 +1,192 @@
+//! Salvage: a corrupt log is made whole again around what was lost.
+//!
+//! It decides, then does. The survey reads the whole log and says which segments are to be written
+//! anew and with what; then each is written under a temporary name, synced, and takes the damaged
+//! one's name, while the damaged file keeps another. What is missing becomes a lost mark, so that
+//! offsets do not shift and no reader passes over it unknowingly.
+//!
+//! Invariants:
+//! - \[I1\] Salvage drops nothing that can be read: every valid frame that continues the history
+//!   comes into the new segment with its offset.
+//! - \[I2\] It only follows evidence. What no evidence covers is a tail, as in any recovery.
+//! - \[I3\] A damaged file is kept, durably, before its name is given to the new one. A crash at any
+//!   step leaves a log that the next salvage goes on from.
+//! - \[I4\] Segments of another log, unknown formats, overlaps, wrong chains and read errors are no
+//!   damage that could be left out; they stay errors.
+
+mod survey;
+mod walk;
+
+use std::io;
+use std::ops::Range;
+
+use blackstart_vfs::OpenOptions;
+
+use super::TxOffset;
+use super::chain::{Chain, Check, Identity, Link, Step};
+use super::creation::Creation;
+use super::error::{Evidence, LogError};
+use super::frame::{FrameKind, Mark};
+use super::names;
+use super::source::{Directory, OpenFile};
+use super::writer::Failure;
+use crate::codec::ByteOffset;
+use survey::{Rewrite, survey};
+
+/// How many copies of one damaged segment are kept.
+const DAMAGED_MAX: u32 = 1000;
+
+/// What a salvage gave up and kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Salvaged {
+    /// Ranges that are lost.
+    pub lost: Vec<Range<TxOffset>>,
+    /// Copies of damaged segments.
+    pub damaged: Vec<String>,
+}
+
+/// Part of a segment as it is written anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Frames of the old segment, from a place in it to the end of its chain there.
+    Frames {
+        /// Identity of the old frames.
+        identity: Identity,
+        /// The first.
+        from: Link,
+        /// Behind the last.
+        to: ByteOffset,
+    },
+    /// Nothing is left of these.
+    Lost(Range<TxOffset>),
+}
+
+/// Writes anew what is damaged.
+pub(crate) fn repair(
+    directory: &Directory,
+    durable_through: Option<TxOffset>,
+) -> Result<Salvaged, LogError> {
+    let mut salvaged = Salvaged::default();
+    let mut seal = 0;
+    for rewrite in survey(directory, durable_through)? {
+        seal = write(directory, rewrite, seal, &mut salvaged)?;
+    }
+    Ok(salvaged)
+}
+
+/// Writes one segment anew and returns the checksum of its seal. `before` is that of the segment
+/// written before it.
+fn write(
+    directory: &Directory,
+    rewrite: Rewrite,
+    before: u32,
+    salvaged: &mut Salvaged,
+) -> Result<u32, LogError> {
+    let mut header = rewrite.header;
+    if rewrite.continues_rewritten {
+        header.chain = before;
+    }
+    let name = names::segment(header.first);
+    // No index is made of it: that is done when somebody seeks there.
+    let mut creation = Creation::begin(directory, header, u64::MAX)?;
+    for piece in rewrite.pieces {
+        match piece {
+            Piece::Lost(range) => {
+                creation.push_lost(range.end)?;
+                salvaged.lost.push(range);
+            }
+            Piece::Frames { identity, from, to } => {
+                let file = directory.open_file(&name, OpenOptions::new().read())?;
+                let file = OpenFile {
+                    file,
+                    name: name.clone(),
+                };
+                copy(&file, Chain::new(identity, from), to, &mut creation)?;
+            }
+        }
+    }
+    let seal = match rewrite.stands_for {
+        Some(checksum) => creation.push_seal(checksum)?,
+        None => 0,
+    };
+    let ready = creation.finish().map_err(Failure::into_error)?;
+    if rewrite.replaces {
+        salvaged.damaged.push(keep(directory, header.first)?);
+    }
+    ready.publish()?;
+    Ok(seal)
+}
+
+fn copy(
+    file: &OpenFile,
+    mut chain: Chain,
+    to: ByteOffset,
+    creation: &mut Creation,
+) -> Result<(), LogError> {
+    loop {
+        match chain.step(file, to, Check::Payload)? {
+            Step::Frame(frame) if frame.kind == FrameKind::Commit => {
+                creation.push(frame, chain.payload(), chain.link().next)?;
+            }
+            Step::Frame(frame) if frame.kind == FrameKind::Lost => {
+                creation.push_lost(chain.link().next)?;
+            }
+            // Other marks spoke of the old segment.
+            Step::Frame(_) => {}
+            Step::End => return Ok(()),
+            Step::Break(defect) => {
+                let corrupt = defect.in_file(file.name.as_str());
+                return Err(LogError::Corrupt {
+                    corrupt,
+                    evidence: Evidence::ReadBefore,
+                });
+            }
+        }
+    }
+}
+
+/// Gives the damaged file a second name, durably.
+fn keep(directory: &Directory, first: TxOffset) -> Result<String, LogError> {
+    let from = names::segment(first);
+    for attempt in 0..DAMAGED_MAX {
+        let name = names::damaged(first, attempt);
+        let fs = directory.env.fs();
+        match fs.hard_link(&directory.file(&from), &directory.file(&name)) {
+            Ok(()) => {
+                directory.sync()?;
+                return Ok(name);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(LogError::io(from, "keep the damaged file", error)),
+        }
+    }
+    Err(LogError::Exhausted {
+        number: "name for a damaged segment",
+    })
+}
+
+impl Creation {
+    /// Appends a mark that the transactions up to `to` are lost.
+    fn push_lost(&mut self, to: TxOffset) -> Result<(), LogError> {
+        let mark = Mark {
+            kind: FrameKind::Lost,
+            number: to.get(),
+        };
+        self.push_mark(mark, to).map(|_| ())
+    }
+
+    /// Appends a seal that stands for the one the successor continues.
+    fn push_seal(&mut self, stands_for: u32) -> Result<u32, LogError> {
+        let next = self.link().next;
+        self.push_mark(
+            Mark {
+                kind: FrameKind::Seal,
+                number: stands_for.into(),
+            },
+            next,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

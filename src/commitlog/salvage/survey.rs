@@ -1,0 +1,269 @@
+//! Which segments of a log are to be written anew, and with what. It only reads.
+
+use crate::commitlog::error::{Evidence, LogError};
+use crate::commitlog::frame::{FrameKind, Seed};
+use crate::commitlog::header::{FORMAT_VERSION, SegmentFlags, SegmentHeader};
+use crate::commitlog::recovery::heads::{self, Head};
+use crate::commitlog::recovery::plan::{
+    Gathered, drop_retired, find_cut, gather, is_continued, judge, usable_header,
+};
+use crate::commitlog::recovery::scan::scan;
+use crate::commitlog::source::LogSource;
+use crate::commitlog::{Epoch, LogId, TxOffset};
+
+use super::Piece;
+use super::walk::{Known, Walk, walk};
+
+/// A segment to be written anew.
+#[derive(Clone, Debug)]
+pub(crate) struct Rewrite {
+    pub header: SegmentHeader,
+    /// Whether its `chain` is the seal of the segment written anew before it.
+    pub continues_rewritten: bool,
+    pub pieces: Vec<Piece>,
+    /// What the successor continues, or 0 if that is not known; none for the newest segment,
+    /// which gets no seal.
+    pub stands_for: Option<u32>,
+    /// Whether there is a damaged file of its name.
+    pub replaces: bool,
+}
+
+/// Reads a whole log and finds what is to be written anew, in order.
+///
+/// # Errors
+/// What is no damage that could be left out.
+pub(crate) fn survey(
+    source: &dyn LogSource,
+    bound: Option<TxOffset>,
+) -> Result<Vec<Rewrite>, LogError> {
+    let Gathered { mut heads, .. } = gather(source)?;
+    // Without a single header there is nothing to go by; the plan will say what is wrong.
+    let Some(known) = heads.iter().rev().find_map(|head| head.header.ok()) else {
+        return Ok(Vec::new());
+    };
+    let oldest = oldest(source, &heads)?;
+    if let Some(newest) = heads.pop() {
+        drop_retired(&mut heads, newest.first, oldest, &mut Vec::new());
+        heads.push(newest);
+    }
+    let headers = heads.iter().filter_map(|head| head.header.ok());
+    let highest = headers
+        .map(|header| header.epoch)
+        .max()
+        .unwrap_or(known.epoch);
+    let bound = bound.unwrap_or_default();
+    let (before, rewrites) = (None, Vec::new());
+    let log_id = known.log_id;
+    let mut survey = Survey {
+        source,
+        bound,
+        log_id,
+        oldest,
+        highest,
+        before,
+        rewrites,
+    };
+    survey.fill_front(&heads);
+    for (at, head) in heads.iter().enumerate() {
+        survey.look_at(head, heads.get(at + 1))?;
+    }
+    Ok(survey.rewrites)
+}
+
+/// The oldest transaction kept, as far as that can be told.
+fn oldest(source: &dyn LogSource, heads: &[Head]) -> Result<TxOffset, LogError> {
+    let by_headers = heads
+        .iter()
+        .filter_map(|head| head.header.ok())
+        .map(|header| header.oldest);
+    let by_headers = by_headers.max().unwrap_or_default();
+    let Some((head, header)) = heads
+        .last()
+        .and_then(|head| Some((head, head.header.ok()?)))
+    else {
+        return Ok(by_headers);
+    };
+    let (file, len) = heads::open(source, &head.name())?;
+    Ok(scan(&file, len, &header)?.oldest.max(by_headers))
+}
+
+/// The segment before.
+#[derive(Clone, Copy)]
+struct Before {
+    epoch: Epoch,
+    /// The checksum of its seal; none if it is written anew.
+    seal: Option<u32>,
+}
+
+struct Survey<'a> {
+    source: &'a dyn LogSource,
+    bound: TxOffset,
+    log_id: LogId,
+    oldest: TxOffset,
+    highest: Epoch,
+    before: Option<Before>,
+    rewrites: Vec<Rewrite>,
+}
+
+impl Survey<'_> {
+    /// The header of a segment; none if it is damaged.
+    fn header(&self, head: &Head) -> Result<Option<SegmentHeader>, LogError> {
+        match usable_header(head, Some(self.log_id), Evidence::Name) {
+            Ok(header) => Ok(Some(header)),
+            Err(LogError::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// If the first segments are missing, one that says so takes their place.
+    fn fill_front(&mut self, heads: &[Head]) {
+        let Some(first) = heads.first().filter(|first| first.first > self.oldest) else {
+            return;
+        };
+        let header = first.header.ok();
+        let epoch = header.map_or(Epoch::FIRST, |header| header.epoch);
+        self.rewrites.push(Rewrite {
+            header: self.made_up(self.oldest, epoch, 0),
+            continues_rewritten: false,
+            pieces: vec![Piece::Lost(self.oldest..first.first)],
+            stands_for: Some(header.map_or(0, |header| header.chain)),
+            replaces: false,
+        });
+        self.before = Some(Before { epoch, seal: None });
+    }
+
+    /// A header in place of a lost one.
+    fn made_up(&self, first: TxOffset, epoch: Epoch, chain: u32) -> SegmentHeader {
+        SegmentHeader {
+            version: FORMAT_VERSION,
+            compat: 0,
+            ro_compat: 0,
+            incompat: 0,
+            flags: SegmentFlags::SALVAGED,
+            log_id: self.log_id,
+            first,
+            oldest: self.oldest,
+            durable_through: first,
+            epoch,
+            chain,
+            durable_bytes: 0,
+        }
+    }
+
+    /// Looks at one segment and the one that follows it, if one does.
+    fn look_at(&mut self, head: &Head, next: Option<&Head>) -> Result<(), LogError> {
+        let header = self.header(head)?;
+        let next_header = next.map(|next| self.header(next)).transpose()?;
+        let (file, len) = heads::open(self.source, &head.name())?;
+        let walked = walk(
+            &file,
+            len,
+            Known {
+                header,
+                seed: Seed::new(self.log_id, head.first),
+                first: head.first,
+                end: next.map(|next| next.first),
+                bound: self.bound,
+            },
+        )?;
+        let seal = match (&header, next, next_header) {
+            (None, ..) => None,
+            (Some(header), None, _) => self.sound_newest(head, header)?.then_some(0),
+            (Some(header), Some(next), next_header) => {
+                let next_header = next_header.flatten();
+                let seal = self.sound_seal(head, header, next, next_header.as_ref())?;
+                seal.filter(|_| walked.is_whole)
+            }
+        };
+        let epoch = match &header {
+            Some(header) => Some(header.epoch),
+            None => walked.epoch.or(self.before.map(|before| before.epoch)),
+        };
+        let epoch = epoch.unwrap_or(Epoch::FIRST);
+        if seal.is_none() {
+            let stands_for = next_header.map(|next| next.map_or(0, |next| next.chain));
+            self.rewrite(head, header, epoch, walked, stands_for)?;
+        }
+        self.before = Some(Before { epoch, seal });
+        Ok(())
+    }
+
+    /// Whether recovery will take the newest segment as it is.
+    fn sound_newest(&self, head: &Head, header: &SegmentHeader) -> Result<bool, LogError> {
+        let (file, len) = heads::open(self.source, &head.name())?;
+        let scan = scan(&file, len, header)?;
+        match judge(head, header, &scan, Some(self.bound)) {
+            Ok(()) => Ok(true),
+            Err(LogError::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The checksum of the seal with which the segment leads on to the next; none if it does not.
+    fn sound_seal(
+        &self,
+        head: &Head,
+        header: &SegmentHeader,
+        next: &Head,
+        next_header: Option<&SegmentHeader>,
+    ) -> Result<Option<u32>, LogError> {
+        let seal = head.last.filter(|last| last.header.kind == FrameKind::Seal);
+        let Some(next_header) = next_header else {
+            // What the next one continues is lost with its header.
+            let fits = seal.filter(|seal| seal.header.first == next.first);
+            return Ok(fits.map(|seal| seal.checksum));
+        };
+        let Err(problem) = is_continued(head, header, next_header) else {
+            return Ok(seal.map(|seal| seal.checksum));
+        };
+        if let Some(cut) = find_cut(self.source, head, header, next_header)? {
+            return Ok(Some(cut.checksum));
+        }
+        match problem {
+            LogError::Corrupt { .. } | LogError::Gap { .. } => Ok(None),
+            error => Err(error),
+        }
+    }
+
+    /// Has a segment written anew.
+    fn rewrite(
+        &mut self,
+        head: &Head,
+        header: Option<SegmentHeader>,
+        epoch: Epoch,
+        walked: Walk,
+        stands_for: Option<u32>,
+    ) -> Result<(), LogError> {
+        let seal = self.before.and_then(|before| before.seal);
+        let header_now = match header {
+            None => self.made_up(head.first, epoch, seal.unwrap_or(0)),
+            Some(header) => {
+                let flags = header.flags.with(SegmentFlags::SALVAGED);
+                SegmentHeader {
+                    flags,
+                    oldest: self.oldest,
+                    ..header
+                }
+            }
+        };
+        // In the newest segment offsets behind the damage are given again.
+        let epoch = match stands_for {
+            Some(_) => epoch,
+            None => self
+                .highest
+                .next()
+                .ok_or(LogError::Exhausted { number: "epoch" })?,
+        };
+        self.rewrites.push(Rewrite {
+            header: SegmentHeader {
+                epoch,
+                ..header_now
+            },
+            continues_rewritten: header.is_none() && self.before.is_some() && seal.is_none(),
+            pieces: walked.pieces,
+            stands_for,
+            replaces: true,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+use crate::commitlog::testing::{Scratch, commit, options, read, tx};
+use crate::commitlog::{Durability, LogError, MARK_BYTES, SEGMENT_HEADER_BYTES};
+
+const FIRST: &str = "00000000000000000000.log";
+const SECOND: &str = "00000000000000000002.log";
+const THIRD: &str = "00000000000000000004.log";
+
+const LETTERS: [&str; 6] = ["0:a", "1:b", "2:c", "3:d", "4:e", "5:f"];
+
+/// Two sealed segments of two commits each, and a newest one of two commits. Each is synced, and
+/// another synced commit vouches for the last.
+fn healthy() -> Scratch {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open();
+    commit(&log, &["a", "b"]);
+    log.rotate().unwrap();
+    commit(&log, &["c", "d"]);
+    log.rotate().unwrap();
+    commit(&log, &["e", "f", "g"]);
+    scratch
+}
+
+/// What is read after a salvage, and what the next opening without one reads.
+fn salvage(scratch: &Scratch) -> (Vec<String>, Vec<String>) {
+    let (log, report) = scratch
+        .open_with(options().salvage(true))
+        .expect("salvage opens it");
+    let records = read(log.reader(log.oldest()).unwrap());
+    let ranges = report
+        .lost
+        .iter()
+        .map(|range| format!("lost {}..{}", range.start, range.end));
+    let told: Vec<_> = ranges.collect();
+    let shown: Vec<_> = records
+        .iter()
+        .filter(|record| record.starts_with("lost"))
+        .collect();
+    assert_eq!(shown, told.iter().collect::<Vec<_>>());
+    let added = log.commit(&["added"], Durability::Synced).unwrap();
+    drop(log);
+    let (log, _) = scratch.open();
+    let again = read(log.reader(log.oldest()).unwrap());
+    assert_eq!(
+        again,
+        [&records[..], &[format!("{}:added", added.first)]].concat()
+    );
+    (records, report.damaged)
+}
+
+#[test]
+fn a_healthy_log_stays_as_it_is() {
+    let scratch = healthy();
+    let before = [FIRST, SECOND].map(|name| scratch.read(name));
+    let (records, damaged) = salvage(&scratch);
+    assert_eq!(
+        (&records[..6], damaged.len()),
+        (&LETTERS.map(String::from)[..], 0)
+    );
+    assert!([FIRST, SECOND].map(|name| scratch.read(name)) == before);
+}
+
+#[test]
+fn damage_anywhere_costs_only_the_commits_it_hits() {
+    for (name, first) in [(FIRST, 0), (SECOND, 2), (THIRD, 4)] {
+        let len = healthy().read(name).len();
+        for at in 0..len {
+            let scratch = healthy();
+            scratch.edit(name, |bytes| bytes[at] ^= 0x81);
+            let original = scratch.read(name);
+            let (records, damaged) = salvage(&scratch);
+            // The commit that the byte belongs to, if any.
+            let commit = at
+                .checked_sub(SEGMENT_HEADER_BYTES)
+                .map(|at| first + at as u64 / 53);
+            let last = if name == THIRD { 7 } else { first + 2 };
+            let hit = commit.filter(|commit| *commit < last);
+            let lost = hit.map(|hit| format!("lost {hit}..{}", hit + 1));
+            let expected = ["0:a", "1:b", "2:c", "3:d", "4:e", "5:f", "6:g"];
+            let mut expected: Vec<_> = expected.into_iter().map(String::from).collect();
+            if let (Some(hit), Some(lost)) = (hit, lost) {
+                if hit == 6 {
+                    // Nothing vouches for the last one: it is a tail.
+                    expected.pop();
+                } else {
+                    expected[hit as usize] = lost;
+                }
+            }
+            assert_eq!(records, expected, "{name} at {at}");
+            for kept in &damaged {
+                assert!(scratch.read(kept) == original, "the damaged file is kept");
+            }
+            let is_tail = hit == Some(6);
+            assert_eq!(damaged.len(), usize::from(!is_tail), "{name} at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_segment_is_a_lost_range() {
+    for (name, range) in [(FIRST, 0..2), (SECOND, 2..4)] {
+        let scratch = healthy();
+        scratch.remove(name);
+        let (records, _) = salvage(&scratch);
+        let mut expected: Vec<_> = LETTERS.map(String::from).to_vec();
+        expected.push("6:g".to_owned());
+        let lost = format!("lost {}..{}", range.start, range.end);
+        expected.splice(range, [lost]);
+        assert_eq!(records, expected);
+    }
+}
+
+#[test]
+fn several_damages_are_all_listed() {
+    let scratch = healthy();
+    scratch.edit(FIRST, |bytes| bytes[SEGMENT_HEADER_BYTES + 10] ^= 1);
+    scratch.edit(SECOND, |bytes| {
+        let len = bytes.len();
+        bytes[..20].fill(0);
+        bytes[len - MARK_BYTES..].fill(9);
+    });
+    scratch.edit(THIRD, |bytes| bytes[SEGMENT_HEADER_BYTES + 60] ^= 1);
+    let (records, damaged) = salvage(&scratch);
+    assert_eq!(
+        records,
+        ["lost 0..1", "1:b", "2:c", "3:d", "4:e", "lost 5..6", "6:g"]
+    );
+    assert_eq!(damaged.len(), 3);
+}
+
+#[test]
+fn two_neighbours_without_headers_are_chained_again() {
+    let scratch = healthy();
+    for name in [FIRST, SECOND] {
+        scratch.edit(name, |bytes| bytes[..SEGMENT_HEADER_BYTES].fill(0xEE));
+    }
+    let (records, damaged) = salvage(&scratch);
+    assert_eq!((records.len(), damaged.len()), (7, 2));
+}
+
+#[test]
+fn the_callers_bound_names_a_loss_at_the_end() {
+    let scratch = healthy();
+    scratch.edit(THIRD, |bytes| {
+        bytes[SEGMENT_HEADER_BYTES + 2 * 53 + 20] ^= 1
+    });
+    let options = options().salvage(true).durable_through(tx(7));
+    let (log, report) = scratch.open_with(options).unwrap();
+    assert_eq!(report.lost, [tx(6)..tx(7)]);
+    assert_eq!(
+        log.visible_through(),
+        tx(7),
+        "the offset is not given again"
+    );
+}
+
+#[test]
+fn a_foreign_segment_is_no_damage() {
+    let (scratch, other) = (healthy(), healthy());
+    scratch.write(SECOND, &other.read(SECOND));
+    let refused = scratch.open_with(options().salvage(true));
+    assert!(
+        matches!(refused, Err(LogError::Foreign { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn salvage_again_keeps_every_damaged_file() {
+    let scratch = healthy();
+    for attempt in 0..3 {
+        scratch.edit(FIRST, |bytes| bytes[SEGMENT_HEADER_BYTES + 30] ^= 1);
+        let (log, report) = scratch.open_with(options().salvage(true)).unwrap();
+        assert_eq!(report.damaged.len(), 1, "{attempt}");
+        drop(log);
+    }
+    let names = scratch.names();
+    assert_eq!(
+        names.iter().filter(|name| name.contains("damaged")).count(),
+        3
+    );
+}
