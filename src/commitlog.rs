@@ -54,6 +54,7 @@ mod group;
 mod header;
 mod ids;
 mod index;
+mod inspect;
 mod log;
 mod names;
 mod open;
@@ -83,6 +84,7 @@ pub use header::{
 };
 pub use ids::{Epoch, LogId, TxOffset};
 pub use index::{IndexOf, decode_index};
+pub use inspect::{Inspected, SegmentVerdict, Verification, inspect, verify};
 pub use log::Log;
 pub use options::{ArchiveError, ArchiveHook, ArchiveSegment, Durability, LogOptions};
 pub use reader::{Commit, Entry, ReadScope, Reader};

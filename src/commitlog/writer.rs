@@ -159,7 +159,13 @@ impl Writer {
             Failure::Harmless(error) => error,
             Failure::Fatal(error) => {
                 self.shared.poison(&error);
-                error
+                match error {
+                    // "No space" alone would say that nothing happened and the log goes on.
+                    LogError::NoSpace { .. } => LogError::Poisoned {
+                        cause: Arc::new(error),
+                    },
+                    error => error,
+                }
             }
         }
     }

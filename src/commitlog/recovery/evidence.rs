@@ -27,7 +27,7 @@ const ZEROS: [u8; 64] = [0; 64];
 pub(crate) struct TailFacts {
     /// The position after the last byte that is not zero, or 0.
     pub content_end: ByteOffset,
-    /// How many valid frame headers.
+    /// How many valid frame headers stand behind the end of the chain.
     pub later_frames: u64,
     /// The first of them that is after the end of the chain and says most about durable bytes.
     pub best: Option<Vouched>,
@@ -63,6 +63,8 @@ where
             continue;
         };
         if header.epoch == identity.epoch {
+            // One at the very end of the chain is what broke it.
+            facts.later_frames += u64::from(found.at > from);
             facts.add(found.at, &header);
         }
     }
@@ -71,7 +73,6 @@ where
 
 impl TailFacts {
     fn add(&mut self, at: ByteOffset, header: &FrameHeader) {
-        self.later_frames += 1;
         self.durable_through = self.durable_through.max(header.durable_through);
         let durable_bytes = ByteOffset::new(header.durable_bytes.into());
         if self

@@ -130,9 +130,7 @@ pub(crate) fn read_heads(
     let mut newest = None;
     for first in segments {
         let (file, len) = open(source, &names::segment(*first))?;
-        let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        let read = file.read_full_at(&mut bytes, 0)?;
-        let header = SegmentHeader::decode(bytes.get(..read).unwrap_or_default());
+        let header = header(&file)?;
         let last = match &header {
             Ok(header) => last_mark(&file, header, len)?,
             Err(_) => None,
@@ -146,6 +144,13 @@ pub(crate) fn read_heads(
         newest = Some(file);
     }
     Ok((heads, newest))
+}
+
+/// The header of a segment.
+pub(crate) fn header(file: &HeadFile) -> Result<Result<SegmentHeader, HeaderProblem>, LogError> {
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
+    let read = file.read_full_at(&mut bytes, 0)?;
+    Ok(SegmentHeader::decode(bytes.get(..read).unwrap_or_default()))
 }
 
 /// The mark that ends exactly at `len`, if one does.
