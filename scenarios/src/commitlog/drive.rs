@@ -63,6 +63,9 @@ fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> 
         let is_usable = perform(ctx, &log, step)?;
         let reopens = matches!(step.op, Op::Reopen | Op::Abandon);
         if is_alone && (reopens || !is_usable) {
+            if !reopens {
+                ctx.record(Event::Abandoned)?;
+            }
             drop(log);
             match open(ctx)? {
                 Some(again) => log = again,
@@ -267,10 +270,15 @@ fn read(ctx: &Context, log: &Log, back: u32) -> Result<(), Failure> {
 fn peek(ctx: &Context) -> Result<(), Failure> {
     let (from, acked_through) = ctx.model(|model| (model.oldest, model.os_through));
     let mut found = Vec::new();
+    let mut oldest = from;
     let outcome = ReadOnlyLog::open(ctx.env(), Path::new(""), options(ctx.config()))
-        .and_then(|(log, _)| log.reader(log.oldest()))
+        .and_then(|(log, _)| {
+            // Others may have retired history since.
+            oldest = log.oldest().get();
+            log.reader(log.oldest())
+        })
         .and_then(|mut reader| drain(&mut reader, &mut found));
-    conclude_read(ctx, outcome, found, from, acked_through)
+    conclude_read(ctx, outcome, found, from.max(oldest), acked_through)
 }
 
 fn conclude_read(

@@ -53,6 +53,9 @@ pub struct Model {
     pub(super) vouched_through: u64,
     /// As `vouched_through`, by frames that are not within a sector of it.
     pub(super) vouched_afar_through: u64,
+    /// What both were before a close mark vouched for everything. The mark is rewritten when the
+    /// log goes on, and a crash may tear it then.
+    pub(super) unclosed_vouch: Option<(u64, u64)>,
     /// A whole sector was damaged at some time.
     pub(super) is_wide: bool,
     /// At least so many bytes were written to the log.
@@ -133,6 +136,7 @@ impl Model {
             Event::CacheLost => self.os_through = self.synced_through,
             Event::Closed => {
                 self.through(self.end(), Level::Synced);
+                self.unclosed_vouch = Some((self.vouched_through, self.vouched_afar_through));
                 self.vouched_through = self.end();
                 self.vouch_afar(self.end(), self.bytes_end);
                 self.required = self.end();

@@ -212,6 +212,10 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.oldest = opened.oldest;
     model.os_through = opened.next;
     model.synced_through = opened.next;
+    if let Some((vouched, afar)) = model.unclosed_vouch.take() {
+        model.vouched_through = vouched;
+        model.vouched_afar_through = afar;
+    }
     model.vouched_through = model.vouched_through.min(opened.next);
     model.vouched_afar_through = model.vouched_afar_through.min(opened.next);
     model.required = opened.next;
