@@ -217,18 +217,36 @@ impl Chain {
     /// The transaction after the frame.
     fn after(&self, header: &FrameHeader) -> Result<TxOffset, Defect> {
         let at = self.link.at;
-        if header.kind != FrameKind::Lost {
-            return header.end(at);
-        }
-        let to = TxOffset::new(Mark::number(self.payload(), at)?);
-        if to > header.first {
-            return Ok(to);
-        }
+        let (field, expected, number) = match header.kind {
+            FrameKind::Lost => {
+                let to = TxOffset::new(Mark::number(self.payload(), at)?);
+                if to > header.first {
+                    return Ok(to);
+                }
+                (
+                    "end of the lost range",
+                    Value::Text("a later tx offset"),
+                    to,
+                )
+            }
+            FrameKind::Close | FrameKind::Retain => {
+                let oldest = TxOffset::new(Mark::number(self.payload(), at)?);
+                if oldest <= header.first {
+                    return Ok(header.first);
+                }
+                (
+                    "oldest tx offset",
+                    Value::Text("none beyond the end"),
+                    oldest,
+                )
+            }
+            FrameKind::Commit | FrameKind::Open | FrameKind::Seal => return header.end(at),
+        };
         Err(Defect {
             at: at.plus(FRAME_HEADER_BYTES as u64),
-            field: "end of the lost range",
-            expected: Value::Text("a later tx offset"),
-            found: Value::Number(to.get()),
+            field,
+            expected,
+            found: Value::Number(number.get()),
         })
     }
 

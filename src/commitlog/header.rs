@@ -170,7 +170,27 @@ impl SegmentHeader {
             chain: cursor.u32("chain")?,
             durable_bytes: cursor.u32("durable bytes")?,
         };
+        decoded.expect_order()?;
+        // What these bytes will mean is told by a feature bit, so here they mean nothing yet.
+        expect(&mut cursor, "reserved bytes", 0)?;
+        expect(&mut cursor, "reserved bytes", 0)?;
         Ok(decoded)
+    }
+
+    /// Whether the oldest transaction that is kept is not beyond the segment's start: retention
+    /// never reaches into the segment that is written.
+    fn expect_order(&self) -> Result<(), Defect> {
+        if self.oldest <= self.first {
+            return Ok(());
+        }
+        let (expected, found) = (Value::Number(self.first.get()), self.oldest.get());
+        let found = Value::Number(found);
+        Err(Defect {
+            at: ByteOffset::new(56),
+            field: "oldest tx offset",
+            expected,
+            found,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ fn header() -> SegmentHeader {
         flags: SegmentFlags::FORK,
         log_id: LogId::new([7; 16]),
         first: TxOffset::new(11),
-        oldest: TxOffset::new(12),
+        oldest: TxOffset::new(10),
         durable_through: TxOffset::new(13),
         epoch: Epoch::new(14),
         chain: 15,
@@ -56,4 +56,41 @@ fn a_version_is_told_only_by_a_whole_header() {
         SegmentHeader::decode(&newer.encode()),
         Err(HeaderProblem::UnknownVersion(2))
     );
+}
+
+#[test]
+fn what_is_kept_begins_at_or_before_the_segment() {
+    let bytes = SegmentHeader {
+        oldest: TxOffset::new(12),
+        ..header()
+    }
+    .encode();
+    let problem = SegmentHeader::decode(&bytes).unwrap_err();
+    assert_eq!(
+        problem_field(problem),
+        Some("oldest tx offset"),
+        "{problem:?}"
+    );
+}
+
+#[test]
+fn reserved_bytes_are_zero() {
+    for at in 84..92 {
+        let mut bytes = header().encode();
+        bytes[at] = 1;
+        let checksum = crc32fast::hash(&bytes[..CHECKSUM_AT]);
+        bytes[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());
+        let problem = SegmentHeader::decode(&bytes).unwrap_err();
+        assert!(
+            problem_field(problem) == Some("reserved bytes"),
+            "byte {at}: {problem:?}"
+        );
+    }
+}
+
+fn problem_field(problem: HeaderProblem) -> Option<&'static str> {
+    match problem {
+        HeaderProblem::Defect(defect) => Some(defect.field),
+        HeaderProblem::UnknownVersion(_) => None,
+    }
 }
