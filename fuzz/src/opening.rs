@@ -1,0 +1,173 @@
+//! Opening the files of a damaged log, reading it, and writing to it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use arbitrary::{Arbitrary, Unstructured};
+use blackstart::commitlog::recovery::plan;
+use blackstart::commitlog::{Durability, Entry, Log, LogOptions, MemorySource, TxOffset};
+use blackstart_sim::disk::{DiskConfig, SimFs};
+use blackstart_vfs::os::{OsClock, OsTasks};
+use blackstart_vfs::{Entropy, Env, FileExt, Fs, OpenOptions};
+
+use super::files::Files;
+
+/// The same bytes each time, so that a fuzzer's input repeats.
+struct NoEntropy;
+
+impl Entropy for NoEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> io::Result<()> {
+        bytes.fill(7);
+        Ok(())
+    }
+}
+
+/// What a reader sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Transaction(u64, Vec<u8>),
+    Lost(u64, u64),
+    Unreadable(String),
+}
+
+/// Opens a log drawn from bytes. It opens exactly if recovery has a plan; a refusal changes
+/// nothing; and what was opened can be read, written, closed, and read again.
+pub fn check(bytes: &[u8]) {
+    let Ok(files) = Files::arbitrary(&mut Unstructured::new(bytes)) else {
+        return;
+    };
+    let disk = SimFs::new(DiskConfig::default());
+    let env = Env::new(
+        Arc::new(disk.clone()),
+        Arc::new(OsClock::new()),
+        Arc::new(OsTasks::new()),
+        Arc::new(NoEntropy),
+    );
+    let mut source = MemorySource::new();
+    disk.create_root().expect("an empty disk takes a root");
+    for (name, bytes) in files.build() {
+        put(&disk, &name, &bytes);
+        source.insert(name, bytes);
+    }
+    let bound = files
+        .durable_through
+        .map(|offset| TxOffset::new(offset.into()));
+    let options = || match bound {
+        Some(bound) => LogOptions::new().durable_through(bound),
+        None => LogOptions::new(),
+    };
+    let before = contents(&disk);
+    let planned = plan(&source, bound);
+    match Log::open(&env, "", options()) {
+        Ok((log, _)) => {
+            assert!(planned.is_ok(), "opened without a plan: {planned:?}");
+            use_log(&env, log);
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            assert_eq!(contents(&disk), before, "refused, and changed: {error}");
+        }
+    }
+}
+
+fn use_log(env: &Env, log: Log) {
+    let mut seen = read(&log);
+    let next = log.visible_through();
+    let committed = log
+        .commit(&["new", ""], Durability::Synced)
+        .expect("an honest disk");
+    assert_eq!(committed.range().start, next, "offsets go on without a gap");
+    log.close().expect("an honest disk");
+    drop(log);
+    let (log, _) = Log::open(env, "", LogOptions::new()).expect("what was closed opens");
+    let again = read(&log);
+    if matches!(again.last(), Some(Seen::Unreadable(_))) {
+        // What a close mark vouches for is not read when the log opens. Damage there is an error
+        // when it is read, and hides nothing that was shown before.
+        assert!(
+            again[..again.len() - 1]
+                .iter()
+                .zip(&seen)
+                .all(|(again, seen)| again == seen)
+        );
+        return;
+    }
+    seen.push(Seen::Transaction(next.get(), b"new".to_vec()));
+    seen.push(Seen::Transaction(next.get() + 1, Vec::new()));
+    assert_eq!(again, seen);
+}
+
+/// All that a log shows, from its oldest transaction on, to its end or to what cannot be read.
+fn read(log: &Log) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    let mut reader = log
+        .reader(log.oldest())
+        .expect("the oldest transaction is there");
+    loop {
+        match reader.next_entry() {
+            Ok(Some(Entry::Commit(commit))) => {
+                for (offset, record) in commit.transactions() {
+                    seen.push(Seen::Transaction(offset.get(), record.to_vec()));
+                }
+            }
+            Ok(Some(Entry::Lost(range))) => {
+                seen.push(Seen::Lost(range.start.get(), range.end.get()));
+            }
+            Ok(None) => break,
+            Err(error) => {
+                seen.push(Seen::Unreadable(error.to_string()));
+                break;
+            }
+        }
+    }
+    check_order(&seen, log);
+    seen
+}
+
+/// Offsets follow each other from the oldest to the last, without a gap.
+fn check_order(seen: &[Seen], log: &Log) {
+    let mut next = log.oldest().get();
+    for (at, one) in seen.iter().enumerate() {
+        next = match *one {
+            // The oldest transaction may stand within a commit, which is shown whole.
+            Seen::Transaction(offset, _) if at == 0 && offset <= next => offset + 1,
+            Seen::Transaction(offset, _) if offset == next => offset + 1,
+            Seen::Lost(from, to) if from <= next && next <= to => to,
+            Seen::Unreadable(_) => return,
+            _ => panic!("expected transaction {next}: {seen:?}"),
+        };
+    }
+    assert_eq!(next, log.visible_through().get(), "{seen:?}");
+}
+
+fn put(disk: &SimFs, name: &str, bytes: &[u8]) {
+    let options = OpenOptions::new().write().create().truncate();
+    let file = disk
+        .open(Path::new(name), options)
+        .expect("a new file opens");
+    file.write_all_at(bytes, 0).expect("there is space");
+    file.sync_all().expect("an honest disk");
+    disk.sync_dir(Path::new("")).expect("an honest disk");
+}
+
+/// The log's segments, byte by byte. A refused opening may leave a lock file.
+fn contents(disk: &SimFs) -> Vec<(String, Vec<u8>)> {
+    let names = disk
+        .read_dir(Path::new(""))
+        .expect("the root can be listed");
+    let mut files = Vec::new();
+    for entry in names {
+        let name = entry.name.into_string().expect("names are text");
+        if !name.starts_with(|first: char| first.is_ascii_digit()) {
+            continue;
+        }
+        let file = disk
+            .open(Path::new(&name), OpenOptions::new().read())
+            .expect("it is listed");
+        let mut bytes = vec![0; file.len().expect("an honest disk") as usize];
+        file.read_exact_at(&mut bytes, 0).expect("an honest disk");
+        files.push((name, bytes));
+    }
+    files
+}

@@ -1,0 +1,77 @@
+//! Every decoder of untrusted bytes takes any bytes.
+//!
+//! The bodies of the fuzz targets are run here over their seeds in `corpus/fuzz` and over random
+//! bytes from a fixed seed, so that a machine without a fuzzer still runs them. A fuzzer guided by
+//! coverage goes deeper: `.ci/run`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the seeds are files of the source tree"
+)]
+
+#[path = "../fuzz/src/lib.rs"]
+mod targets;
+
+use std::fs;
+use std::path::Path;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Runs a target over its seeds and over so many random inputs.
+fn run(name: &str, inputs: usize, bytes_max: usize, check: impl Fn(&[u8])) {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus/fuzz")
+        .join(name);
+    if seeds.exists() {
+        for seed in fs::read_dir(&seeds).expect("the seeds can be listed") {
+            check(&fs::read(seed.expect("the seeds can be listed").path()).expect("a seed"));
+        }
+    }
+    check(&[]);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for _ in 0..inputs {
+        let mut bytes = vec![0; rng.random_range(0..=bytes_max)];
+        rng.fill(&mut bytes[..]);
+        check(&bytes);
+    }
+}
+
+#[test]
+fn headers_of_segments() {
+    run("segment_header", 20_000, 200, targets::header::check);
+}
+
+#[test]
+fn headers_of_frames() {
+    run("frame_header", 20_000, 100, targets::frame::check);
+}
+
+#[test]
+fn records() {
+    run("records", 20_000, 100, targets::records::check);
+}
+
+#[test]
+fn offset_indexes() {
+    run("offset_index", 20_000, 300, targets::index::check);
+}
+
+#[test]
+fn plans_of_recovery() {
+    run("recovery_plan", 20_000, 1_000, targets::recovery::check);
+}
+
+#[test]
+fn openings_of_logs() {
+    run("log_open", 5_000, 1_000, targets::opening::check);
+}
+
+#[test]
+fn texts_of_cases() {
+    run("case_text", 5_000, 500, targets::case::check_text);
+}
+
+#[test]
+fn choices_of_simulations() {
+    run("case_bytes", 20, 500, targets::case::check_choices);
+}
