@@ -177,7 +177,7 @@ impl Segment {
         }
         let seed = Seed::new(header.log_id, header.first);
         let mut bytes = header.encode().to_vec();
-        place.prev = header.chain;
+        place.prev = header.first_link();
         for frame in self.frames.iter().take(FRAMES_MAX) {
             frame.append(&mut bytes, place, seed);
         }
@@ -211,6 +211,7 @@ impl Segment {
             epoch: Epoch::new(place.epoch),
             chain: place.prev,
             durable_bytes: blackstart::commitlog::SEGMENT_HEADER_BYTES as u32,
+            creation: 0,
         }
     }
 }

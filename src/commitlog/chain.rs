@@ -17,7 +17,7 @@ use super::{Epoch, TxOffset};
 use crate::codec::{ByteOffset, Defect, Value};
 
 /// How many bytes are read at once, unless a frame is larger.
-const CHUNK_BYTES_MAX: u64 = 256 << 10;
+const CHUNK_BYTES_MAX: u64 = 1024 << 10;
 
 /// What all frames of a segment must agree with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Link {
     pub fn start(header: &SegmentHeader) -> Self {
         Self {
             at: ByteOffset::new(SEGMENT_HEADER_BYTES as u64),
-            prev: header.chain,
+            prev: header.first_link(),
             next: header.first,
         }
     }

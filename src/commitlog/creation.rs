@@ -65,7 +65,7 @@ impl Creation {
     ) -> Result<Self, LogError> {
         let options = OpenOptions::new().read().write().create().truncate();
         let file = Self::open(directory, header.first, options)?;
-        Ok(Self::new(directory, header, file, index_interval_bytes))
+        Self::new(directory, header, file, index_interval_bytes)
     }
 
     /// Starts a segment in a spare file. What the file still holds behind the header are frames
@@ -84,7 +84,7 @@ impl Creation {
         let renamed = directory.env.fs().rename(&from, &to);
         renamed.map_err(|error| LogError::io(name, "reuse it", error))?;
         let file = Self::open(directory, header.first, OpenOptions::new().read().write())?;
-        Ok(Self::new(directory, header, file, index_interval_bytes))
+        Self::new(directory, header, file, index_interval_bytes)
     }
 
     fn open(
@@ -102,12 +102,17 @@ impl Creation {
         header: SegmentHeader,
         file: OpenFile,
         index_interval_bytes: u64,
-    ) -> Self {
+    ) -> Result<Self, LogError> {
+        let mut creation = [0; 8];
+        let drawn = directory.env.entropy().fill(&mut creation);
+        drawn.map_err(|error| LogError::io(file.name.as_str(), "draw an identity for it", error))?;
+        let creation = u64::from_le_bytes(creation);
+        let header = SegmentHeader { creation, ..header };
         let link = Link::start(&header);
         let piece = vec![0; SEGMENT_HEADER_BYTES];
         let index = SparseIndex::new(index_interval_bytes);
         let directory = directory.clone();
-        Self {
+        Ok(Self {
             directory,
             file,
             header,
@@ -115,7 +120,7 @@ impl Creation {
             piece,
             piece_at: 0,
             index,
-        }
+        })
     }
 
     /// Appends a frame of the first content: `frame` says kind, transactions and payload, its

@@ -21,7 +21,7 @@
 //! | 72..76 | epoch | of all its frames |
 //! | 76..80 | chain | checksum of the seal of the segment before; 0 if there never was one |
 //! | 80..84 | durable bytes | the length of header and first content |
-//! | 84..92 | reserved | zero |
+//! | 84..92 | creation | drawn at random, so that no two creations of a segment are alike |
 //! | 92..96 | checksum | CRC-32 of bytes 0..92 |
 
 use super::{Epoch, LogId, TxOffset};
@@ -97,6 +97,10 @@ pub struct SegmentHeader {
     pub chain: u32,
     /// All bytes of the segment before this were durable when it got its name.
     pub durable_bytes: u32,
+    /// Drawn when the segment is created. The chain of its frames starts from it, so that frames
+    /// of an unfinished creation never continue the chain of the next one, although both have the
+    /// same epoch: a block that such frames were written to may show in any new file.
+    pub creation: u64,
 }
 
 /// Why a segment's header cannot be used.
@@ -133,7 +137,7 @@ impl SegmentHeader {
         bytes.extend_from_slice(&self.epoch.get().to_le_bytes());
         bytes.extend_from_slice(&self.chain.to_le_bytes());
         bytes.extend_from_slice(&self.durable_bytes.to_le_bytes());
-        bytes.resize(CHECKSUM_AT, 0);
+        bytes.extend_from_slice(&self.creation.to_le_bytes());
         let checksum = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         let mut array = [0; SEGMENT_HEADER_BYTES];
@@ -169,12 +173,18 @@ impl SegmentHeader {
             epoch: Epoch::new(cursor.u32("epoch")?),
             chain: cursor.u32("chain")?,
             durable_bytes: cursor.u32("durable bytes")?,
+            creation: cursor.u64("creation")?,
         };
         decoded.expect_order()?;
-        // What these bytes will mean is told by a feature bit, so here they mean nothing yet.
-        expect(&mut cursor, "reserved bytes", 0)?;
-        expect(&mut cursor, "reserved bytes", 0)?;
         Ok(decoded)
+    }
+
+    /// What the first frame continues: the segment before, and this creation alone.
+    pub fn first_link(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.chain.to_le_bytes());
+        hasher.update(&self.creation.to_le_bytes());
+        hasher.finalize()
     }
 
     /// Whether the oldest transaction that is kept is not beyond the segment's start: retention

@@ -211,6 +211,7 @@ fn first_header(directory: &Directory) -> Result<SegmentHeader, LogError> {
         epoch: Epoch::FIRST,
         chain: 0,
         durable_bytes: 0,
+        creation: 0,
     })
 }
 

@@ -72,6 +72,7 @@ fn successor(writer: &Writer, seal: &Cut) -> SegmentHeader {
         epoch: writer.epoch(),
         chain: seal.checksum,
         durable_bytes: 0,
+        creation: 0,
     }
 }
 

@@ -293,9 +293,15 @@ fn conclude_read(
             ctx.record(Event::Read { found, from, acked_through })
         }
         Ok(()) => Ok(()),
-        // Other clients may have retired what was asked for.
-        Err(LogError::HistoryGone { .. }) if ctx.clients().len() > 1 => Ok(()),
-        Err(error) => excuse(ctx, &error),
+        Err(error) => excuse_reader(ctx, &error),
+    }
+}
+
+/// As [`excuse`]; and other clients may have retired what a reader asked for.
+fn excuse_reader(ctx: &Context, error: &LogError) -> Result<(), Failure> {
+    match error {
+        LogError::HistoryGone { .. } if ctx.clients().len() > 1 => Ok(()),
+        error => excuse(ctx, error),
     }
 }
 
@@ -304,12 +310,16 @@ fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
     let from = ctx.model(super::Model::end);
     let mut follower = match log.follow(TxOffset::new(from), ReadScope::Synced) {
         Ok(follower) => follower,
-        Err(error) => return excuse(ctx, &error).map(|()| is_usable(ctx, &error)),
+        Err(error) => {
+            excuse_reader(ctx, &error)?;
+            return Ok(is_usable(ctx, &error));
+        }
     };
-    let end_before = ctx.model(super::Model::end);
+    let before = ctx.model(|model| model.synced_through);
     let is_usable_after = append(ctx, log, 1, 16, Level::Synced)?;
-    let end = ctx.model(super::Model::end);
-    if end == end_before {
+    // Others may have appended as well, and not synced.
+    let end = ctx.model(|model| model.synced_through);
+    if end == before {
         return Ok(is_usable_after);
     }
     let deadline = ctx.env().clock().monotonic() + FOLLOW_WAIT;
@@ -323,7 +333,7 @@ fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
                     format!("a follower saw only up to {seen} of {end}"),
                 ));
             }
-            Err(error) => return excuse(ctx, &error).map(|()| is_usable_after),
+            Err(error) => return excuse_reader(ctx, &error).map(|()| is_usable_after),
         }
     }
     ctx.mark("followed");

@@ -14,6 +14,9 @@ use super::resolve::{Kept, Resolution, resolve, units};
 use super::survivors::{Fill, Survivors, Tear};
 use super::tree::{Ino, Inode, Tree};
 
+/// So many files that are gone are remembered for what their blocks hold.
+const FREED_MAX: usize = 3;
+
 /// The state that a loss of power leaves.
 pub(super) fn power(model: &CrashModel, resolution: &Resolution) -> Tree {
     if model.config.profile == Profile::Tmpfs {
@@ -41,6 +44,18 @@ pub(super) fn power(model: &CrashModel, resolution: &Resolution) -> Tree {
     }
     tree.collect();
     tree
+}
+
+/// Contents of files that exist no more in `tree`: any of their bytes may have reached the disk
+/// before the crash, and a new file may get their blocks.
+pub(super) fn freed(model: &CrashModel, tree: &Tree) -> Vec<Arc<Inode>> {
+    let is_gone = |&(number, _): &(usize, &Option<Arc<Inode>>)| {
+        tree.inodes.get(number).is_none_or(Option::is_none)
+    };
+    let seen = model.visible.inodes.iter().enumerate().rev().filter(is_gone);
+    let gone = seen.filter_map(|(_, inode)| inode.clone());
+    let gone = gone.filter(|inode| inode.content.allocated() > 0);
+    gone.chain(model.freed.iter().cloned()).take(FREED_MAX).collect()
 }
 
 /// Damage at rest is gone where the disk was written.
@@ -288,17 +303,13 @@ impl File<'_> {
         }
     }
 
-    /// What another file holds at that place, or a pattern if none does.
+    /// What a file that is gone held at that place, or a pattern if none did.
     fn stale(&self, offset: u64, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
-        let trees = [&self.model.durable, &self.model.visible];
-        for inode in trees.iter().flat_map(|tree| tree.inodes.iter().enumerate()) {
-            let (number, Some(inode)) = inode else { continue };
-            if number != self.ino.index() && inode.len > offset && !inode.is_dir() {
-                inode.content.read(offset, &mut bytes);
-                if bytes.iter().any(|&byte| byte != 0) {
-                    return bytes;
-                }
+        for inode in &self.model.freed {
+            inode.content.read(offset, &mut bytes);
+            if bytes.iter().any(|&byte| byte != 0) {
+                return bytes;
             }
         }
         bytes.fill(0xA5);

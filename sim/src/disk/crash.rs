@@ -37,6 +37,7 @@ pub struct CrashModel {
     pub(super) visible: Tree,
     pub(super) pending: Vec<Pending>,
     pub(super) damage: Damage,
+    pub(super) freed: Vec<Arc<Inode>>,
     position: usize,
     last_call: Option<CallId>,
     index: u32,
@@ -57,6 +58,7 @@ impl CrashModel {
             visible: image.visible.clone(),
             pending,
             damage,
+            freed: image.freed.clone(),
             position: 0,
             last_call: None,
             index: 0,
@@ -75,7 +77,9 @@ impl CrashModel {
     /// The image that a loss of power leaves.
     pub fn image(&self, survivors: &Survivors) -> Image {
         let visible = build::power(self, &resolve::resolve(self, survivors));
-        Image { visible, unsynced: None, damage: build::damage(self, survivors) }
+        let damage = build::damage(self, survivors);
+        let freed = build::freed(self, &visible);
+        Image { visible, unsynced: None, damage, freed }
     }
 
     /// The image that a kill leaves: everything is seen, and what was pending still is.
@@ -90,7 +94,8 @@ impl CrashModel {
             durable: self.durable.clone(),
             pending: self.pending.iter().map(older).collect(),
         };
-        Image { visible, unsynced: Some(Arc::new(unsynced)), damage: self.damage.clone() }
+        let (damage, freed) = (self.damage.clone(), self.freed.clone());
+        Image { visible, unsynced: Some(Arc::new(unsynced)), damage, freed }
     }
 
     /// The survivors as an explicit list of what is kept, made legal.

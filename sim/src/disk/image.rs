@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::DiskConfig;
 use super::damage::Damage;
 use super::pending::Pending;
-use super::tree::Tree;
+use super::tree::{Inode, Tree};
 
 /// What a disk holds when nothing runs on it. Cloning copies pointers.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Image {
     pub(super) unsynced: Option<Arc<Unsynced>>,
     /// Bytes that are damaged at rest.
     pub(super) damage: Damage,
+    /// Contents of files that are gone: what their blocks still hold, the latest first.
+    pub(super) freed: Vec<Arc<Inode>>,
 }
 
 pub(super) struct Unsynced {
@@ -27,7 +29,7 @@ pub(super) struct Unsynced {
 impl Image {
     /// A disk without even a root directory.
     pub fn empty(_config: &DiskConfig) -> Self {
-        Self { visible: Tree::new(), unsynced: None, damage: Damage::default() }
+        Self { visible: Tree::new(), unsynced: None, damage: Damage::default(), freed: Vec::new() }
     }
 
     /// A hash of names and contents. Images with equal hashes look alike to a program, except

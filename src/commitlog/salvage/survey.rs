@@ -147,6 +147,7 @@ impl Survey<'_> {
             epoch,
             chain,
             durable_bytes: 0,
+            creation: 0,
         }
     }
 
