@@ -305,7 +305,7 @@ pub(crate) fn usable_header(
 fn closed(head: &Head, header: &SegmentHeader) -> Option<Scan> {
     let last = head.last?;
     let is_close = last.header.kind == FrameKind::Close
-        && TxOffset::new(last.number) <= last.header.first
+        && TxOffset::new(last.number) <= header.first
         && u64::from(last.header.durable_bytes) == last.at.get();
     is_close.then(|| {
         let end = Link {

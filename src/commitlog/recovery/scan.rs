@@ -1,10 +1,10 @@
 //! Reading the newest segment from its header to the end of the chain of good frames.
 
-use crate::codec::{ByteOffset, Defect};
+use crate::codec::{ByteOffset, Defect, Value};
 use crate::commitlog::TxOffset;
 use crate::commitlog::chain::{Chain, Check, Identity, Link, Step};
 use crate::commitlog::error::LogError;
-use crate::commitlog::frame::{FrameHeader, FrameKind, Mark};
+use crate::commitlog::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, Mark};
 use crate::commitlog::header::SegmentHeader;
 use crate::commitlog::source::ReadAt;
 
@@ -56,10 +56,15 @@ pub(crate) fn scan<F: ReadAt + ?Sized>(
     let mut links = Links::new(start);
     let mut chain = Chain::new(identity, start);
     loop {
-        let at = chain.link().at;
+        let before = chain.link();
         match chain.step(file, len, Check::Payload)? {
             Step::Frame(frame) => {
-                scan.add(at, &frame, chain.payload());
+                if let Some(defect) = beyond_start(before.at, &frame, chain.payload(), header) {
+                    chain.back_to(before);
+                    scan.defect = Some(defect);
+                    break;
+                }
+                scan.add(before.at, &frame, chain.payload());
                 links.push(chain.link(), scan.durable_bytes());
             }
             Step::End => break,
@@ -123,6 +128,26 @@ impl Scan {
             }),
         );
     }
+}
+
+/// A mark that names an oldest transaction which retention cannot have left: it removes whole
+/// segments before the one that is written.
+fn beyond_start(
+    at: ByteOffset,
+    frame: &FrameHeader,
+    payload: &[u8],
+    header: &SegmentHeader,
+) -> Option<Defect> {
+    if !matches!(frame.kind, FrameKind::Close | FrameKind::Retain) {
+        return None;
+    }
+    let oldest = Mark::number(payload, at).unwrap_or_default();
+    (oldest > header.first.get()).then_some(Defect {
+        at: at.plus(FRAME_HEADER_BYTES as u64),
+        field: "oldest tx offset",
+        expected: Value::Number(header.first.get()),
+        found: Value::Number(oldest),
+    })
 }
 
 fn later_of(one: Option<Vouched>, other: Option<Vouched>) -> Option<Vouched> {
