@@ -379,6 +379,9 @@ fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
     let mut found = Vec::new();
     let read = log.reader(report.oldest).and_then(|mut reader| drain(&mut reader, &mut found));
     if let Err(error) = read {
+        if bytes_dropped(&report) > 0 {
+            ctx.record(Event::Dropped)?;
+        }
         return Ok(Err(error));
     }
     mark(ctx, &report);

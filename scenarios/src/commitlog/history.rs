@@ -95,6 +95,8 @@ pub enum Event {
         /// Whether a whole sector is damaged, and perhaps several frames with it.
         is_wide: bool,
     },
+    /// An opening reported that it dropped bytes, and reading then failed.
+    Dropped,
     /// The log was opened and everything read.
     Opened(Opened),
     /// A failed sync took what was not synced out of the page cache: a kill may lose it too.

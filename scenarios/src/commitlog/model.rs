@@ -65,7 +65,8 @@ pub struct Model {
     pub(super) unsettled: Vec<Unsettled>,
     /// An opening has begun and not ended.
     pub(super) is_opening: bool,
-    /// A crash cut an opening short, and with it perhaps the report of what it dropped.
+    /// A crash cut an opening short, and with it perhaps the report of what it dropped; or that
+    /// report was given and the opening not completed.
     pub(super) was_opening: bool,
     /// A retirement that has begun may take the oldest offset up to here.
     pub(super) retain: Option<u64>,
@@ -133,6 +134,7 @@ impl Model {
                 self.is_wide |= is_wide;
             }
             Event::Opened(opened) => return oracle::opened(self, opened),
+            Event::Dropped => self.was_opening = true,
             Event::CacheLost => self.os_through = self.synced_through,
             Event::Closed => {
                 self.through(self.end(), Level::Synced);
