@@ -17,7 +17,7 @@ use super::{Epoch, TxOffset};
 use crate::codec::{ByteOffset, Defect, Value};
 
 /// How many bytes are read at once, unless a frame is larger.
-const CHUNK_BYTES_MAX: u64 = 1024 << 10;
+const CHUNK_BYTES_MAX: u64 = 1 << 20;
 
 /// What all frames of a segment must agree with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

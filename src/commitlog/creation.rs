@@ -105,7 +105,8 @@ impl Creation {
     ) -> Result<Self, LogError> {
         let mut creation = [0; 8];
         let drawn = directory.env.entropy().fill(&mut creation);
-        drawn.map_err(|error| LogError::io(file.name.as_str(), "draw an identity for it", error))?;
+        drawn
+            .map_err(|error| LogError::io(file.name.as_str(), "draw an identity for it", error))?;
         let creation = u64::from_le_bytes(creation);
         let header = SegmentHeader { creation, ..header };
         let link = Link::start(&header);

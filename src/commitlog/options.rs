@@ -64,7 +64,7 @@ impl LogOptions {
     /// The largest `frame_bytes_max`. No frame of any log is larger.
     pub const FRAME_BYTES_MOST: u64 = 1 << 30;
 
-    /// An existing log is opened; nothing is created or salvaged. Segments of 64 MiB, commits up
+    /// An existing log is opened; nothing is created or salvaged. Segments of 256 MiB, commits up
     /// to 32 MiB, a buffer of 1 MiB, the size set ahead by 1 MiB, no spare segments, an index
     /// entry every 64 KiB.
     #[expect(
@@ -75,7 +75,7 @@ impl LogOptions {
         Self {
             create: false,
             create_new: false,
-            segment_bytes_max: 64 << 20,
+            segment_bytes_max: 256 << 20,
             frame_bytes_max: 32 << 20,
             buffer_bytes_max: 1 << 20,
             size_ahead_bytes: 1 << 20,

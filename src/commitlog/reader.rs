@@ -252,86 +252,94 @@ impl Reader {
 
     fn step(&mut self) -> Result<Option<Found>, LogError> {
         loop {
-            let mut open = match self.open.take() {
+            let open = match &mut self.open {
                 Some(open) => open,
-                None => self.enter()?,
+                none => none.insert(Self::enter(&self.shared, self.scope, self.position)?),
             };
+            let (segment, file) = (&open.segment, &open.file);
             let file = LiveFile {
                 shared: &self.shared,
-                segment: &open.segment,
-                file: &open.file,
+                segment,
+                file,
             };
-            let step = open.chain.step(&file, open.limit, Check::Payload)?;
-            let header = match step {
-                Step::Frame(header) => header,
-                Step::Break(defect) => {
-                    let error = damaged(&open.segment, defect);
-                    self.open = Some(open);
-                    return Err(error);
-                }
-                Step::End => {
-                    // More became visible, or the segment was sealed; else go on in the next.
-                    let limit = self.limit(&open.segment);
-                    let is_more = limit.is_some_and(|limit| limit > open.limit);
-                    if let Some(limit) = limit.filter(|_| is_more) {
-                        self.open = Some(Open { limit, ..open });
-                        continue;
+            match open.chain.step(&file, open.limit, Check::Payload)? {
+                Step::Frame(header) => {
+                    if let Some(found) = self.pass(header)? {
+                        return Ok(Some(found));
                     }
-                    let next = open.chain.link().next;
-                    if next != self.position || !self.is_followed(&open.segment, next) {
-                        return Err(damaged(&open.segment, ends_early(&open, self.position)));
-                    }
-                    continue;
                 }
-            };
-            let end = open.chain.link().next;
-            let start = self.position;
-            let checked = match header.kind {
-                FrameKind::Commit => check_records(&open, &header),
-                _ => Ok(()),
-            };
-            self.open = Some(open);
-            checked?;
-            if end <= start {
-                // A mark.
-                continue;
+                Step::Break(defect) => return Err(damaged(&open.segment, defect)),
+                Step::End => self.pass_end()?,
             }
-            self.position = end;
-            return Ok(Some(match header.kind {
-                FrameKind::Commit => Found::Commit(header),
-                _ => Found::Lost(start.max(header.first)..end),
-            }));
         }
     }
 
-    /// Opens the segment that holds the position.
-    fn enter(&self) -> Result<Open, LogError> {
+    /// Passes a frame: what it is to the caller, if anything.
+    fn pass(&mut self, header: FrameHeader) -> Result<Option<Found>, LogError> {
+        let Some(open) = &self.open else {
+            return Ok(None);
+        };
+        let (start, end) = (self.position, open.chain.link().next);
+        if header.kind == FrameKind::Commit {
+            check_records(open, &header)?;
+        }
+        if end <= start {
+            // A mark.
+            return Ok(None);
+        }
+        self.position = end;
+        Ok(Some(match header.kind {
+            FrameKind::Commit => Found::Commit(header),
+            _ => Found::Lost(start.max(header.first)..end),
+        }))
+    }
+
+    /// At the end of what was visible at the last look: more became visible, or the segment was
+    /// sealed and reading goes on in the next.
+    fn pass_end(&mut self) -> Result<(), LogError> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let limit = limit(&self.shared, self.scope, &open.segment);
+        if let Some(limit) = limit.filter(|limit| *limit > open.limit) {
+            open.limit = limit;
+            return Ok(());
+        }
+        let next = open.chain.link().next;
+        if next != self.position || !is_followed(&self.shared, &open.segment, next) {
+            return Err(damaged(&open.segment, ends_early(open, self.position)));
+        }
+        self.open = None;
+        Ok(())
+    }
+
+    /// Opens the segment that holds a transaction.
+    fn enter(shared: &Arc<Shared>, scope: ReadScope, asked: TxOffset) -> Result<Open, LogError> {
         let (segment, oldest) = {
-            let state = self.shared.state.lock();
+            let state = shared.state.lock();
             let active = &state.active.segment;
-            let sealed = state.sealed.range(..=self.position).next_back();
-            let sealed = sealed.filter(|_| self.position < active.header.first);
+            let sealed = state.sealed.range(..=asked).next_back();
+            let sealed = sealed.filter(|_| asked < active.header.first);
             (
                 sealed.map_or(active, |(_, sealed)| &sealed.segment).clone(),
                 state.oldest,
             )
         };
-        let asked = self.position;
         if asked < oldest {
             return Err(LogError::HistoryGone { asked, oldest });
         }
-        let file = self.shared.open_segment(&segment)?;
-        let limit = self.limit(&segment).ok_or_else(|| {
+        let file = shared.open_segment(&segment)?;
+        let limit = limit(shared, scope, &segment).ok_or_else(|| {
             // Retired or superseded since.
             LogError::HistoryGone {
                 asked,
-                oldest: self.shared.state.lock().oldest,
+                oldest: shared.state.lock().oldest,
             }
         })?;
         let chain = if asked == segment.header.first {
             Chain::new(segment.identity(), Link::start(&segment.header))
         } else {
-            seek(&self.shared, &segment, &file, limit, asked)?
+            seek(shared, &segment, &file, limit, asked)?
         };
         Ok(Open {
             segment,
@@ -340,26 +348,26 @@ impl Reader {
             limit,
         })
     }
+}
 
-    /// How far a segment may be read; none if it is no longer part of the log.
-    fn limit(&self, segment: &Arc<Segment>) -> Option<ByteOffset> {
-        let state = self.shared.state.lock();
-        if state.active.segment.is(segment) {
-            return Some(match self.scope {
-                ReadScope::Visible => state.visible.at,
-                ReadScope::Synced => state.durable.at,
-            });
-        }
-        let sealed = state.sealed.get(&segment.header.first)?;
-        sealed.segment.is(segment).then_some(sealed.len)
+/// How far a segment may be read; none if it is no longer part of the log.
+fn limit(shared: &Shared, scope: ReadScope, segment: &Segment) -> Option<ByteOffset> {
+    let state = shared.state.lock();
+    if state.active.segment.is(segment) {
+        return Some(match scope {
+            ReadScope::Visible => state.visible.at,
+            ReadScope::Synced => state.durable.at,
+        });
     }
+    let sealed = state.sealed.get(&segment.header.first)?;
+    sealed.segment.is(segment).then_some(sealed.len)
+}
 
-    /// Whether another segment starts with `next`.
-    fn is_followed(&self, segment: &Segment, next: TxOffset) -> bool {
-        let state = self.shared.state.lock();
-        next > segment.header.first
-            && (state.active.segment.header.first == next || state.sealed.contains_key(&next))
-    }
+/// Whether another segment starts with `next`.
+fn is_followed(shared: &Shared, segment: &Segment, next: TxOffset) -> bool {
+    let state = shared.state.lock();
+    next > segment.header.first
+        && (state.active.segment.header.first == next || state.sealed.contains_key(&next))
 }
 
 fn check_records(open: &Open, header: &FrameHeader) -> Result<(), LogError> {
