@@ -56,6 +56,8 @@ pub(crate) enum MutantsError {
         "{patch}: the text to be replaced stands {count} times in {file}, expected once:\n{find}"
     )]
     DoesNotFit { patch: String, file: String, count: usize, find: String },
+    #[error("{one} and {two} both change this text in {file}:\n{find}")]
+    Overlap { one: String, two: String, file: String, find: String },
     #[error("the patched copy does not build:\n{stderr}")]
     Build { stderr: String },
     #[error("{name}: the campaign gave no report: {reason}")]

@@ -1,6 +1,7 @@
 //! The patched copy of the source tree.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::MutantsError;
@@ -31,15 +32,22 @@ pub(super) fn patched(
     for part in PARTS {
         collect(source, Path::new(part), &mut files)?;
     }
-    let vfs = PathBuf::from("vfs/src/lib.rs");
-    if let Some(text) = files.get_mut(&vfs) {
-        text.push_str(SWITCH);
-    }
+    let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
     for mutant in &catalogue.mutants {
         for edit in &mutant.patch.edits {
-            apply(mutant, edit, &mut files)?;
+            let change = find(mutant, edit, &files)?;
+            changes.entry(PathBuf::from(&edit.file)).or_default().push(change);
         }
     }
+    for (path, changes) in changes {
+        if let Some(text) = files.get_mut(&path) {
+            *text = apply(&path, text, changes)?;
+        }
+    }
+    if let Some(text) = files.get_mut(Path::new("vfs/src/lib.rs")) {
+        text.push_str(SWITCH);
+    }
+    remove_others(tree, Path::new(""), &files)?;
     for (path, text) in &files {
         write(&tree.join(path), text)?;
     }
@@ -67,30 +75,85 @@ fn collect(
     Ok(())
 }
 
-fn apply(
+/// One edit at its place in the unpatched file.
+struct Change {
+    patch: String,
+    range: Range<usize>,
+    find: String,
+    replace: String,
+}
+
+/// Where an edit goes. It is looked for in the unpatched file, so that no patch depends on
+/// another.
+fn find(
     mutant: &Mutant,
     edit: &Edit,
-    files: &mut BTreeMap<PathBuf, String>,
-) -> Result<(), MutantsError> {
+    files: &BTreeMap<PathBuf, String>,
+) -> Result<Change, MutantsError> {
     let patch = format!("{}/{}", mutant.scenario, mutant.name);
-    let missing = || MutantsError::DoesNotFit {
-        patch: patch.clone(),
-        file: edit.file.clone(),
-        count: 0,
-        find: edit.find.clone(),
-    };
-    let text = files.get_mut(Path::new(&edit.file)).ok_or_else(missing)?;
-    let count = text.matches(&edit.find).count();
-    if count != 1 {
-        return Err(MutantsError::DoesNotFit {
+    let text = files.get(Path::new(&edit.file)).map_or("", String::as_str);
+    let mut places = text.match_indices(&edit.find).map(|(at, _)| at);
+    match (places.next(), places.count()) {
+        (Some(start), 0) => {
+            let switch = format!("blackstart_vfs::planted({:?})", mutant.name);
+            Ok(Change {
+                patch,
+                range: start..start + edit.find.len(),
+                find: edit.find.clone(),
+                replace: edit.replace.replace("planted()", &switch),
+            })
+        }
+        (first, others) => Err(MutantsError::DoesNotFit {
             patch,
             file: edit.file.clone(),
-            count,
+            count: usize::from(first.is_some()) + others,
             find: edit.find.clone(),
-        });
+        }),
     }
-    let switch = format!("blackstart_vfs::planted({:?})", mutant.name);
-    *text = text.replacen(&edit.find, &edit.replace.replace("planted()", &switch), 1);
+}
+
+/// The patched file.
+fn apply(path: &Path, text: &str, mut changes: Vec<Change>) -> Result<String, MutantsError> {
+    changes.sort_by_key(|change| change.range.start);
+    for pair in changes.windows(2) {
+        if let [one, two] = pair
+            && two.range.start < one.range.end
+        {
+            return Err(MutantsError::Overlap {
+                one: one.patch.clone(),
+                two: two.patch.clone(),
+                file: path.display().to_string(),
+                find: two.find.clone(),
+            });
+        }
+    }
+    let mut patched = text.to_owned();
+    for change in changes.into_iter().rev() {
+        patched.replace_range(change.range, &change.replace);
+    }
+    Ok(patched)
+}
+
+/// Removes files of an earlier copy that the source no longer has.
+#[expect(clippy::disallowed_methods, reason = "a source-tree command works on real files")]
+fn remove_others(
+    tree: &Path,
+    part: &Path,
+    files: &BTreeMap<PathBuf, String>,
+) -> Result<(), MutantsError> {
+    let path = tree.join(part);
+    if !path.is_dir() {
+        return Ok(());
+    }
+    for entry in entries(&path)? {
+        let Some(name) = entry.file_name() else { continue };
+        let part = part.join(name);
+        if entry.is_dir() {
+            remove_others(tree, &part, files)?;
+        } else if !files.contains_key(&part) {
+            std::fs::remove_file(&entry).map_err(|error| MutantsError::io(&entry, error))?;
+        }
+    }
     Ok(())
 }
 
