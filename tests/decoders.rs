@@ -67,6 +67,11 @@ fn openings_of_logs() {
 }
 
 #[test]
+fn salvages_of_logs() {
+    run("log_salvage", 5_000, 1_000, targets::opening::check_salvage);
+}
+
+#[test]
 fn texts_of_cases() {
     run("case_text", 5_000, 500, targets::case::check_text);
 }

@@ -58,6 +58,7 @@ impl<'a> Commit<'a> {
     }
 
     /// Its transactions in order.
+    #[inline]
     pub fn transactions(&self) -> Transactions<'a> {
         Transactions::new(self.payload, self.first)
     }
@@ -149,12 +150,14 @@ impl Reader {
     ///
     /// # Errors
     /// As [`next_entry`](Self::next_entry).
+    #[inline]
     pub fn next_commit(&mut self) -> Result<Option<Commit<'_>>, LogError> {
         let header = self.find_commit()?;
         Ok(header.map(|header| self.commit(&header)))
     }
 
     /// As [`next_commit`](Self::next_commit); the commit is then in the buffer.
+    #[inline]
     pub(crate) fn find_commit(&mut self) -> Result<Option<FrameHeader>, LogError> {
         match self.advance()? {
             None => Ok(None),
@@ -185,6 +188,7 @@ impl Reader {
     }
 
     /// The commit that was just found, which is still in the buffer.
+    #[inline]
     pub(crate) fn commit(&self, header: &FrameHeader) -> Commit<'_> {
         let payload = self.open.as_ref().map(|open| open.chain.payload());
         Commit {
@@ -196,6 +200,7 @@ impl Reader {
     }
 
     /// Goes to the next entry.
+    #[inline]
     fn advance(&mut self) -> Result<Option<Found>, LogError> {
         self.check_generation()?;
         if self.position >= self.shared.frontier(self.scope) {
@@ -212,6 +217,7 @@ impl Reader {
     }
 
     /// Whether the history below was cut.
+    #[inline]
     fn check_generation(&mut self) -> Result<(), LogError> {
         if self.shared.generation() == self.generation {
             return Ok(());
@@ -250,6 +256,7 @@ impl Reader {
         Err(error)
     }
 
+    #[inline]
     fn step(&mut self) -> Result<Option<Found>, LogError> {
         loop {
             let open = match &mut self.open {
@@ -275,6 +282,7 @@ impl Reader {
     }
 
     /// Passes a frame: what it is to the caller, if anything.
+    #[inline]
     fn pass(&mut self, header: FrameHeader) -> Result<Option<Found>, LogError> {
         let Some(open) = &self.open else {
             return Ok(None);
@@ -328,7 +336,7 @@ impl Reader {
         if asked < oldest {
             return Err(LogError::HistoryGone { asked, oldest });
         }
-        let file = shared.open_segment(&segment)?;
+        let file = shared.open_segment(&segment).map_err(|error| gone(shared, asked, error))?;
         let limit = limit(shared, scope, &segment).ok_or_else(|| {
             // Retired or superseded since.
             LogError::HistoryGone {
@@ -348,6 +356,20 @@ impl Reader {
             limit,
         })
     }
+}
+
+/// A segment whose file is gone was retired: by this log since the look, or by the process that
+/// writes the log that is read here.
+fn gone(shared: &Shared, asked: TxOffset, error: LogError) -> LogError {
+    let is_missing = matches!(&error,
+        LogError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    if !is_missing {
+        return error;
+    }
+    let state = shared.state.lock();
+    let after = state.sealed.keys().copied().find(|first| *first > asked);
+    let oldest = after.unwrap_or(state.active.segment.header.first).max(state.oldest);
+    LogError::HistoryGone { asked, oldest }
 }
 
 /// How far a segment may be read; none if it is no longer part of the log.
@@ -370,6 +392,7 @@ fn is_followed(shared: &Shared, segment: &Segment, next: TxOffset) -> bool {
         && (state.active.segment.header.first == next || state.sealed.contains_key(&next))
 }
 
+    #[inline]
 fn check_records(open: &Open, header: &FrameHeader) -> Result<(), LogError> {
     let payload = open.chain.payload();
     let at = open
