@@ -21,6 +21,7 @@ impl Placed {
         let mut hasher = crc32fast::Hasher::new_with_initial(crc32fast::hash(&identity));
         hasher.update(&self.at.to_le_bytes());
         hasher.update(&self.header[4..]);
+        hasher.update(&[0; 76]);
         hasher.finalize()
     }
 

@@ -30,6 +30,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// The bytes end before.
+    #[inline]
     pub fn bytes(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], Defect> {
         let Some((taken, rest)) = self.rest.split_at_checked(len) else {
             return Err(self.short(len, field));
@@ -43,6 +44,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// The bytes end before.
+    #[inline]
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Defect> {
         let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(self.short(N, field));
@@ -56,6 +58,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// The bytes end before.
+    #[inline]
     pub fn u8(&mut self, field: &'static str) -> Result<u8, Defect> {
         self.array(field).map(u8::from_le_bytes)
     }
@@ -64,6 +67,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// The bytes end before.
+    #[inline]
     pub fn u16(&mut self, field: &'static str) -> Result<u16, Defect> {
         self.array(field).map(u16::from_le_bytes)
     }
@@ -72,6 +76,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// The bytes end before.
+    #[inline]
     pub fn u32(&mut self, field: &'static str) -> Result<u32, Defect> {
         self.array(field).map(u32::from_le_bytes)
     }
@@ -80,10 +85,12 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// The bytes end before.
+    #[inline]
     pub fn u64(&mut self, field: &'static str) -> Result<u64, Defect> {
         self.array(field).map(u64::from_le_bytes)
     }
 
+    #[cold]
     fn short(&self, len: usize, field: &'static str) -> Defect {
         Defect {
             at: self.at,

@@ -112,6 +112,7 @@ impl Chain {
     }
 
     /// The payload of the frame passed on last.
+    #[inline]
     pub fn payload(&self) -> &[u8] {
         let end = self.payload_from + self.payload_len;
         self.buffer.get(self.payload_from..end).unwrap_or_default()
@@ -129,6 +130,7 @@ impl Chain {
     }
 
     /// The next frame, if it stands before `limit` and continues the chain.
+    #[inline]
     pub fn step<F>(&mut self, file: &F, limit: ByteOffset, check: Check) -> Result<Step, LogError>
     where
         F: ReadAt + ?Sized,
@@ -182,6 +184,7 @@ impl Chain {
     }
 
     /// Whether the frame continues the chain.
+    #[inline]
     fn expect_place(&self, header: &FrameHeader) -> Result<(), Defect> {
         let Link { at, prev, next } = self.link;
         let (field, offset, expected, found) = if header.prev != prev {
@@ -215,6 +218,7 @@ impl Chain {
     }
 
     /// The transaction after the frame.
+    #[inline]
     fn after(&self, header: &FrameHeader) -> Result<TxOffset, Defect> {
         let at = self.link.at;
         let (field, expected, number) = match header.kind {
@@ -260,6 +264,7 @@ impl Chain {
     }
 
     /// Has the buffer hold `bytes` bytes from the link's position on; false if they are not there.
+    #[inline]
     fn fill<F>(&mut self, file: &F, bytes: u64, limit: ByteOffset) -> Result<bool, LogError>
     where
         F: ReadAt + ?Sized,

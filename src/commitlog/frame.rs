@@ -9,7 +9,7 @@
 //!
 //! | bytes | field | meaning |
 //! |---|---|---|
-//! | 0..4 | checksum | CRC-32 that starts from the segment's seed: the position as u64, bytes 4..48 |
+//! | 0..4 | checksum | CRC-32 that starts from the segment's seed: the position as u64, bytes 4..48, 76 zeros |
 //! | 4..6 | magic | `0x4BF5` |
 //! | 6 | kind | 1 commit, 2 close, 3 seal, 4 open, 5 retain, 6 lost |
 //! | 7 | flags | zero |
@@ -135,6 +135,7 @@ impl FrameHeader {
     ///
     /// # Errors
     /// A count that leads beyond the last offset there is.
+    #[inline]
     pub fn end(&self, at: ByteOffset) -> Result<TxOffset, Defect> {
         self.first
             .checked_add(self.tx_count.into())
@@ -172,6 +173,7 @@ impl FrameHeader {
     ///
     /// # Errors
     /// What is wrong with it; nothing is believed before the checksum but the magic.
+    #[inline]
     pub fn decode(
         bytes: &[u8; FRAME_HEADER_BYTES],
         seed: Seed,
@@ -207,6 +209,7 @@ impl FrameHeader {
     }
 
     /// Whether count and length fit the kind.
+    #[inline]
     fn expect_counts(&self, at: ByteOffset) -> Result<(), Defect> {
         let is_mark = self.kind != FrameKind::Commit;
         if is_mark != (self.tx_count == 0) {
@@ -235,16 +238,22 @@ impl FrameHeader {
     }
 }
 
+/// What a header's checksum is taken of: the position, bytes 4..48, and zeros. From 128 bytes on the
+/// processor's carry-less multiply is used, which takes a quarter of the time that the bytes alone
+/// would take.
+const COVERED_BYTES: usize = 128;
+
+#[inline]
 fn header_checksum(seed: Seed, at: ByteOffset, header: &[u8; FRAME_HEADER_BYTES]) -> u32 {
-    // One call on one array: the hasher is fastest so.
-    let mut covered = [0; FRAME_HEADER_BYTES + 4];
+    let mut covered = [0; COVERED_BYTES];
     covered[..8].copy_from_slice(&at.get().to_le_bytes());
-    covered[8..].copy_from_slice(&header[4..]);
+    covered[8..4 + FRAME_HEADER_BYTES].copy_from_slice(&header[4..]);
     let mut hasher = crc32fast::Hasher::new_with_initial(seed.0);
     hasher.update(&covered);
     hasher.finalize()
 }
 
+#[inline]
 fn expect_magic(cursor: &mut Cursor<'_>) -> Result<(), Defect> {
     let at = cursor.at();
     let found: [u8; 2] = cursor.array("frame magic")?;
@@ -261,6 +270,7 @@ fn expect_magic(cursor: &mut Cursor<'_>) -> Result<(), Defect> {
     })
 }
 
+#[inline]
 fn frame_kind(cursor: &mut Cursor<'_>) -> Result<FrameKind, Defect> {
     let at = cursor.at();
     let byte = cursor.u8("frame kind")?;

@@ -336,7 +336,9 @@ impl Reader {
         if asked < oldest {
             return Err(LogError::HistoryGone { asked, oldest });
         }
-        let file = shared.open_segment(&segment).map_err(|error| gone(shared, asked, error))?;
+        let file = shared
+            .open_segment(&segment)
+            .map_err(|error| gone(shared, asked, error))?;
         let limit = limit(shared, scope, &segment).ok_or_else(|| {
             // Retired or superseded since.
             LogError::HistoryGone {
@@ -368,7 +370,9 @@ fn gone(shared: &Shared, asked: TxOffset, error: LogError) -> LogError {
     }
     let state = shared.state.lock();
     let after = state.sealed.keys().copied().find(|first| *first > asked);
-    let oldest = after.unwrap_or(state.active.segment.header.first).max(state.oldest);
+    let oldest = after
+        .unwrap_or(state.active.segment.header.first)
+        .max(state.oldest);
     LogError::HistoryGone { asked, oldest }
 }
 
@@ -392,7 +396,7 @@ fn is_followed(shared: &Shared, segment: &Segment, next: TxOffset) -> bool {
         && (state.active.segment.header.first == next || state.sealed.contains_key(&next))
 }
 
-    #[inline]
+#[inline]
 fn check_records(open: &Open, header: &FrameHeader) -> Result<(), LogError> {
     let payload = open.chain.payload();
     let at = open

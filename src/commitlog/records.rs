@@ -20,6 +20,7 @@ pub(crate) fn encode<R: AsRef<[u8]>>(payload: &mut Vec<u8>, records: &[R]) {
 }
 
 /// Splits a length and its bytes from the front of a payload.
+#[inline]
 fn split(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = payload.split_first_chunk::<RECORD_PREFIX_BYTES>()?;
     rest.split_at_checked(usize::try_from(u32::from_le_bytes(*len)).ok()?)
@@ -71,6 +72,7 @@ impl<'a> Transactions<'a> {
 impl<'a> Iterator for Transactions<'a> {
     type Item = (TxOffset, &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let (record, rest) = split(self.rest)?;
         self.rest = rest;

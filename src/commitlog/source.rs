@@ -39,6 +39,10 @@ pub trait ReadAt {
 }
 
 /// A file of a [`LogSource`].
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "an empty file is no special case here"
+)]
 pub trait SourceFile: ReadAt {
     /// The length in bytes.
     ///
