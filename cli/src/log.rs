@@ -35,14 +35,17 @@ pub(crate) enum LogCommandError {
     #[error("{}: there is no log", dir.display())]
     NotFound { dir: PathBuf },
     #[error("{}: {source}", dir.display())]
-    Log { dir: PathBuf, source: LogError },
+    Log { dir: PathBuf, source: Box<LogError> },
 }
 
 /// Carries out a command.
 pub(crate) fn run(command: &LogCommand) -> Result<Exit, LogCommandError> {
     match command {
         LogCommand::Inspect { dir, brief } => {
-            let mut shown = Shown { brief: *brief, frames: 0 };
+            let mut shown = Shown {
+                brief: *brief,
+                frames: 0,
+            };
             let looked = inspect(&Env::os(dir), "", &mut |seen| shown.show(&seen));
             looked.map_err(|source| of_log(dir, source))?;
             let verification = verify(&Env::os(dir), "").map_err(|source| of_log(dir, source))?;
@@ -55,7 +58,11 @@ pub(crate) fn run(command: &LogCommand) -> Result<Exit, LogCommandError> {
                 say(&verdict(segment));
             }
             say(&opening(&verification));
-            Ok(if verification.is_good() { Exit::Fine } else { Exit::Failure })
+            Ok(if verification.is_good() {
+                Exit::Fine
+            } else {
+                Exit::Failure
+            })
         }
     }
 }
@@ -64,7 +71,10 @@ fn of_log(dir: &Path, source: LogError) -> LogCommandError {
     let dir = dir.to_path_buf();
     match source {
         LogError::NotFound { .. } => LogCommandError::NotFound { dir },
-        source => LogCommandError::Log { dir, source },
+        source => LogCommandError::Log {
+            dir,
+            source: Box::new(source),
+        },
     }
 }
 
@@ -76,7 +86,11 @@ struct Shown {
 impl Shown {
     fn show(&mut self, seen: &Inspected) {
         match seen {
-            Inspected::Segment { file, bytes, header } => {
+            Inspected::Segment {
+                file,
+                bytes,
+                header,
+            } => {
                 self.frames = 0;
                 say(&segment(file, *bytes, header));
             }
@@ -84,7 +98,10 @@ impl Shown {
                 self.frames += 1;
                 let what = match frame.kind {
                     FrameKind::Commit => {
-                        format!("commit   {}..{end}, {} transactions", frame.first, frame.tx_count)
+                        format!(
+                            "commit   {}..{end}, {} transactions",
+                            frame.first, frame.tx_count
+                        )
                     }
                     FrameKind::Lost => format!("lost     {}..{end}", frame.first),
                     kind => format!("{:8} at transaction {}", mark(kind), frame.first),
@@ -94,7 +111,11 @@ impl Shown {
                     frame.payload_len, frame.durable_through
                 ));
             }
-            Inspected::Break { defect, bytes, later_frames } => {
+            Inspected::Break {
+                defect,
+                bytes,
+                later_frames,
+            } => {
                 say(&format!(
                     "  the chain ends: {defect}; {bytes} bytes follow, with {later_frames} valid \
                      frames among them\n"
@@ -123,9 +144,10 @@ fn segment(file: &str, bytes: u64, header: &Result<SegmentHeader, HeaderProblem>
         "{file}  {bytes} bytes, log {}, epoch {}, from transaction {}, oldest kept {}",
         header.log_id, header.epoch, header.first, header.oldest
     );
-    for (flag, name) in
-        [(SegmentFlags::FORK, "a recorded fork"), (SegmentFlags::SALVAGED, "salvaged")]
-    {
+    for (flag, name) in [
+        (SegmentFlags::FORK, "a recorded fork"),
+        (SegmentFlags::SALVAGED, "salvaged"),
+    ] {
         if header.flags.contains(flag) {
             let _ = write!(text, ", {name}");
         }

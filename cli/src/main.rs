@@ -36,14 +36,18 @@ enum Sim {
 fn main() -> std::process::ExitCode {
     let exit = match Cli::try_parse() {
         Err(error) => cli::usage(&error),
-        Ok(Cli { command: Command::Sim(Sim::Library(command)) }) => {
-            cli::run(&command, &blackstart_scenarios::registry())
-        }
-        Ok(Cli { command: Command::Sim(Sim::Mutants(args)) }) => match mutants::run(&args) {
+        Ok(Cli {
+            command: Command::Sim(Sim::Library(command)),
+        }) => cli::run(&command, &blackstart_scenarios::registry()),
+        Ok(Cli {
+            command: Command::Sim(Sim::Mutants(args)),
+        }) => match mutants::run(&args) {
             Ok(exit) => exit,
             Err(error) => complain(&error),
         },
-        Ok(Cli { command: Command::Log(command) }) => match log::run(&command) {
+        Ok(Cli {
+            command: Command::Log(command),
+        }) => match log::run(&command) {
             Ok(exit) => exit,
             Err(error) => complain(&error),
         },

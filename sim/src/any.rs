@@ -118,7 +118,10 @@ impl<S: Scenario> AnyScenario for Registered<S> {
             case: write_case(&shrunken.case, &failure),
             failure,
             runs: shrunken.runs,
-            steps: (shrink::step_count(&case), shrink::step_count(&shrunken.case)),
+            steps: (
+                shrink::step_count(&case),
+                shrink::step_count(&shrunken.case),
+            ),
         }))
     }
 

@@ -10,9 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// What kind of call on the seam.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum CallKind {
     /// `Fs::create_root`.
@@ -84,9 +82,7 @@ impl CallKind {
 }
 
 /// The stable name of one call in a run.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallId {
     /// The operation in whose course the call was made; 0 outside of any.
@@ -102,7 +98,12 @@ pub struct CallId {
 impl CallId {
     /// The first call of a kind outside of any operation, by the main task.
     pub const fn outside(kind: CallKind, nth: u32) -> Self {
-        Self { op: 0, task: 0, kind, nth }
+        Self {
+            op: 0,
+            task: 0,
+            kind,
+            nth,
+        }
     }
 
     /// A hash of the name under a seed: equal names give equal hashes on every machine.
@@ -115,7 +116,11 @@ impl CallId {
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "op {} task {} {:?} #{}", self.op, self.task, self.kind, self.nth)
+        write!(
+            f,
+            "op {} task {} {:?} #{}",
+            self.op, self.task, self.kind, self.nth
+        )
     }
 }
 

@@ -147,7 +147,10 @@ impl<S: Scenario> Campaign<S> {
             let _watchdog = Watchdog::new(WATCHDOG_PATIENCE);
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
-                let late = self.options.time_max.is_some_and(|max| started.elapsed() >= max);
+                let late = self
+                    .options
+                    .time_max
+                    .is_some_and(|max| started.elapsed() >= max);
                 if seed >= self.options.seeds.end || late || interrupted.load(Ordering::Relaxed) {
                     return;
                 }
@@ -160,7 +163,11 @@ impl<S: Scenario> Campaign<S> {
                 report.add(done);
                 report.elapsed = started.elapsed();
                 progress.seed_done(&report);
-                let failures_max = if self.options.first_failure { 1 } else { FAILURES_MAX };
+                let failures_max = if self.options.first_failure {
+                    1
+                } else {
+                    FAILURES_MAX
+                };
                 if report.failures.len() >= failures_max || report.nondeterminism.is_some() {
                     next.store(u64::MAX / 2, Ordering::Relaxed);
                     return;
@@ -272,10 +279,17 @@ pub(crate) fn explore_draw<S: Scenario>(
             Some(failure) => {
                 let mut eras = before.clone();
                 eras.push(era.clone());
-                Some(Found { failure: failure.clone(), eras })
+                Some(Found {
+                    failure: failure.clone(),
+                    eras,
+                })
             }
             None => {
-                let base = Base { start: &start, run: &run, era };
+                let base = Base {
+                    start: &start,
+                    run: &run,
+                    era,
+                };
                 let mut attack = Attack::new(&runner, options.effort.clone());
                 let found = draw.stream("explore", index as u64, |draw| {
                     attack.later_faults = generate::later_faults(&**scenario, draw);
@@ -288,7 +302,10 @@ pub(crate) fn explore_draw<S: Scenario>(
             }
         };
         if let Some(found) = found {
-            let case = Case { eras: found.eras, ..case.clone() };
+            let case = Case {
+                eras: found.eras,
+                ..case.clone()
+            };
             return Some((case, found.failure));
         }
         let (next, era) = draw.stream("go on", index as u64, |draw| {
@@ -332,7 +349,14 @@ fn go_on<S: Scenario>(
     let scenario = &*runner.scenario;
     let next = after_crash(scenario, kind, image, &model, run.promise, start.depth);
     let schedule = Schedule::Deviations(run.taken.clone());
-    (next, Era { schedule, end, ..era.clone() })
+    (
+        next,
+        Era {
+            schedule,
+            end,
+            ..era.clone()
+        },
+    )
 }
 
 /// Runs the era again; a difference is the framework's or the system's hidden nondeterminism.

@@ -25,7 +25,10 @@ pub const VERSION: u32 = 1;
 
 /// One simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "C: Serialize + DeserializeOwned, O: Serialize + DeserializeOwned")]
+#[serde(
+    deny_unknown_fields,
+    bound = "C: Serialize + DeserializeOwned, O: Serialize + DeserializeOwned"
+)]
 pub struct Case<C, O> {
     /// The version of this text: [`VERSION`].
     pub version: u32,
@@ -111,7 +114,9 @@ pub enum CaseError {
         reason: String,
     },
     /// A version that this program does not read.
-    #[error("{file}:{line}: case version {found} is not known; this program reads version {VERSION}")]
+    #[error(
+        "{file}:{line}: case version {found} is not known; this program reads version {VERSION}"
+    )]
     Version {
         /// The file.
         file: String,
@@ -161,7 +166,9 @@ fn syntax(file: &str, error: &ron::error::SpannedError) -> CaseError {
 /// The line of a field, from 1; the first line if it is not there.
 fn line_of(text: &str, field: &str) -> usize {
     let is_field = |line: &&str| line.trim_start().starts_with(field);
-    text.lines().position(|line| is_field(&line)).map_or(1, |index| index + 1)
+    text.lines()
+        .position(|line| is_field(&line))
+        .map_or(1, |index| index + 1)
 }
 
 /// The scenario that a case is for.
@@ -169,10 +176,16 @@ fn line_of(text: &str, field: &str) -> usize {
 /// # Errors
 /// Of syntax or version.
 pub fn scenario_of(file: &str, text: &str) -> Result<String, CaseError> {
-    let head: Head = options().from_str(text).map_err(|error| syntax(file, &error))?;
+    let head: Head = options()
+        .from_str(text)
+        .map_err(|error| syntax(file, &error))?;
     if head.version != VERSION {
         let line = line_of(text, "version");
-        return Err(CaseError::Version { file: file.to_owned(), line, found: head.version });
+        return Err(CaseError::Version {
+            file: file.to_owned(),
+            line,
+            found: head.version,
+        });
     }
     Ok(head.scenario)
 }
@@ -196,7 +209,9 @@ pub fn decode<C: DeserializeOwned + Serialize, O: DeserializeOwned + Serialize>(
     text: &str,
 ) -> Result<Case<C, O>, CaseError> {
     scenario_of(file, text)?;
-    options().from_str(text).map_err(|error| syntax(file, &error))
+    options()
+        .from_str(text)
+        .map_err(|error| syntax(file, &error))
 }
 
 /// Writes a case, with `comment` at its head.

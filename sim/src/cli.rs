@@ -88,10 +88,12 @@ impl Registry {
     /// # Errors
     /// A sentence that lists the names there are.
     pub fn find(&self, name: &str) -> Result<&dyn AnyScenario, UsageError> {
-        self.all().find(|scenario| scenario.name() == name).ok_or_else(|| {
-            let known = self.names().join(", ");
-            UsageError(format!("there is no scenario {name:?}; there are: {known}"))
-        })
+        self.all()
+            .find(|scenario| scenario.name() == name)
+            .ok_or_else(|| {
+                let known = self.names().join(", ");
+                UsageError(format!("there is no scenario {name:?}; there are: {known}"))
+            })
     }
 }
 
@@ -116,7 +118,11 @@ pub fn run(command: &SimCommand, registry: &Registry) -> Exit {
 pub fn usage(error: &clap::Error) -> Exit {
     // A closed pipe is the reader's choice.
     let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Fine }
+    if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Fine
+    }
 }
 
 fn list(registry: &Registry) -> Exit {

@@ -35,14 +35,18 @@ impl Draw<'static> {
     /// Choices from a seed.
     pub fn seeded(seed: u64) -> Self {
         let rng = Box::new(ChaCha8Rng::seed_from_u64(seed));
-        Self { source: Source::Seeded { seed, rng } }
+        Self {
+            source: Source::Seeded { seed, rng },
+        }
     }
 }
 
 impl<'a> Draw<'a> {
     /// Choices from a fuzzer's bytes.
     pub fn bytes(bytes: &'a [u8]) -> Self {
-        Self { source: Source::Bytes(Unstructured::new(bytes)) }
+        Self {
+            source: Source::Bytes(Unstructured::new(bytes)),
+        }
     }
 
     /// Draws from the stream of one subsystem, which is independent of how much others draw. A
@@ -53,14 +57,18 @@ impl<'a> Draw<'a> {
         number: u64,
         body: impl FnOnce(&mut Draw<'_>) -> R,
     ) -> R {
-        let Source::Seeded { seed, .. } = &self.source else { return body(self) };
+        let Source::Seeded { seed, .. } = &self.source else {
+            return body(self);
+        };
         let mut stream = mix64(number);
         for byte in name.bytes() {
             stream = mix64(stream ^ u64::from(byte));
         }
         let mut rng = Box::new(ChaCha8Rng::seed_from_u64(*seed));
         rng.set_stream(stream);
-        body(&mut Draw { source: Source::Seeded { seed: *seed, rng } })
+        body(&mut Draw {
+            source: Source::Seeded { seed: *seed, rng },
+        })
     }
 
     /// A number below `bound`; 0 if `bound` is 0.

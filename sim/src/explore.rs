@@ -145,14 +145,22 @@ impl<'a, S: Scenario> Attack<'a, S> {
         let mut folded = 0;
         for at in choose_cuts(trace, self.effort.cuts_max, draw) {
             disk.advance(trace, at);
-            while let Some(stamped) =
-                base.run.history.get(folded).filter(|stamped| stamped.at <= at)
+            while let Some(stamped) = base
+                .run
+                .history
+                .get(folded)
+                .filter(|stamped| stamped.at <= at)
             {
                 // It was judged when it was recorded; here it is only folded.
                 let _ = self.runner.scenario.apply(&mut model, &stamped.event);
                 folded += 1;
             }
-            let cut = Moment { at, folded, disk: &disk, model: &model };
+            let cut = Moment {
+                at,
+                folded,
+                disk: &disk,
+                model: &model,
+            };
             if let Some(found) = self.cut(before, base, &cut, draw, depth) {
                 return Some(found);
             }
@@ -179,10 +187,14 @@ impl<'a, S: Scenario> Attack<'a, S> {
             }
         }
         let budget = Budget::up_to(self.effort.systematic_max);
-        let systematic: Vec<Survivors> =
-            enumerate(cut.disk, &budget).take(self.effort.systematic_max).collect();
+        let systematic: Vec<Survivors> = enumerate(cut.disk, &budget)
+            .take(self.effort.systematic_max)
+            .collect();
         let drawn = self.effort.drawn_max;
-        let choices = systematic.into_iter().map(Some).chain((0..drawn).map(|_| None));
+        let choices = systematic
+            .into_iter()
+            .map(Some)
+            .chain((0..drawn).map(|_| None));
         for choice in choices {
             let survivors = choice.unwrap_or_else(|| draw_survivors(cut.disk, draw));
             let image = cut.disk.image(&survivors);
@@ -195,7 +207,10 @@ impl<'a, S: Scenario> Attack<'a, S> {
     }
 
     /// Judges one image. `survivors` is none for a kill.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one verdict; none is optional")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one verdict; none is optional"
+    )]
     fn image(
         &mut self,
         before: &[Era<S::Op>],
@@ -207,7 +222,11 @@ impl<'a, S: Scenario> Attack<'a, S> {
         depth: u32,
     ) -> Option<Found<S>> {
         self.tally.images += 1;
-        let kind = if survivors.is_some() { CrashKind::Power } else { CrashKind::Kill };
+        let kind = if survivors.is_some() {
+            CrashKind::Power
+        } else {
+            CrashKind::Kill
+        };
         let salt = u64::from(survivors.is_none());
         if !self.seen.insert((image.content_hash() ^ salt, cut.folded)) {
             return None;
@@ -215,8 +234,14 @@ impl<'a, S: Scenario> Attack<'a, S> {
         self.tally.distinct += 1;
         let runner = self.runner;
         let promise = base.run.promise;
-        let start =
-            after_crash(&*runner.scenario, kind, image, cut.model, promise, base.start.depth);
+        let start = after_crash(
+            &*runner.scenario,
+            kind,
+            image,
+            cut.model,
+            promise,
+            base.start.depth,
+        );
         let later_faults = std::mem::take(&mut self.later_faults);
         let plan = Plan {
             steps: &self.verification,
@@ -253,7 +278,10 @@ impl<'a, S: Scenario> Attack<'a, S> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one verdict; none is optional")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one verdict; none is optional"
+    )]
     fn judge(
         &mut self,
         eras: Vec<Era<S::Op>>,
@@ -271,16 +299,26 @@ impl<'a, S: Scenario> Attack<'a, S> {
             end: End::Close,
         };
         if let Some(failure) = &run.failure {
-            let counts = self.wanted.as_ref().is_none_or(|wanted| wanted.same(failure));
+            let counts = self
+                .wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.same(failure));
             let mut eras = eras;
             eras.push(verification);
-            return counts.then(|| Found { failure: failure.clone(), eras });
+            return counts.then(|| Found {
+                failure: failure.clone(),
+                eras,
+            });
         }
         if !nested {
             return None;
         }
         let seen = std::mem::take(&mut self.seen);
-        let base = Base { start, run: &run, era: &verification };
+        let base = Base {
+            start,
+            run: &run,
+            era: &verification,
+        };
         let cuts_max = std::mem::replace(&mut self.effort.cuts_max, 8);
         let found = self.crash(&eras, &base, draw, depth + 1);
         self.effort.cuts_max = cuts_max;
@@ -306,10 +344,17 @@ fn crashed<S: Scenario>(
 ) -> Era<S::Op> {
     let at = cut_at(&run.trace, cut.at);
     let end = match survivors {
-        Some(survivors) => End::Power { at, survivors: cut.disk.materialize(survivors) },
+        Some(survivors) => End::Power {
+            at,
+            survivors: cut.disk.materialize(survivors),
+        },
         None => End::Kill { at },
     };
-    Era { schedule: Schedule::Deviations(run.taken.clone()), end, ..era.clone() }
+    Era {
+        schedule: Schedule::Deviations(run.taken.clone()),
+        end,
+        ..era.clone()
+    }
 }
 
 /// The name of the cut before event `at` of a trace.
@@ -332,7 +377,11 @@ fn choose_cuts(trace: &Trace, cuts_max: usize, draw: &mut Draw<'_>) -> Vec<usize
     let mut chosen = BTreeSet::new();
     while chosen.len() < cuts_max {
         // Half of the draws fall into the most interesting eighth.
-        let bound = if draw.chance(500) { by_interest.len().div_ceil(8) } else { by_interest.len() };
+        let bound = if draw.chance(500) {
+            by_interest.len().div_ceil(8)
+        } else {
+            by_interest.len()
+        };
         let index = draw.below(bound as u64) as usize;
         if let Some(&cut) = by_interest.get(index)
             && !chosen.insert(cut)

@@ -25,10 +25,19 @@ pub(crate) fn case<S: Scenario>(
     let eras = (0..era_count).map(|number| {
         let steps = draw.stream("steps", number, |draw| scenario.steps(draw, &config));
         let faults = draw.stream("faults", number, |draw| {
-            if has_faults { faults(draw, scenario.files()) } else { Vec::new() }
+            if has_faults {
+                faults(draw, scenario.files())
+            } else {
+                Vec::new()
+            }
         });
         let schedule = draw.stream("schedule", number, schedule);
-        Era { steps, faults, schedule, end: End::Close }
+        Era {
+            steps,
+            faults,
+            schedule,
+            end: End::Close,
+        }
     });
     let eras = eras.collect();
     Case {
@@ -64,7 +73,10 @@ fn schedule(draw: &mut Draw<'_>) -> Schedule {
         0 => Schedule::RunUntilBlocked,
         _ => {
             let one_in = *draw.pick(&[2, 3, 5, 10, 30]);
-            Schedule::Hashed { seed: draw.below(u64::MAX), one_in }
+            Schedule::Hashed {
+                seed: draw.below(u64::MAX),
+                one_in,
+            }
         }
     }
 }
@@ -100,8 +112,7 @@ const SYNC_FAILURES: [SyncFailure; 8] = [
 fn faults(draw: &mut Draw<'_>, files: &[&str]) -> Vec<FaultRule> {
     let weights = draw.swarm(&[4, 6, 3, 2, 3, 1, 1]);
     let count = *draw.pick(&[1, 1, 2, 3]);
-    let mut faults: Vec<FaultRule> =
-        (0..count).map(|_| fault(draw, files, &weights)).collect();
+    let mut faults: Vec<FaultRule> = (0..count).map(|_| fault(draw, files, &weights)).collect();
     // Damage of several places at once promises nothing that could be checked.
     let mut damages = 0;
     faults.retain(|rule| {
@@ -132,18 +143,32 @@ fn fault(draw: &mut Draw<'_>, files: &[&str], weights: &[u32]) -> FaultRule {
             (kind, Fault::Fail(errno))
         }
         4 => {
-            let when = Trigger::Boot { files: "*".to_owned(), nth: 1 };
+            let when = Trigger::Boot {
+                files: "*".to_owned(),
+                nth: 1,
+            };
             return FaultRule::new(when, Fault::SpareBytes(draw.below(8) * 4_096));
         }
         5 => (CallKind::Write, Fault::LostWrite),
         _ => {
-            let when = Trigger::Boot { files: pattern, nth: draw.range(1..=3) as u32 };
+            let when = Trigger::Boot {
+                files: pattern,
+                nth: draw.range(1..=3) as u32,
+            };
             return FaultRule::new(when, damage(draw));
         }
     };
     let nth = *draw.pick(&[1, 2, 3, 4, 6, 9, 14, 20]);
     let times = *draw.pick(&[1, 1, 2, 1_000]);
-    FaultRule::new(Trigger::Nth { kind, files: pattern, nth, times }, what)
+    FaultRule::new(
+        Trigger::Nth {
+            kind,
+            files: pattern,
+            nth,
+            times,
+        },
+        what,
+    )
 }
 
 fn damage(draw: &mut Draw<'_>) -> Fault {
@@ -151,7 +176,10 @@ fn damage(draw: &mut Draw<'_>) -> Fault {
     match draw.below(4) {
         0 => Fault::GarbageSector { per_mille },
         1 => Fault::UnreadableSector { per_mille },
-        _ => Fault::BitFlip { per_mille, bit: draw.below(8) as u8 },
+        _ => Fault::BitFlip {
+            per_mille,
+            bit: draw.below(8) as u8,
+        },
     }
 }
 
@@ -163,7 +191,10 @@ pub(crate) fn later_faults<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> Ve
     let files = scenario.files();
     let pattern = (*draw.pick(files)).to_owned();
     let rule = if draw.chance(600) {
-        let when = Trigger::Boot { files: pattern, nth: draw.range(1..=3) as u32 };
+        let when = Trigger::Boot {
+            files: pattern,
+            nth: draw.range(1..=3) as u32,
+        };
         FaultRule::new(when, damage(draw))
     } else {
         fault(draw, files, &[4, 6, 3, 2, 0, 0, 0])

@@ -36,7 +36,9 @@ fn install() {
             before(info);
             return;
         }
-        let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        let place = info
+            .location()
+            .map(|place| format!("{}:{}", place.file(), place.line()));
         PLACE.set(place);
     }));
 }

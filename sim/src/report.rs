@@ -56,14 +56,24 @@ impl FailureReport {
             .failure
             .oracle
             .chars()
-            .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+            .map(|letter| {
+                if letter.is_ascii_alphanumeric() {
+                    letter
+                } else {
+                    '-'
+                }
+            })
             .collect();
         format!("{}-{}-{}.case", self.scenario, oracle, self.seed)
     }
 
     /// The smallest case there is.
     pub fn best_case(&self) -> &str {
-        if self.shrunken.is_empty() { &self.case } else { &self.shrunken }
+        if self.shrunken.is_empty() {
+            &self.case
+        } else {
+            &self.shrunken
+        }
     }
 }
 
@@ -194,7 +204,9 @@ impl Report {
     /// Marks of the catalogue that were never hit: name, and whether it is required.
     pub fn never_hit(&self) -> Vec<(&'static str, bool)> {
         let marks = self.catalogue.iter().map(|entry| marks::parse(entry));
-        marks.filter(|(name, _)| self.marks.count(name) == 0).collect()
+        marks
+            .filter(|(name, _)| self.marks.count(name) == 0)
+            .collect()
     }
 
     /// Whether nothing is wrong.
@@ -265,14 +277,24 @@ impl Report {
         let width = self.faults.keys().map(String::len).max().unwrap_or(0);
         let _ = writeln!(text, "  {:width$}  injected  observed  detected", "fault");
         for (kind, count) in &self.faults {
-            let FaultCount { injected, observed, detected } = count;
-            let _ = writeln!(text, "  {kind:width$}  {injected:8}  {observed:8}  {detected:8}");
+            let FaultCount {
+                injected,
+                observed,
+                detected,
+            } = count;
+            let _ = writeln!(
+                text,
+                "  {kind:width$}  {injected:8}  {observed:8}  {detected:8}"
+            );
         }
     }
 
     fn summarize_marks(&self, text: &mut String) {
-        let hits: Vec<String> =
-            self.marks.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let hits: Vec<String> = self
+            .marks
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
         if !hits.is_empty() {
             let _ = writeln!(text, "  marks: {}", hits.join(", "));
         }

@@ -169,14 +169,22 @@ fn failure_of(finish: &Finish) -> Option<Failure> {
             let place = place.trim_end_matches(')').to_owned();
             ("panic", place, format!("task {task} panicked: {message}"))
         }
-        Finish::Deadlock { waiting } => {
-            ("deadlock", String::new(), format!("no task can move: {}", waiting.join("; ")))
-        }
-        Finish::NoProgress { calls } => {
-            ("liveness", String::new(), format!("no end after {calls} calls"))
-        }
+        Finish::Deadlock { waiting } => (
+            "deadlock",
+            String::new(),
+            format!("no task can move: {}", waiting.join("; ")),
+        ),
+        Finish::NoProgress { calls } => (
+            "liveness",
+            String::new(),
+            format!("no end after {calls} calls"),
+        ),
     };
-    Some(Failure { oracle: oracle.to_owned(), place, message })
+    Some(Failure {
+        oracle: oracle.to_owned(),
+        place,
+        message,
+    })
 }
 
 /// The state after a crash: what the next era starts from.
@@ -190,7 +198,12 @@ pub(crate) fn after_crash<S: Scenario>(
 ) -> Start<S> {
     let mut model = model.clone();
     scenario.crash(&mut model, kind);
-    Start { image, model, promise, depth: depth + 1 }
+    Start {
+        image,
+        model,
+        promise,
+        depth: depth + 1,
+    }
 }
 
 /// What running a whole case gave.
@@ -267,7 +280,13 @@ pub(crate) fn end_state<S: Scenario>(
             (CrashKind::Power, model.image(survivors))
         }
     };
-    if let End::Power { at: Cut::Before(call), .. } | End::Kill { at: Cut::Before(call) } = &era.end
+    if let End::Power {
+        at: Cut::Before(call),
+        ..
+    }
+    | End::Kill {
+        at: Cut::Before(call),
+    } = &era.end
         && run.finish == Finish::Complete
     {
         stale.push(format!("the cut before {call}"));

@@ -128,7 +128,9 @@ pub(crate) struct Record<S: Scenario> {
 
 impl<S: Scenario> Clone for Ctx<S> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
     }
 }
 
@@ -181,7 +183,10 @@ impl<S: Scenario> Ctx<S> {
 
     /// The steps of one client, in order.
     pub fn steps(&self, client: u32) -> impl Iterator<Item = &Step<S::Op>> {
-        self.inner.steps.iter().filter(move |step| step.client == client)
+        self.inner
+            .steps
+            .iter()
+            .filter(move |step| step.client == client)
     }
 
     /// Says that the calling task begins an operation: its calls are named by it from here on.

@@ -38,11 +38,7 @@ pub fn step_count<C, O>(case: &Case<C, O>) -> usize {
 }
 
 /// Finds the smallest case that fails as `failure`.
-pub fn shrink<S: Scenario>(
-    scenario: &Arc<S>,
-    case: &CaseOf<S>,
-    failure: &Failure,
-) -> Shrunken<S> {
+pub fn shrink<S: Scenario>(scenario: &Arc<S>, case: &CaseOf<S>, failure: &Failure) -> Shrunken<S> {
     let mut search = Search {
         scenario: Arc::clone(scenario),
         wanted: failure.clone(),
@@ -50,19 +46,36 @@ pub fn shrink<S: Scenario>(
         runs: 0,
     };
     if !search.fails(case) {
-        return Shrunken { case: case.clone(), runs: search.runs };
+        return Shrunken {
+            case: case.clone(),
+            runs: search.runs,
+        };
     }
     while search.round() && search.runs < RUNS_MAX {}
-    Shrunken { case: search.best, runs: search.runs }
+    Shrunken {
+        case: search.best,
+        runs: search.runs,
+    }
 }
 
 /// How large a case is, the most important part first.
 fn weight<C, O>(case: &Case<C, O>) -> (usize, usize, usize, usize, usize, usize) {
     let faults = case.eras.iter().map(|era| era.faults.len()).sum();
-    let switches = case.eras.iter().map(|era| schedule_weight(&era.schedule)).sum();
+    let switches = case
+        .eras
+        .iter()
+        .map(|era| schedule_weight(&era.schedule))
+        .sum();
     let survivors = case.eras.iter().map(|era| end_weight(&era.end)).sum();
     let profile = Profile::ALL.len() - case.disk.profile.strength();
-    (case.eras.len(), step_count(case), faults, switches, survivors, profile)
+    (
+        case.eras.len(),
+        step_count(case),
+        faults,
+        switches,
+        survivors,
+        profile,
+    )
 }
 
 fn schedule_weight(schedule: &Schedule) -> usize {
@@ -105,7 +118,8 @@ impl<S: Scenario> Search<S> {
     fn fails(&mut self, case: &CaseOf<S>) -> bool {
         self.runs += case.eras.len() as u64;
         let run = run_case(&self.scenario, case, false);
-        run.failure.is_some_and(|(_, failure)| self.wanted.same(&failure))
+        run.failure
+            .is_some_and(|(_, failure)| self.wanted.same(&failure))
     }
 
     /// Takes the candidate if it fails as it stands.
@@ -133,7 +147,10 @@ impl<S: Scenario> Search<S> {
         if self.runs >= RUNS_MAX {
             return None;
         }
-        let last = candidate.eras.iter().rposition(|era| !matches!(era.end, End::Close))?;
+        let last = candidate
+            .eras
+            .iter()
+            .rposition(|era| !matches!(era.end, End::Close))?;
         let runner = Runner::of_case(&self.scenario, candidate);
         let mut start = runner.start();
         let (before, rest) = candidate.eras.split_at(last);
@@ -145,21 +162,34 @@ impl<S: Scenario> Search<S> {
             }
             start = crate::run::end_state(&runner, &start, era, &run, &mut Vec::new());
         }
-        let era = Era { end: End::Close, ..rest.first()?.clone() };
+        let era = Era {
+            end: End::Close,
+            ..rest.first()?.clone()
+        };
         let run = runner.era(&start, plan_of(&era));
         if run.failure.is_some() {
             return None;
         }
-        let effort = Effort { images_max: 3_000, ..Effort::THOROUGH };
+        let effort = Effort {
+            images_max: 3_000,
+            ..Effort::THOROUGH
+        };
         let mut attack = Attack::new(&runner, effort);
         attack.wanted = Some(self.wanted.clone());
         if let Some(after) = rest.get(1) {
             attack.later_faults.clone_from(&after.faults);
         }
-        let base = Base { start: &start, run: &run, era: &era };
+        let base = Base {
+            start: &start,
+            run: &run,
+            era: &era,
+        };
         let found = attack.crash(before, &base, &mut Draw::seeded(1), 1);
         self.runs += 1 + attack.tally.recoveries;
-        found.map(|found| Case { eras: found.eras, ..candidate.clone() })
+        found.map(|found| Case {
+            eras: found.eras,
+            ..candidate.clone()
+        })
     }
 
     fn drop_eras(&mut self) {
@@ -180,7 +210,9 @@ impl<S: Scenario> Search<S> {
                 let mut at = 0;
                 while at < self.steps(era) {
                     let mut candidate = self.best.clone();
-                    let Some(target) = candidate.eras.get_mut(era) else { break };
+                    let Some(target) = candidate.eras.get_mut(era) else {
+                        break;
+                    };
                     let end = (at + chunk).min(target.steps.len());
                     target.steps.drain(at..end);
                     if !self.take_anew(candidate) {
@@ -199,7 +231,12 @@ impl<S: Scenario> Search<S> {
     fn drop_faults(&mut self) {
         for era in 0..self.best.eras.len() {
             let mut at = 0;
-            while self.best.eras.get(era).is_some_and(|era| at < era.faults.len()) {
+            while self
+                .best
+                .eras
+                .get(era)
+                .is_some_and(|era| at < era.faults.len())
+            {
                 let mut candidate = self.best.clone();
                 if let Some(target) = candidate.eras.get_mut(era) {
                     target.faults.remove(at);
@@ -229,7 +266,9 @@ impl<S: Scenario> Search<S> {
             if self.take_anew(with(&self.best, Schedule::RunUntilBlocked)) {
                 continue;
             }
-            let Schedule::Deviations(mut list) = present else { continue };
+            let Schedule::Deviations(mut list) = present else {
+                continue;
+            };
             let mut chunk = list.len().div_ceil(2);
             while chunk > 0 {
                 let mut at = 0;

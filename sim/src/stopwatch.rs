@@ -9,7 +9,10 @@ pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts now.
-    #[expect(clippy::disallowed_methods, reason = "the duration of a campaign is real time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the duration of a campaign is real time"
+    )]
     pub fn start() -> Self {
         Self(Instant::now())
     }

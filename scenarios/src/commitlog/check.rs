@@ -37,11 +37,19 @@ pub(super) fn read(
     for item in found.iter().filter(|item| item.offset >= model.oldest) {
         let token = whole(item)?;
         let known = model.entries.get(&item.offset).map(|entry| entry.token);
-        let in_flight = || model.unsettled.iter().any(|commit| commit.tokens.contains(&token));
+        let in_flight = || {
+            model
+                .unsettled
+                .iter()
+                .any(|commit| commit.tokens.contains(&token))
+        };
         if known != Some(token) && (known.is_some() || !in_flight()) {
             return Err(Failure::new(
                 "reads",
-                format!("offset {} reads as token {token}, expected {known:?}", item.offset),
+                format!(
+                    "offset {} reads as token {token}, expected {known:?}",
+                    item.offset
+                ),
             ));
         }
     }

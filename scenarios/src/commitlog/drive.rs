@@ -44,7 +44,10 @@ fn together(ctx: &Context, log: Log, clients: &[u32]) -> Result<Log, Failure> {
                 task_ctx.fail(failure);
             }
         };
-        let task = ctx.env().tasks().spawn(&format!("client {number}"), Box::new(body));
+        let task = ctx
+            .env()
+            .tasks()
+            .spawn(&format!("client {number}"), Box::new(body));
         tasks.push(task.map_err(|error| Failure::new("spawn", error.to_string()))?);
     }
     for task in tasks {
@@ -79,18 +82,28 @@ fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> 
 /// Carries out one step; false if the log takes no more writes.
 fn perform(ctx: &Context, log: &Log, step: &Step<Op>) -> Result<bool, Failure> {
     match step.op {
-        Op::Append { records, bytes, level } => append(ctx, log, records, bytes, level),
+        Op::Append {
+            records,
+            bytes,
+            level,
+        } => append(ctx, log, records, bytes, level),
         Op::Sync => {
             let done = log.sync();
             settle(ctx, done, |through| {
-                ctx.record(Event::Through { offset: through.get(), level: Level::Synced })
+                ctx.record(Event::Through {
+                    offset: through.get(),
+                    level: Level::Synced,
+                })
             })
         }
         Op::Flush => {
             let through = ctx.model(super::Model::end);
             let done = log.flush();
             settle(ctx, done, |()| {
-                ctx.record(Event::Through { offset: through, level: Level::Os })
+                ctx.record(Event::Through {
+                    offset: through,
+                    level: Level::Os,
+                })
             })
         }
         Op::Rotate => settle(ctx, log.rotate(), |()| Ok(())),
@@ -144,11 +157,17 @@ fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     if ctx.faults_struck() > 0 {
         return Ok(());
     }
-    Err(Failure::new("spurious error", format!("no fault has struck: {}", chain(error))))
+    Err(Failure::new(
+        "spurious error",
+        format!("no fault has struck: {}", chain(error)),
+    ))
 }
 
 fn has_struck(ctx: &Context, kind: &str) -> bool {
-    ctx.fs().ledger().iter().any(|entry| entry.kind == kind && entry.injected > 0)
+    ctx.fs()
+        .ledger()
+        .iter()
+        .any(|entry| entry.kind == kind && entry.injected > 0)
 }
 
 /// An error with its causes.
@@ -171,13 +190,22 @@ fn append(
     level: Level,
 ) -> Result<bool, Failure> {
     let tokens = ctx.model(|model| model.tokens(u64::from(records)));
-    let commit: Vec<Vec<u8>> =
-        tokens.clone().map(|token| payload::record(token, bytes as usize)).collect();
-    ctx.record(Event::Submitted { tokens: tokens.clone() })?;
+    let commit: Vec<Vec<u8>> = tokens
+        .clone()
+        .map(|token| payload::record(token, bytes as usize))
+        .collect();
+    ctx.record(Event::Submitted {
+        tokens: tokens.clone(),
+    })?;
     match log.commit(&commit, durability(level)) {
         Ok(done) => {
             let (first, epoch) = (done.first.get(), done.epoch.get());
-            ctx.record(Event::Acked { tokens, first, epoch, level })?;
+            ctx.record(Event::Acked {
+                tokens,
+                first,
+                epoch,
+                level,
+            })?;
             Ok(true)
         }
         Err(error) => {
@@ -216,7 +244,9 @@ fn retain(ctx: &Context, log: &Log, back: u32) -> Result<bool, Failure> {
         if oldest.get() > before {
             ctx.mark("retired a segment");
         }
-        ctx.record(Event::Retained { oldest: oldest.get() })
+        ctx.record(Event::Retained {
+            oldest: oldest.get(),
+        })
     })
 }
 
@@ -257,12 +287,18 @@ fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
 fn read(ctx: &Context, log: &Log, back: u32) -> Result<(), Failure> {
     ctx.mark("read while writing");
     let (from, acked_through) = ctx.model(|model| {
-        (model.end().saturating_sub(u64::from(back)).max(model.oldest), model.end())
+        (
+            model
+                .end()
+                .saturating_sub(u64::from(back))
+                .max(model.oldest),
+            model.end(),
+        )
     });
     let mut found = Vec::new();
-    let outcome = log.reader(TxOffset::new(from)).and_then(|mut reader| {
-        drain(&mut reader, &mut found)
-    });
+    let outcome = log
+        .reader(TxOffset::new(from))
+        .and_then(|mut reader| drain(&mut reader, &mut found));
     conclude_read(ctx, outcome, found, from, acked_through)
 }
 
@@ -289,9 +325,11 @@ fn conclude_read(
     acked_through: u64,
 ) -> Result<(), Failure> {
     match outcome {
-        Ok(()) if ctx.promise() < Promise::PrefixOnly => {
-            ctx.record(Event::Read { found, from, acked_through })
-        }
+        Ok(()) if ctx.promise() < Promise::PrefixOnly => ctx.record(Event::Read {
+            found,
+            from,
+            acked_through,
+        }),
         Ok(()) => Ok(()),
         Err(error) => excuse_reader(ctx, &error),
     }
@@ -365,19 +403,26 @@ fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
         Err(_) if ctx.promise() > Promise::Full => Ok(None),
         Err(error) => Err(Failure::new(
             "liveness",
-            format!("the faults have stopped, and it does not open: {}", chain(&error)),
+            format!(
+                "the faults have stopped, and it does not open: {}",
+                chain(&error)
+            ),
         )),
     }
 }
 
 fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
-    ctx.record(Event::OpenBegan { is_wide: has_struck(ctx, "garbage sector") })?;
+    ctx.record(Event::OpenBegan {
+        is_wide: has_struck(ctx, "garbage sector"),
+    })?;
     let (log, report) = match Log::open(ctx.env(), Path::new(""), options(ctx.config())) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
     let mut found = Vec::new();
-    let read = log.reader(report.oldest).and_then(|mut reader| drain(&mut reader, &mut found));
+    let read = log
+        .reader(report.oldest)
+        .and_then(|mut reader| drain(&mut reader, &mut found));
     if let Err(error) = read {
         if bytes_dropped(&report) > 0 {
             ctx.record(Event::Dropped)?;
@@ -444,7 +489,10 @@ fn drain(reader: &mut Reader, found: &mut Vec<Found>) -> Result<(), LogError> {
                 }));
             }
             Entry::Lost(range) => {
-                return Err(LogError::Lost { from: range.start, to: range.end });
+                return Err(LogError::Lost {
+                    from: range.start,
+                    to: range.end,
+                });
             }
         }
     }

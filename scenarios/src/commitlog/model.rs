@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use blackstart_sim::{Failure, Promise};
 use blackstart_sim::disk::CrashKind;
+use blackstart_sim::{Failure, Promise};
 
 use super::history::Event;
 use super::op::Level;
@@ -86,7 +86,9 @@ pub struct Model {
 impl Model {
     /// The offset after the last acknowledged transaction.
     pub(super) fn end(&self) -> u64 {
-        self.entries.last_key_value().map_or(self.oldest, |(offset, _)| offset + 1)
+        self.entries
+            .last_key_value()
+            .map_or(self.oldest, |(offset, _)| offset + 1)
     }
 
     /// Takes tokens for a commit of `count` records.
@@ -98,10 +100,16 @@ impl Model {
     pub(super) fn boundary_back(&self, commits: u32) -> u64 {
         let mut at = self.end();
         for _ in 0..commits {
-            let Some((_, last)) = self.entries.range(..at).next_back() else { break };
+            let Some((_, last)) = self.entries.range(..at).next_back() else {
+                break;
+            };
             let (first_token, _) = last.commit;
             let begins = |entry: &Entry| entry.token == first_token;
-            let first = self.entries.range(..at).rev().find(|(_, entry)| begins(entry));
+            let first = self
+                .entries
+                .range(..at)
+                .rev()
+                .find(|(_, entry)| begins(entry));
             at = first.map_or(self.oldest, |(&offset, _)| offset);
         }
         at
@@ -111,11 +119,17 @@ impl Model {
     pub(super) fn apply(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
             Event::Submitted { tokens } => self.submitted(tokens),
-            Event::Acked { tokens, first, epoch, level } => {
+            Event::Acked {
+                tokens,
+                first,
+                epoch,
+                level,
+            } => {
                 return self.acked(tokens, *first, *epoch, *level);
             }
             Event::Refused { tokens } => {
-                self.unsettled.retain(|unsettled| unsettled.tokens != *tokens);
+                self.unsettled
+                    .retain(|unsettled| unsettled.tokens != *tokens);
             }
             Event::Failed { .. } | Event::TruncateRefused => {
                 if matches!(event, Event::TruncateRefused) {
@@ -144,7 +158,11 @@ impl Model {
                 self.required = self.end();
             }
             Event::Abandoned => self.crash(CrashKind::Kill),
-            Event::Read { found, from, acked_through } => {
+            Event::Read {
+                found,
+                from,
+                acked_through,
+            } => {
                 return check::read(self, found, *from, *acked_through);
             }
         }
@@ -178,10 +196,15 @@ impl Model {
         epoch: u32,
         level: Level,
     ) -> Result<(), Failure> {
-        let Some(index) =
-            self.unsettled.iter().position(|unsettled| unsettled.tokens == *tokens)
+        let Some(index) = self
+            .unsettled
+            .iter()
+            .position(|unsettled| unsettled.tokens == *tokens)
         else {
-            return Err(Failure::new("unknown outcomes", format!("{tokens:?} was settled before")));
+            return Err(Failure::new(
+                "unknown outcomes",
+                format!("{tokens:?} was settled before"),
+            ));
         };
         let unsettled = self.unsettled.remove(index);
         if first < unsettled.after {
@@ -199,7 +222,14 @@ impl Model {
         self.bytes_end += FRAME_BYTES_MIN + commit.1 * RECORD_BYTES_MIN as u64;
         let bytes_end = self.bytes_end;
         for (offset, token) in (first..).zip(tokens.clone()) {
-            if let Some(before) = self.entries.insert(offset, Entry { token, commit, bytes_end }) {
+            if let Some(before) = self.entries.insert(
+                offset,
+                Entry {
+                    token,
+                    commit,
+                    bytes_end,
+                },
+            ) {
                 let message = format!(
                     "offset {offset} was acknowledged for token {} and again for token {token}",
                     before.token
@@ -221,9 +251,11 @@ impl Model {
     /// A frame that begins at `bytes` or later, and is durable, says that all below `through`
     /// was durable: what ends a sector before it can't be damaged together with it.
     fn vouch_afar(&mut self, through: u64, bytes: u64) {
-        let far = self.entries.range(..through).rev().find(|(_, entry)| {
-            check::ends_commit(entry) && entry.bytes_end + SECTOR <= bytes
-        });
+        let far = self
+            .entries
+            .range(..through)
+            .rev()
+            .find(|(_, entry)| check::ends_commit(entry) && entry.bytes_end + SECTOR <= bytes);
         if let Some((&offset, _)) = far {
             self.vouched_afar_through = self.vouched_afar_through.max(offset + 1);
         }
@@ -243,7 +275,10 @@ impl Model {
         if !(self.oldest..=most).contains(&oldest) {
             return Err(Failure::new(
                 "no resurrection",
-                format!("retirement may keep from {} to {most}; it kept {oldest}", self.oldest),
+                format!(
+                    "retirement may keep from {} to {most}; it kept {oldest}",
+                    self.oldest
+                ),
             ));
         }
         self.oldest = oldest;

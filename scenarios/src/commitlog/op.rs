@@ -103,7 +103,11 @@ pub(super) fn steps(draw: &mut Draw<'_>, _config: &Config) -> Vec<Step<Op>> {
     let steps = (1..=step_count).map(|id| {
         let op = draw_op(draw, &weights, &levels, bytes_max, client_count == 1);
         let client = draw.below(client_count) as u32;
-        Step { id: id as u32, client, op }
+        Step {
+            id: id as u32,
+            client,
+            op,
+        }
     });
     steps.collect()
 }
@@ -119,11 +123,17 @@ fn draw_op(
         1 => Op::Sync,
         2 => Op::Flush,
         3 => Op::Rotate,
-        4 => Op::Retain { back: draw.below(24) as u32 },
-        5 => Op::Truncate { commits: draw.below(4) as u32 },
+        4 => Op::Retain {
+            back: draw.below(24) as u32,
+        },
+        5 => Op::Truncate {
+            commits: draw.below(4) as u32,
+        },
         6 if is_alone => Op::Reopen,
         7 if is_alone => Op::Abandon,
-        8 => Op::Read { back: draw.below(24) as u32 },
+        8 => Op::Read {
+            back: draw.below(24) as u32,
+        },
         9 => Op::Follow,
         10 => Op::Peek,
         _ => Op::Append {
@@ -138,23 +148,46 @@ fn draw_op(
 
 /// After a crash: it takes a commit, closes, opens again, and takes another.
 pub(super) fn verification() -> Vec<Step<Op>> {
-    let append = Op::Append { records: 2, bytes: 24, level: Level::Synced };
+    let append = Op::Append {
+        records: 2,
+        bytes: 24,
+        level: Level::Synced,
+    };
     let ops = [append, Op::Reopen, append];
-    (1u32..).zip(ops).map(|(id, op)| Step { id, client: 0, op }).collect()
+    (1u32..)
+        .zip(ops)
+        .map(|(id, op)| Step { id, client: 0, op })
+        .collect()
 }
 
 impl Op {
     /// Simpler forms, simplest first.
     pub(super) fn simpler(&self) -> Vec<Self> {
         match *self {
-            Self::Append { records, bytes, level } => {
+            Self::Append {
+                records,
+                bytes,
+                level,
+            } => {
                 let mut simpler = Vec::new();
                 if records > 1 {
-                    simpler.push(Self::Append { records: 1, bytes, level });
+                    simpler.push(Self::Append {
+                        records: 1,
+                        bytes,
+                        level,
+                    });
                 }
                 if bytes > 8 {
-                    simpler.push(Self::Append { records, bytes: 8, level });
-                    simpler.push(Self::Append { records, bytes: bytes / 2, level });
+                    simpler.push(Self::Append {
+                        records,
+                        bytes: 8,
+                        level,
+                    });
+                    simpler.push(Self::Append {
+                        records,
+                        bytes: bytes / 2,
+                        level,
+                    });
                 }
                 simpler
             }

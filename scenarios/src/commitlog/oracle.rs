@@ -38,8 +38,14 @@ pub(super) fn opened(model: &mut Model, opened: &Opened) -> Result<(), Failure> 
 /// What was read is what the log says it holds.
 fn bounds(opened: &Opened) -> Result<(), Failure> {
     check::contiguous(&opened.found)?;
-    let first = opened.found.first().map_or(opened.oldest, |item| item.offset);
-    let end = opened.found.last().map_or(opened.oldest, |item| item.offset + 1);
+    let first = opened
+        .found
+        .first()
+        .map_or(opened.oldest, |item| item.offset);
+    let end = opened
+        .found
+        .last()
+        .map_or(opened.oldest, |item| item.offset + 1);
     if first == opened.oldest && end == opened.next {
         return Ok(());
     }
@@ -105,7 +111,10 @@ fn unacknowledged<'f>(
     items: &mut impl Iterator<Item = &'f Found>,
     shown: &mut BTreeMap<u64, Entry>,
 ) -> Result<(), Failure> {
-    let found = model.unsettled.iter().position(|commit| commit.tokens.start == token);
+    let found = model
+        .unsettled
+        .iter()
+        .position(|commit| commit.tokens.start == token);
     let Some(index) = found else {
         return Err(Failure::new(
             "no resurrection",
@@ -128,7 +137,11 @@ fn unacknowledged<'f>(
     }
     let count = commit.tokens.end - commit.tokens.start;
     let bytes_end = model.bytes_end;
-    let entry = |token| Entry { token, commit: (commit.tokens.start, count), bytes_end };
+    let entry = |token| Entry {
+        token,
+        commit: (commit.tokens.start, count),
+        bytes_end,
+    };
     shown.insert(item.offset, entry(token));
     for expected in commit.tokens.clone().skip(1) {
         let next = items.next();
@@ -167,10 +180,17 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
     if !is_excused {
         return Err(Failure::new(
             "durable prefix",
-            format!("everything below {} must be there; the end is {}", model.required, opened.next),
+            format!(
+                "everything below {} must be there; the end is {}",
+                model.required, opened.next
+            ),
         ));
     }
-    let vouched = if model.is_wide { model.vouched_afar_through } else { model.vouched_through };
+    let vouched = if model.is_wide {
+        model.vouched_afar_through
+    } else {
+        model.vouched_through
+    };
     if opened.next < model.truncate.map_or(vouched, |cut| vouched.min(cut)) {
         return Err(Failure::new(
             "damage is reported",
@@ -192,15 +212,25 @@ fn known_tokens(model: &Model, opened: &Opened) -> Result<BTreeMap<u64, Entry>, 
         if token >= model.token_next {
             return Err(Failure::new(
                 "no resurrection",
-                format!("offset {} holds token {token}, which was never written", item.offset),
+                format!(
+                    "offset {} holds token {token}, which was never written",
+                    item.offset
+                ),
             ));
         }
-        let known = model.entries.get(&item.offset).copied().filter(|entry| entry.token == token);
-        shown.insert(item.offset, known.unwrap_or(Entry {
-            token,
-            commit: (token, 1),
-            bytes_end: model.bytes_end,
-        }));
+        let known = model
+            .entries
+            .get(&item.offset)
+            .copied()
+            .filter(|entry| entry.token == token);
+        shown.insert(
+            item.offset,
+            known.unwrap_or(Entry {
+                token,
+                commit: (token, 1),
+                bytes_end: model.bytes_end,
+            }),
+        );
     }
     Ok(shown)
 }

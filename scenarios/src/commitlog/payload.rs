@@ -29,6 +29,8 @@ pub(super) fn record(token: u64, bytes: usize) -> Vec<u8> {
 pub(super) fn token(record: &[u8]) -> Option<u64> {
     let (head, rest) = record.split_first_chunk::<RECORD_BYTES_MIN>()?;
     let token = u64::from_le_bytes(*head);
-    let is_whole = (RECORD_BYTES_MIN..).zip(rest).all(|(at, &byte)| byte == filler(token, record.len(), at));
+    let is_whole = (RECORD_BYTES_MIN..)
+        .zip(rest)
+        .all(|(at, &byte)| byte == filler(token, record.len(), at));
     is_whole.then_some(token)
 }

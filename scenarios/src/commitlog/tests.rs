@@ -11,7 +11,11 @@ use super::payload;
 fn found(tokens: &[u64], from: u64) -> Vec<Found> {
     (from..)
         .zip(tokens)
-        .map(|(offset, &token)| Found { offset, epoch: 1, token: Some(token) })
+        .map(|(offset, &token)| Found {
+            offset,
+            epoch: 1,
+            token: Some(token),
+        })
         .collect()
 }
 
@@ -30,7 +34,12 @@ fn submitted(tokens: std::ops::Range<u64>) -> Event {
 }
 
 fn acked(tokens: std::ops::Range<u64>, first: u64, level: Level) -> Event {
-    Event::Acked { tokens, first, epoch: 1, level }
+    Event::Acked {
+        tokens,
+        first,
+        epoch: 1,
+        level,
+    }
 }
 
 /// A model after these events, all of which it accepts.
@@ -44,7 +53,9 @@ fn after(events: &[Event]) -> Model {
 
 #[track_caller]
 fn rejects(model: &mut Model, event: &Event, oracle: &str) {
-    let failure = model.apply(event).expect_err("the event contradicts the model");
+    let failure = model
+        .apply(event)
+        .expect_err("the event contradicts the model");
     assert_eq!(failure.oracle, oracle, "{failure}");
 }
 
@@ -70,7 +81,11 @@ fn each_kind_of_crash_leaves_what_was_promised_for_it() {
     ] {
         let mut model = typical();
         model.crash(kind);
-        assert_eq!(model.apply(&opened(shown, 0)).is_ok(), is_fine, "{kind:?} {shown:?}");
+        assert_eq!(
+            model.apply(&opened(shown, 0)).is_ok(),
+            is_fine,
+            "{kind:?} {shown:?}"
+        );
     }
 }
 
@@ -131,7 +146,11 @@ fn a_wrong_record_and_damaged_bytes_are_found() {
 fn a_number_is_never_given_twice() {
     let mut model = typical();
     rejects(&mut model, &acked(3..4, 1, Level::Synced), "durable prefix");
-    let mut model = after(&[submitted(0..1), submitted(1..2), acked(0..1, 0, Level::Synced)]);
+    let mut model = after(&[
+        submitted(0..1),
+        submitted(1..2),
+        acked(0..1, 0, Level::Synced),
+    ]);
     rejects(&mut model, &acked(1..2, 0, Level::Synced), "identifiers");
     // A cut history may give its offsets again, but not in the same epoch.
     let mut model = after(&[
@@ -155,15 +174,20 @@ fn a_cut_takes_effect_whole_or_not_at_all() {
         acked(2..3, 2, Level::Synced),
         Event::TruncateBegan { offset: 1 },
     ];
-    for (shown, is_fine) in
-        [(&[0][..], true), (&[0, 1, 2], true), (&[0, 1], false), (&[], false)]
-    {
+    for (shown, is_fine) in [
+        (&[0][..], true),
+        (&[0, 1, 2], true),
+        (&[0, 1], false),
+        (&[], false),
+    ] {
         let mut model = after(&events);
         model.crash(CrashKind::Power);
         assert_eq!(model.apply(&opened(shown, 0)).is_ok(), is_fine, "{shown:?}");
     }
     let mut model = after(&events);
-    model.apply(&Event::Truncated { offset: 1 }).expect("it fits");
+    model
+        .apply(&Event::Truncated { offset: 1 })
+        .expect("it fits");
     model.crash(CrashKind::Power);
     rejects(&mut model, &opened(&[0, 1, 2], 0), "no resurrection");
 }
@@ -201,16 +225,27 @@ fn a_loss_is_excused_by_reported_damage_that_no_later_byte_disproves() {
             opened.promise = Promise::DamageReported;
             opened.bytes_dropped = bytes_dropped;
         }
-        assert_eq!(model.apply(&event).is_ok(), is_fine, "{shown:?} {bytes_dropped}");
+        assert_eq!(
+            model.apply(&event).is_ok(),
+            is_fine,
+            "{shown:?} {bytes_dropped}"
+        );
     }
 }
 
 #[test]
 fn a_reader_that_misses_or_invents_is_found() {
     let model = typical();
-    let read = |tokens: &[u64]| Event::Read { found: found(tokens, 0), from: 0, acked_through: 3 };
+    let read = |tokens: &[u64]| Event::Read {
+        found: found(tokens, 0),
+        from: 0,
+        acked_through: 3,
+    };
     model.clone().apply(&read(&[0, 1, 2])).expect("all of it");
-    model.clone().apply(&read(&[0, 1, 2, 3])).expect("what is in flight may be seen");
+    model
+        .clone()
+        .apply(&read(&[0, 1, 2, 3]))
+        .expect("what is in flight may be seen");
     rejects(&mut model.clone(), &read(&[0, 1]), "reads");
     rejects(&mut model.clone(), &read(&[0, 1, 9]), "reads");
 }

@@ -62,7 +62,10 @@ fn options_of(args: &RunArgs, scenario_count: usize) -> CampaignOptions {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how many threads to use changes no result")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how many threads to use changes no result"
+)]
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -106,7 +109,10 @@ fn conclude(
         return Ok(Exit::Failure);
     }
     if is_long && !required.is_empty() {
-        say(&format!("required marks were never hit: {}\n", required.join(", ")));
+        say(&format!(
+            "required marks were never hit: {}\n",
+            required.join(", ")
+        ));
         return Ok(Exit::Failure);
     }
     Ok(Exit::Fine)
@@ -156,7 +162,10 @@ struct Bar {
 impl Bar {
     fn new(options: &CampaignOptions) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self { bar: ProgressBar::hidden(), time_max: None };
+            return Self {
+                bar: ProgressBar::hidden(),
+                time_max: None,
+            };
         }
         let length = match options.time_max {
             Some(time_max) => time_max.as_secs(),
@@ -166,7 +175,10 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed} {msg}") {
             bar.set_style(style);
         }
-        Self { bar, time_max: options.time_max }
+        Self {
+            bar,
+            time_max: options.time_max,
+        }
     }
 }
 

@@ -5,14 +5,20 @@ use std::path::Path;
 use super::UsageError;
 
 /// Reads a text file.
-#[expect(clippy::disallowed_methods, reason = "the command line reads real files")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line reads real files"
+)]
 pub(super) fn read(path: &Path) -> Result<String, UsageError> {
     std::fs::read_to_string(path)
         .map_err(|error| UsageError(format!("{} can't be read: {error}", path.display())))
 }
 
 /// Writes a text file, creating its directory.
-#[expect(clippy::disallowed_methods, reason = "the command line writes real files")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line writes real files"
+)]
 pub(super) fn write(path: &Path, text: &str) -> Result<(), UsageError> {
     let done = match path.parent() {
         Some(parent) => std::fs::create_dir_all(parent).and_then(|()| std::fs::write(path, text)),

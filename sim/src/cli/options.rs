@@ -97,31 +97,53 @@ pub struct ShrinkArgs {
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once("..").ok_or("expected a range as 0..500")?;
-    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|_| format!("{text:?} is no number"))
+    };
     let (start, end) = (number(start)?, number(end)?);
-    if start < end { Ok(start..end) } else { Err(format!("{start}..{end} is empty")) }
+    if start < end {
+        Ok(start..end)
+    } else {
+        Err(format!("{start}..{end} is empty"))
+    }
 }
 
 fn parse_minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
     let fits = minutes.is_finite() && minutes > 0.0 && minutes <= 60.0 * 24.0 * 365.0;
-    if fits { Ok(minutes) } else { Err("expected more than 0 and at most a year".to_owned()) }
+    if fits {
+        Ok(minutes)
+    } else {
+        Err("expected more than 0 and at most a year".to_owned())
+    }
 }
 
 fn parse_shard(text: &str) -> Result<(u64, u64), String> {
     let (index, count) = text.split_once('/').ok_or("expected a shard as 0/4")?;
-    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|_| format!("{text:?} is no number"))
+    };
     let (index, count) = (number(index)?, number(count)?);
     if index < count {
         Ok((index, count))
     } else {
-        Err(format!("shard {index} of {count}: the first number counts from 0"))
+        Err(format!(
+            "shard {index} of {count}: the first number counts from 0"
+        ))
     }
 }
 
 fn parse_profile(text: &str) -> Result<Profile, String> {
-    Profile::ALL.into_iter().find(|profile| profile.name() == text).ok_or_else(|| {
-        let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name()).collect();
-        format!("there is no profile {text:?}; there are: {}", known.join(", "))
-    })
+    Profile::ALL
+        .into_iter()
+        .find(|profile| profile.name() == text)
+        .ok_or_else(|| {
+            let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name()).collect();
+            format!(
+                "there is no profile {text:?}; there are: {}",
+                known.join(", ")
+            )
+        })
 }

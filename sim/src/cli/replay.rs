@@ -28,10 +28,15 @@ fn replay_seed(args: &ReplayArgs, seed: u64, registry: &Registry) -> Result<Exit
         (None, [only]) => registry.find(only)?,
         (None, _) => {
             let names = names.join(", ");
-            return Err(UsageError(format!("name the seed's scenario: --scenario one of {names}")));
+            return Err(UsageError(format!(
+                "name the seed's scenario: --scenario one of {names}"
+            )));
         }
     };
-    let mut options = CampaignOptions { profile: args.profile, ..CampaignOptions::default() };
+    let mut options = CampaignOptions {
+        profile: args.profile,
+        ..CampaignOptions::default()
+    };
     if let Some(depth) = args.depth {
         options.effort.depth_max = depth;
     }
@@ -55,14 +60,19 @@ fn show_run(
     text: &str,
     trace: bool,
 ) -> Result<Exit, UsageError> {
-    let run = scenario.replay(file, text, trace).map_err(|error| UsageError(error.to_string()))?;
+    let run = scenario
+        .replay(file, text, trace)
+        .map_err(|error| UsageError(error.to_string()))?;
     for line in &run.log {
         say(&format!("{line}\n"));
     }
     for stale in &run.stale {
         say(&format!("not met: {stale}\n"));
     }
-    say(&format!("{} calls on the seam, hash {:016x}\n", run.calls, run.hash));
+    say(&format!(
+        "{} calls on the seam, hash {:016x}\n",
+        run.calls, run.hash
+    ));
     match run.failure {
         Some((era, failure)) => {
             say(&format!("era {era} fails: {failure}\n"));
@@ -78,8 +88,9 @@ fn show_run(
 /// Shrinks a case file.
 pub(super) fn shrink(args: &ShrinkArgs, registry: &Registry) -> Result<Exit, UsageError> {
     let (scenario, file, text) = load(&args.file, registry)?;
-    let shrunken =
-        scenario.shrink(&file, &text).map_err(|error| UsageError(error.to_string()))?;
+    let shrunken = scenario
+        .shrink(&file, &text)
+        .map_err(|error| UsageError(error.to_string()))?;
     let Some(shrunken) = shrunken else {
         say("the case does not fail; there is nothing to shrink\n");
         return Ok(Exit::Fine);
@@ -102,12 +113,13 @@ fn load<'r>(
 ) -> Result<(&'r dyn AnyScenario, String, String), UsageError> {
     let text = files::read(path)?;
     let file = path.display().to_string();
-    let name =
-        case::scenario_of(&file, &text).map_err(|error| UsageError(error.to_string()))?;
-    let scenario = registry.all().find(|scenario| scenario.name() == name).ok_or_else(|| {
-        let error = case::unknown_scenario(&file, &text, &name, &registry.names());
-        UsageError(error.to_string())
-    })?;
+    let name = case::scenario_of(&file, &text).map_err(|error| UsageError(error.to_string()))?;
+    let scenario = registry
+        .all()
+        .find(|scenario| scenario.name() == name)
+        .ok_or_else(|| {
+            let error = case::unknown_scenario(&file, &text, &name, &registry.names());
+            UsageError(error.to_string())
+        })?;
     Ok((scenario, file, text))
 }
-

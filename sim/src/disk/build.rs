@@ -37,9 +37,20 @@ pub(super) fn power(model: &CrashModel, resolution: &Resolution) -> Tree {
         }
     }
     for (ino, ops) in files {
-        let is_any = |at: &usize| resolution.kept.get(*at).is_some_and(|kept| *kept != Kept::No);
+        let is_any = |at: &usize| {
+            resolution
+                .kept
+                .get(*at)
+                .is_some_and(|kept| *kept != Kept::No)
+        };
         if ops.iter().any(is_any) {
-            File { model, resolution, ino, ops: &ops }.build(&mut tree);
+            File {
+                model,
+                resolution,
+                ino,
+                ops: &ops,
+            }
+            .build(&mut tree);
         }
     }
     tree.collect();
@@ -52,10 +63,18 @@ pub(super) fn freed(model: &CrashModel, tree: &Tree) -> Vec<Arc<Inode>> {
     let is_gone = |&(number, _): &(usize, &Option<Arc<Inode>>)| {
         tree.inodes.get(number).is_none_or(Option::is_none)
     };
-    let seen = model.visible.inodes.iter().enumerate().rev().filter(is_gone);
+    let seen = model
+        .visible
+        .inodes
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(is_gone);
     let gone = seen.filter_map(|(_, inode)| inode.clone());
     let gone = gone.filter(|inode| inode.content.allocated() > 0);
-    gone.chain(model.freed.iter().cloned()).take(FREED_MAX).collect()
+    gone.chain(model.freed.iter().cloned())
+        .take(FREED_MAX)
+        .collect()
 }
 
 /// Damage at rest is gone where the disk was written.
@@ -83,7 +102,14 @@ pub(super) fn apply_name(tree: &mut Tree, what: &What) {
     };
     match what {
         What::Unlink { dir, name, ino } => unlink(*dir, name, *ino),
-        What::Rename { from_dir, from, to_dir, to, ino, .. } => {
+        What::Rename {
+            from_dir,
+            from,
+            to_dir,
+            to,
+            ino,
+            ..
+        } => {
             unlink(*from_dir, from, *ino);
             if let Some(entries) = tree.entries_mut(*to_dir) {
                 entries.insert(Arc::clone(to), *ino);
@@ -110,16 +136,26 @@ struct File<'a> {
 impl File<'_> {
     fn build(&self, tree: &mut Tree) {
         let is_plain = self.ops.iter().all(|&at| self.kept(at) == &Kept::All)
-            && self.resolution.torn.iter().all(|(torn, ..)| !self.ops.contains(torn));
+            && self
+                .resolution
+                .torn
+                .iter()
+                .all(|(torn, ..)| !self.ops.contains(torn));
         if is_plain {
             self.apply_all(tree);
             return;
         }
-        let durable_len = self.model.durable.get(self.ino).map_or(0, |inode| inode.len);
+        let durable_len = self
+            .model
+            .durable
+            .get(self.ino)
+            .map_or(0, |inode| inode.len);
         let last = self.last_kept();
         let mut data_end = durable_len;
         for &at in self.ops {
-            let Some(inode) = tree.make_mut(self.ino) else { return };
+            let Some(inode) = tree.make_mut(self.ino) else {
+                return;
+            };
             self.apply(at, inode, &last, &mut data_end);
         }
         let len = self.ops.iter().rev().find_map(|&at| match self.what(at) {
@@ -208,13 +244,7 @@ impl File<'_> {
         self.model.config.tear_bytes
     }
 
-    fn apply(
-        &self,
-        at: usize,
-        inode: &mut Inode,
-        last: &BTreeMap<u64, usize>,
-        data_end: &mut u64,
-    ) {
+    fn apply(&self, at: usize, inode: &mut Inode, last: &BTreeMap<u64, usize>, data_end: &mut u64) {
         match self.what(at) {
             what @ What::Data { offset, bytes, .. } => {
                 let (first, count) = units(what, self.tear_bytes());
@@ -234,7 +264,9 @@ impl File<'_> {
                 }
             }
             What::Zero { .. } | What::Size { .. } => {
-                let Some((start, end)) = self.what(at).range() else { return };
+                let Some((start, end)) = self.what(at).range() else {
+                    return;
+                };
                 if self.kept(at) == &Kept::All {
                     inode.content.zero(start, end - start);
                     return;
@@ -260,7 +292,8 @@ impl File<'_> {
 
     fn tear(&self, at: usize, unit: u64) -> Option<Tear> {
         let mut torn = self.resolution.torn.iter();
-        torn.find(|(torn, of, _)| *torn == at && *of == unit).map(|&(.., tear)| tear)
+        torn.find(|(torn, of, _)| *torn == at && *of == unit)
+            .map(|&(.., tear)| tear)
     }
 
     /// Writes what a tear leaves of `part`, which begins at `start` of the file.
@@ -280,15 +313,11 @@ impl File<'_> {
     }
 
     /// Shows what blocks held before, where a file's new length covers bytes never written.
-    fn expose(
-        &self,
-        tree: &mut Tree,
-        last: &BTreeMap<u64, usize>,
-        durable_len: u64,
-        len: u64,
-    ) {
+    fn expose(&self, tree: &mut Tree, last: &BTreeMap<u64, usize>, durable_len: u64, len: u64) {
         for &at in self.ops {
-            let what @ What::Data { offset, bytes, .. } = self.what(at) else { continue };
+            let what @ What::Data { offset, bytes, .. } = self.what(at) else {
+                continue;
+            };
             let (first, count) = units(what, self.tear_bytes());
             for unit in (first..first + count as u64).filter(|unit| !last.contains_key(unit)) {
                 let (start, end) = self.within(unit, *offset, bytes.len() as u64);
@@ -316,4 +345,3 @@ impl File<'_> {
         bytes
     }
 }
-

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// A file system's promises beyond the base rules. See docs/FAULTS.md for the sources.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Profile {
     /// Everything that POSIX allows: no order but by syncs.
     #[default]
@@ -22,8 +24,13 @@ pub enum Profile {
 
 impl Profile {
     /// All profiles.
-    pub const ALL: [Self; 5] =
-        [Self::PosixStrict, Self::Ext4Writeback, Self::Xfs, Self::Ext4Ordered, Self::Tmpfs];
+    pub const ALL: [Self; 5] = [
+        Self::PosixStrict,
+        Self::Ext4Writeback,
+        Self::Xfs,
+        Self::Ext4Ordered,
+        Self::Tmpfs,
+    ];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -50,7 +57,12 @@ impl Profile {
 
     /// The durable profiles, the most ordered first.
     pub const fn by_strength() -> [Self; 4] {
-        [Self::Ext4Ordered, Self::Xfs, Self::Ext4Writeback, Self::PosixStrict]
+        [
+            Self::Ext4Ordered,
+            Self::Xfs,
+            Self::Ext4Writeback,
+            Self::PosixStrict,
+        ]
     }
 
     /// Whether names and explicit sizes persist in the order in which they were changed.

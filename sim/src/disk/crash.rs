@@ -68,7 +68,9 @@ impl CrashModel {
     /// Goes on to the cut before effect `to`. Cuts are visited in ascending order.
     pub fn advance(&mut self, trace: &Trace, to: usize) {
         while self.position < to {
-            let Some(event) = trace.events.get(self.position) else { return };
+            let Some(event) = trace.events.get(self.position) else {
+                return;
+            };
             self.position += 1;
             self.step(event, &trace.bytes);
         }
@@ -79,7 +81,12 @@ impl CrashModel {
         let visible = build::power(self, &resolve::resolve(self, survivors));
         let damage = build::damage(self, survivors);
         let freed = build::freed(self, &visible);
-        Image { visible, unsynced: None, damage, freed }
+        Image {
+            visible,
+            unsynced: None,
+            damage,
+            freed,
+        }
     }
 
     /// The image that a kill leaves: everything is seen, and what was pending still is.
@@ -87,15 +94,26 @@ impl CrashModel {
         let mut visible = self.visible.clone();
         visible.collect();
         let older = |pending: &Pending| {
-            let id = EffectId { eras_ago: pending.id.eras_ago + 1, ..pending.id };
-            Pending { id, what: pending.what.clone() }
+            let id = EffectId {
+                eras_ago: pending.id.eras_ago + 1,
+                ..pending.id
+            };
+            Pending {
+                id,
+                what: pending.what.clone(),
+            }
         };
         let unsynced = Unsynced {
             durable: self.durable.clone(),
             pending: self.pending.iter().map(older).collect(),
         };
         let (damage, freed) = (self.damage.clone(), self.freed.clone());
-        Image { visible, unsynced: Some(Arc::new(unsynced)), damage, freed }
+        Image {
+            visible,
+            unsynced: Some(Arc::new(unsynced)),
+            damage,
+            freed,
+        }
     }
 
     /// The survivors as an explicit list of what is kept, made legal.
@@ -111,7 +129,10 @@ impl CrashModel {
         let named = except.iter().map(|except| except.effect);
         let named = named.chain(torn.iter().map(|torn| torn.effect));
         let is_unknown = |id: &EffectId| self.pending.iter().all(|pending| pending.id != *id);
-        named.filter(is_unknown).map(|id| format!("the effect of {}", id.call)).collect()
+        named
+            .filter(is_unknown)
+            .map(|id| format!("the effect of {}", id.call))
+            .collect()
     }
 
     /// How many effects are pending.
@@ -124,16 +145,30 @@ impl CrashModel {
     }
 
     fn push(&mut self, call: CallId, what: What) {
-        self.index = if self.last_call == Some(call) { self.index + 1 } else { 0 };
+        self.index = if self.last_call == Some(call) {
+            self.index + 1
+        } else {
+            0
+        };
         self.last_call = Some(call);
-        let id = EffectId { eras_ago: 0, call, index: self.index };
+        let id = EffectId {
+            eras_ago: 0,
+            call,
+            index: self.index,
+        };
         self.pending.push(Pending { id, what });
     }
 
     fn step(&mut self, event: &Event, slab: &[u8]) {
         let call = event.call;
         match &event.effect {
-            Effect::Write { ino, offset, start, len, is_lost } => {
+            Effect::Write {
+                ino,
+                offset,
+                start,
+                len,
+                is_lost,
+            } => {
                 let bytes = slab.get(*start..start + len).unwrap_or_default();
                 if let Some(inode) = self.visible.make_mut(*ino) {
                     inode.content.write(*offset, bytes);
@@ -144,16 +179,36 @@ impl CrashModel {
                     self.push(call, What::Data { ino, offset, bytes });
                 }
             }
-            Effect::Size { ino, old, new, by_write } => {
+            Effect::Size {
+                ino,
+                old,
+                new,
+                by_write,
+            } => {
                 let (ino, old, new, by_write) = (*ino, *old, *new, *by_write);
                 resize(&mut self.visible, ino, new);
-                self.push(call, What::Size { ino, old, new, by_write });
+                self.push(
+                    call,
+                    What::Size {
+                        ino,
+                        old,
+                        new,
+                        by_write,
+                    },
+                );
             }
             Effect::Zero { ino, offset, len } => {
                 if let Some(inode) = self.visible.make_mut(*ino) {
                     inode.content.zero(*offset, *len);
                 }
-                self.push(call, What::Zero { ino: *ino, offset: *offset, len: *len });
+                self.push(
+                    call,
+                    What::Zero {
+                        ino: *ino,
+                        offset: *offset,
+                        len: *len,
+                    },
+                );
             }
             Effect::Sync { ino, all, how } => self.sync(*ino, *all, *how),
             Effect::Root => {
@@ -166,7 +221,12 @@ impl CrashModel {
 
     fn name(&mut self, call: CallId, effect: &Effect) {
         let what = match effect.clone() {
-            Effect::Create { dir, name, ino, is_dir } => {
+            Effect::Create {
+                dir,
+                name,
+                ino,
+                is_dir,
+            } => {
                 let inode = || if is_dir { Inode::dir() } else { Inode::file() };
                 self.visible.insert(ino, inode());
                 self.durable.insert(ino, inode());
@@ -174,9 +234,21 @@ impl CrashModel {
             }
             Effect::Link { dir, name, ino } => What::Link { dir, name, ino },
             Effect::Unlink { dir, name, ino } => What::Unlink { dir, name, ino },
-            Effect::Rename { from_dir, from, to_dir, to, ino, replaced } => {
-                What::Rename { from_dir, from, to_dir, to, ino, replaced }
-            }
+            Effect::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+                ino,
+                replaced,
+            } => What::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+                ino,
+                replaced,
+            },
             _ => return,
         };
         build::apply_name(&mut self.visible, &what);
@@ -201,7 +273,8 @@ impl CrashModel {
                 self.fold_sync(ino, all, false);
             }
             Synced::Reverted => {
-                self.pending.retain(|pending| pending.what.content_of() != Some(ino));
+                self.pending
+                    .retain(|pending| pending.what.content_of() != Some(ino));
                 if let (Some(old), Some(inode)) =
                     (self.durable.get(ino), self.visible.make_mut(ino))
                 {
@@ -215,7 +288,11 @@ impl CrashModel {
     /// A sync that did what it says.
     fn fold_sync(&mut self, ino: Ino, all: bool, is_dir: bool) {
         let concerns = |what: &What| {
-            if is_dir { what.is_in_dir(ino) } else { what.content_of() == Some(ino) }
+            if is_dir {
+                what.is_in_dir(ino)
+            } else {
+                what.content_of() == Some(ino)
+            }
         };
         let needs_journal = |what: &What| match what {
             What::Link { ino: linked, .. } => *linked == ino,
@@ -225,11 +302,16 @@ impl CrashModel {
         };
         // One journal: to commit any of it is to commit all that came before.
         let commits_journal = self.config.profile.has_journal()
-            && (all || is_dir || self.pending.iter().any(|pending| needs_journal(&pending.what)));
+            && (all
+                || is_dir
+                || self
+                    .pending
+                    .iter()
+                    .any(|pending| needs_journal(&pending.what)));
         let pending = std::mem::take(&mut self.pending);
         for pending in pending {
-            let is_folded = concerns(&pending.what)
-                || (commits_journal && pending.what.is_journalled());
+            let is_folded =
+                concerns(&pending.what) || (commits_journal && pending.what.is_journalled());
             if is_folded {
                 self.fold(&pending.what);
             } else {
@@ -276,9 +358,17 @@ impl CrashModel {
                 {
                     let end = offset + bytes.len() as u64;
                     let part = |start: u64, end: u64| {
-                        let bytes = bytes.get((start - offset) as usize..(end - offset) as usize)?;
-                        let what = What::Data { ino: *ino, offset: start, bytes: bytes.into() };
-                        (!bytes.is_empty()).then_some(Pending { id: pending.id, what })
+                        let bytes =
+                            bytes.get((start - offset) as usize..(end - offset) as usize)?;
+                        let what = What::Data {
+                            ino: *ino,
+                            offset: start,
+                            bytes: bytes.into(),
+                        };
+                        (!bytes.is_empty()).then_some(Pending {
+                            id: pending.id,
+                            what,
+                        })
                     };
                     kept.extend(part(*offset, from.clamp(*offset, end)));
                     kept.extend(part(to.clamp(*offset, end), end));
@@ -290,16 +380,17 @@ impl CrashModel {
     }
 
     fn drop_data(&mut self, dropped: Ino) {
-        self.pending.retain(|pending| {
-            !matches!(&pending.what, What::Data { ino, .. } if *ino == dropped)
-        });
+        self.pending
+            .retain(|pending| !matches!(&pending.what, What::Data { ino, .. } if *ino == dropped));
     }
 
     /// Every other tear unit of a file's data reaches the disk.
     fn fold_alternate_units(&mut self, wanted: Ino) {
         let unit = self.config.tear_bytes.max(1);
         for pending in &self.pending {
-            let What::Data { ino, offset, bytes } = &pending.what else { continue };
+            let What::Data { ino, offset, bytes } = &pending.what else {
+                continue;
+            };
             if *ino != wanted {
                 continue;
             }

@@ -77,13 +77,15 @@ impl Damage {
     }
 
     pub fn hash(&self) -> u64 {
-        self.bytes.iter().fold(0, |hash, (&(ino, offset), &(harm, _))| {
-            let harm = match harm {
-                Harm::Flipped(bits) => u64::from(bits),
-                Harm::Unreadable => 256,
-            };
-            mix64(hash ^ mix64(u64::from(ino.0)) ^ offset) ^ harm
-        })
+        self.bytes
+            .iter()
+            .fold(0, |hash, (&(ino, offset), &(harm, _))| {
+                let harm = match harm {
+                    Harm::Flipped(bits) => u64::from(bits),
+                    Harm::Unreadable => 256,
+                };
+                mix64(hash ^ mix64(u64::from(ino.0)) ^ offset) ^ harm
+            })
     }
 }
 

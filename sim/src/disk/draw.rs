@@ -28,9 +28,17 @@ pub fn draw_survivors<R: Rng>(model: &CrashModel, rng: &mut R) -> Survivors {
 
 fn exceptions(model: &CrashModel, base: Base, at: impl Iterator<Item = usize>) -> Survivors {
     let effect = |at: usize| model.pending.get(at).map(|pending| pending.id);
-    let except = at.filter_map(effect).map(|effect| Exception { effect, units: Vec::new() });
+    let except = at.filter_map(effect).map(|effect| Exception {
+        effect,
+        units: Vec::new(),
+    });
     let (except, fill) = (except.collect(), Fill::Stale);
-    Survivors::Explicit(Explicit { base, except, torn: Vec::new(), fill })
+    Survivors::Explicit(Explicit {
+        base,
+        except,
+        torn: Vec::new(),
+        fill,
+    })
 }
 
 /// Everything but one effect.
@@ -60,5 +68,9 @@ fn by_kind(model: &CrashModel, keeps_data: bool) -> Survivors {
             if matches!(pending.what, What::Data { .. }));
         is_data == keeps_data
     };
-    exceptions(model, Base::Lost, (0..model.pending.len()).filter(is_chosen))
+    exceptions(
+        model,
+        Base::Lost,
+        (0..model.pending.len()).filter(is_chosen),
+    )
 }

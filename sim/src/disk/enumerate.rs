@@ -23,7 +23,10 @@ pub struct Budget {
 impl Budget {
     /// This many images; subsets of at most 12 elements are exhausted.
     pub const fn up_to(images_max: usize) -> Self {
-        Self { images_max, exhaust_max: 12 }
+        Self {
+            images_max,
+            exhaust_max: 12,
+        }
     }
 }
 
@@ -50,9 +53,9 @@ pub fn enumerate<'m>(
     });
     let all_units = all_units(model);
     let fine = (all_units.len() as u32 <= budget.exhaust_max).then_some(all_units);
-    let unit_subsets = fine.into_iter().flat_map(move |list| {
-        (0..1u64 << list.len()).map(move |mask| of_units(&list, mask))
-    });
+    let unit_subsets = fine
+        .into_iter()
+        .flat_map(move |list| (0..1u64 << list.len()).map(move |mask| of_units(&list, mask)));
     let hashed = (0..).map(|seed| Survivors::Hashed {
         seed,
         keep_per_mille: [500, 800, 200][seed as usize % 3],
@@ -89,7 +92,10 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
             _ => sizes += 1,
         }
     }
-    let of_data: f64 = versions.values().map(|&count| f64::from(count + 1).log2()).sum();
+    let of_data: f64 = versions
+        .values()
+        .map(|&count| f64::from(count + 1).log2())
+        .sum();
     let of_names = if model.config.profile.has_journal() {
         f64::from(journalled + 1).log2()
     } else {
@@ -118,9 +124,17 @@ fn calls(model: &CrashModel) -> Vec<Vec<EffectId>> {
 
 fn of_calls(model: &CrashModel, calls: &[Vec<EffectId>], mask: u64) -> Survivors {
     debug_assert!(calls.len() <= model.pending.len());
-    let kept = calls.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1);
+    let kept = calls
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| mask >> at & 1 == 1);
     let except = kept.flat_map(|(_, ids)| ids);
-    let except = except.map(|&effect| Exception { effect, units: Vec::new() }).collect();
+    let except = except
+        .map(|&effect| Exception {
+            effect,
+            units: Vec::new(),
+        })
+        .collect();
     explicit(except)
 }
 
@@ -141,7 +155,10 @@ fn all_units(model: &CrashModel) -> Vec<(EffectId, Option<u64>)> {
 }
 
 fn of_units(list: &[(EffectId, Option<u64>)], mask: u64) -> Survivors {
-    let kept = list.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1);
+    let kept = list
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| mask >> at & 1 == 1);
     let except = kept.map(|(_, &(effect, unit))| Exception {
         effect,
         units: unit.into_iter().collect(),
@@ -151,7 +168,12 @@ fn of_units(list: &[(EffectId, Option<u64>)], mask: u64) -> Survivors {
 
 fn explicit(except: Vec<Exception>) -> Survivors {
     let (torn, fill) = (Vec::new(), Fill::Stale);
-    Survivors::Explicit(Explicit { base: Base::Lost, except, torn, fill })
+    Survivors::Explicit(Explicit {
+        base: Base::Lost,
+        except,
+        torn,
+        fill,
+    })
 }
 
 /// Everything but the size of one extending write, and a size without its write.

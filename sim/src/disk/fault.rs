@@ -118,7 +118,9 @@ pub enum Fault {
 }
 
 /// What is promised by storage software whose disk had such a fault; see docs/FAULTS.md.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Promise {
     /// Everything: the disk was honest, or said so when it failed.
     #[default]
@@ -238,7 +240,11 @@ pub struct LedgerEntry {
 
 impl fmt::Display for LedgerEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: injected {}, observed {}", self.kind, self.injected, self.observed)
+        write!(
+            f,
+            "{}: injected {}, observed {}",
+            self.kind, self.injected, self.observed
+        )
     }
 }
 
@@ -256,7 +262,9 @@ pub(super) fn matches(pattern: &str, path: &str) -> bool {
         if parts.peek().is_none() {
             return rest.ends_with(part);
         }
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
     }
     true

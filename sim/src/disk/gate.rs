@@ -44,7 +44,9 @@ pub struct NoGate {
 impl NoGate {
     /// Nothing counted yet.
     pub fn new() -> Self {
-        Self { counts: [const { AtomicU32::new(0) }; CallKind::COUNT] }
+        Self {
+            counts: [const { AtomicU32::new(0) }; CallKind::COUNT],
+        }
     }
 }
 

@@ -29,7 +29,12 @@ pub(super) struct Unsynced {
 impl Image {
     /// A disk without even a root directory.
     pub fn empty(_config: &DiskConfig) -> Self {
-        Self { visible: Tree::new(), unsynced: None, damage: Damage::default(), freed: Vec::new() }
+        Self {
+            visible: Tree::new(),
+            unsynced: None,
+            damage: Damage::default(),
+            freed: Vec::new(),
+        }
     }
 
     /// A hash of names and contents. Images with equal hashes look alike to a program, except

@@ -37,11 +37,19 @@ impl Injector {
             injected: 0,
             observed: 0,
         };
-        Self { states: rules.iter().map(state).collect(), ..Self::default() }
+        Self {
+            states: rules.iter().map(state).collect(),
+            ..Self::default()
+        }
     }
 
     pub fn add(&mut self, rule: FaultRule) {
-        self.states.push(State { rule, seen: 0, injected: 0, observed: 0 });
+        self.states.push(State {
+            rule,
+            seen: 0,
+            injected: 0,
+            observed: 0,
+        });
         self.is_healed = false;
     }
 
@@ -59,7 +67,12 @@ impl Injector {
         for (index, state) in self.states.iter_mut().enumerate() {
             let hits = match &state.rule.when {
                 Trigger::Call(at) => *at == call,
-                Trigger::Nth { kind, files, nth, times } => {
+                Trigger::Nth {
+                    kind,
+                    files,
+                    nth,
+                    times,
+                } => {
                     if *kind != call.kind || !matches(files, path) {
                         continue;
                     }
@@ -127,7 +140,10 @@ impl Injector {
 
     pub fn promise(&self) -> Promise {
         let struck = self.states.iter().filter(|state| state.injected > 0);
-        struck.map(|state| state.rule.what.promise()).max().unwrap_or_default()
+        struck
+            .map(|state| state.rule.what.promise())
+            .max()
+            .unwrap_or_default()
     }
 
     pub fn ledger(&self) -> Vec<LedgerEntry> {
@@ -142,7 +158,10 @@ impl Injector {
 
 /// Whether a fault can strike a call of this kind.
 fn fits(fault: &Fault, kind: CallKind) -> bool {
-    let is_sync = matches!(kind, CallKind::SyncData | CallKind::SyncAll | CallKind::SyncDir);
+    let is_sync = matches!(
+        kind,
+        CallKind::SyncData | CallKind::SyncAll | CallKind::SyncDir
+    );
     match fault {
         Fault::Fail(_) | Fault::Stall(_) | Fault::WallJump(_) => true,
         Fault::Short(_) => matches!(kind, CallKind::Read | CallKind::Write),
@@ -159,18 +178,18 @@ fn fits(fault: &Fault, kind: CallKind) -> bool {
 }
 
 /// Puts the damage at rest of all rules on a disk. Returns the rules that found a file.
-pub(super) fn damage_at_rest(
-    rules: &[FaultRule],
-    tree: &Tree,
-    damage: &mut Damage,
-) -> Vec<usize> {
+pub(super) fn damage_at_rest(rules: &[FaultRule], tree: &Tree, damage: &mut Damage) -> Vec<usize> {
     let mut struck = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
-        let Trigger::Boot { files, nth } = &rule.when else { continue };
+        let Trigger::Boot { files, nth } = &rule.when else {
+            continue;
+        };
         if !rule.what.is_at_rest() {
             continue;
         }
-        let Some((ino, len)) = nth_file(tree, files, *nth) else { continue };
+        let Some((ino, len)) = nth_file(tree, files, *nth) else {
+            continue;
+        };
         let at = |per_mille: u32| len * u64::from(per_mille.min(999)) / 1_000;
         let sector = |per_mille: u32| {
             let start = at(per_mille) / SECTOR * SECTOR;
@@ -229,7 +248,13 @@ pub struct FaultBuilder<'a> {
 
 impl<'a> FaultBuilder<'a> {
     pub(super) fn new(fs: &'a SimFs, kind: CallKind) -> Self {
-        Self { fs, kind, files: "*".to_owned(), nth: 1, times: 1 }
+        Self {
+            fs,
+            kind,
+            files: "*".to_owned(),
+            nth: 1,
+            times: 1,
+        }
     }
 
     /// Only on paths that match, with `*` for any characters.
@@ -252,8 +277,22 @@ impl<'a> FaultBuilder<'a> {
 
     /// Injects this fault.
     pub fn with(self, what: Fault) {
-        let Self { fs, kind, files, nth, times } = self;
-        fs.inject(FaultRule::new(Trigger::Nth { kind, files, nth, times }, what));
+        let Self {
+            fs,
+            kind,
+            files,
+            nth,
+            times,
+        } = self;
+        fs.inject(FaultRule::new(
+            Trigger::Nth {
+                kind,
+                files,
+                nth,
+                times,
+            },
+            what,
+        ));
     }
 
     /// Injects a failure with this error number.

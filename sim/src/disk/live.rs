@@ -53,7 +53,9 @@ impl Disk {
         let struck = damage_at_rest(rules, &image.visible, &mut damage);
         injector.struck_at_rest(&struck);
         let used_pages = image.visible.allocated();
-        let spare = injector.at_boot().map(|spare| used_pages * PAGE as u64 + spare);
+        let spare = injector
+            .at_boot()
+            .map(|spare| used_pages * PAGE as u64 + spare);
         let capacity_bytes = match (config.capacity_bytes, spare) {
             (Some(capacity), Some(spare)) => Some(capacity.min(spare)),
             (capacity, spare) => capacity.or(spare),
@@ -178,11 +180,15 @@ impl Disk {
             count = bytes_max.max(1) as usize;
             self.injector.observed(rule);
         }
-        let Some(target) = buffer.get_mut(..count) else { return Ok(0) };
+        let Some(target) = buffer.get_mut(..count) else {
+            return Ok(0);
+        };
         self.content(ino)?.0.read(offset, target);
         if !self.damage.is_empty() {
             match self.damage.show(ino, offset, target) {
-                Ok(rules) => rules.into_iter().for_each(|rule| self.injector.observed(rule)),
+                Ok(rules) => rules
+                    .into_iter()
+                    .for_each(|rule| self.injector.observed(rule)),
                 Err(rule) => {
                     self.injector.observed(rule);
                     return Err(Errno::Eio.error());
@@ -227,21 +233,31 @@ impl Disk {
         self.damage.heal(ino, offset, bytes.len() as u64);
         self.trace.push_write(call, ino, offset, bytes, is_lost);
         if end > len {
-            self.trace.push(call, Effect::Size { ino, old: len, new: end, by_write: true });
+            self.trace.push(
+                call,
+                Effect::Size {
+                    ino,
+                    old: len,
+                    new: end,
+                    by_write: true,
+                },
+            );
         }
         Ok(bytes.len())
     }
 
     /// As much of a write as there is space for; ENOSPC if there is none.
-    fn fit<'b>(
-        &mut self,
-        ino: Ino,
-        bytes: &'b [u8],
-        offset: u64,
-    ) -> io::Result<&'b [u8]> {
-        let Some(capacity) = self.capacity_bytes else { return Ok(bytes) };
+    fn fit<'b>(&mut self, ino: Ino, bytes: &'b [u8], offset: u64) -> io::Result<&'b [u8]> {
+        let Some(capacity) = self.capacity_bytes else {
+            return Ok(bytes);
+        };
         let free = (capacity / PAGE as u64).saturating_sub(self.used_pages);
-        if self.content(ino)?.0.pages_needed(offset, bytes.len() as u64) <= free {
+        if self
+            .content(ino)?
+            .0
+            .pages_needed(offset, bytes.len() as u64)
+            <= free
+        {
             return Ok(bytes);
         }
         self.injector.space_ran_out();
@@ -266,7 +282,15 @@ impl Disk {
         }
         self.resize(ino, new);
         if new != old {
-            self.trace.push(call, Effect::Size { ino, old, new, by_write: false });
+            self.trace.push(
+                call,
+                Effect::Size {
+                    ino,
+                    old,
+                    new,
+                    by_write: false,
+                },
+            );
         }
         Ok(())
     }
@@ -292,7 +316,9 @@ impl Disk {
     ) -> io::Result<()> {
         self.fault(call, path)?;
         let (content, old) = self.content(ino)?;
-        let end = offset.checked_add(len).ok_or_else(|| Errno::Efbig.error())?;
+        let end = offset
+            .checked_add(len)
+            .ok_or_else(|| Errno::Efbig.error())?;
         if end > FILE_BYTES_MAX {
             return Err(Errno::Efbig.error());
         }
@@ -305,7 +331,15 @@ impl Disk {
         }
         if end > old {
             self.resize(ino, end);
-            self.trace.push(call, Effect::Size { ino, old, new: end, by_write: false });
+            self.trace.push(
+                call,
+                Effect::Size {
+                    ino,
+                    old,
+                    new: end,
+                    by_write: false,
+                },
+            );
         }
         Ok(())
     }
@@ -320,7 +354,10 @@ impl Disk {
     ) -> io::Result<()> {
         self.fault(call, path)?;
         let (_, size) = self.content(ino)?;
-        let end = offset.checked_add(len).ok_or_else(|| Errno::Efbig.error())?.min(size);
+        let end = offset
+            .checked_add(len)
+            .ok_or_else(|| Errno::Efbig.error())?
+            .min(size);
         if end <= offset {
             return Ok(());
         }
@@ -330,12 +367,24 @@ impl Disk {
             self.used_pages -= before - inode.content.allocated();
         }
         self.damage.heal(ino, offset, end - offset);
-        self.trace.push(call, Effect::Zero { ino, offset, len: end - offset });
+        self.trace.push(
+            call,
+            Effect::Zero {
+                ino,
+                offset,
+                len: end - offset,
+            },
+        );
         Ok(())
     }
 
     pub fn sync(&mut self, call: CallId, path: &str, ino: Ino, all: bool) -> io::Result<()> {
-        if let Some(at) = self.injector.delayed.iter().position(|&delayed| delayed == ino) {
+        if let Some(at) = self
+            .injector
+            .delayed
+            .iter()
+            .position(|&delayed| delayed == ino)
+        {
             self.injector.delayed.remove(at);
             return Err(Errno::Eio.error());
         }
@@ -344,13 +393,27 @@ impl Disk {
             // A plain EIO from a sync leaves what Linux leaves most often.
             Err(error) => {
                 if !self.injector.is_shut_down {
-                    self.trace.push(call, Effect::Sync { ino, all, how: Synced::Cleaned });
+                    self.trace.push(
+                        call,
+                        Effect::Sync {
+                            ino,
+                            all,
+                            how: Synced::Cleaned,
+                        },
+                    );
                 }
                 return Err(error);
             }
         };
         let Some((rule, Fault::Sync(failure))) = fault else {
-            self.trace.push(call, Effect::Sync { ino, all, how: Synced::Done });
+            self.trace.push(
+                call,
+                Effect::Sync {
+                    ino,
+                    all,
+                    how: Synced::Done,
+                },
+            );
             return Ok(());
         };
         let (how, is_reported) = match failure {

@@ -54,7 +54,11 @@ impl Disk {
         if is_dir && (options.is_write() || options.is_create()) {
             return Err(Errno::Eisdir.error());
         }
-        if self.config.handles_max.is_some_and(|max| self.handle_count >= max) {
+        if self
+            .config
+            .handles_max
+            .is_some_and(|max| self.handle_count >= max)
+        {
             return Err(Errno::Emfile.error());
         }
         if options.is_truncate() && self.tree.get(ino).is_some_and(|inode| inode.len > 0) {
@@ -63,17 +67,16 @@ impl Disk {
         Ok(ino)
     }
 
-    fn open_place(
-        &mut self,
-        call: CallId,
-        place: &Place,
-        options: OpenOptions,
-    ) -> io::Result<Ino> {
+    fn open_place(&mut self, call: CallId, place: &Place, options: OpenOptions) -> io::Result<Ino> {
         match place.ino {
             Some(_) if options.is_create_new() => Err(Errno::Eexist.error()),
             Some(ino) => Ok(ino),
             None if options.is_create() || options.is_create_new() => {
-                if self.config.handles_max.is_some_and(|max| self.handle_count >= max) {
+                if self
+                    .config
+                    .handles_max
+                    .is_some_and(|max| self.handle_count >= max)
+                {
                     return Err(Errno::Emfile.error());
                 }
                 Ok(self.create(call, place, false))
@@ -83,12 +86,22 @@ impl Disk {
     }
 
     fn truncate_open(&mut self, call: CallId, ino: Ino) {
-        let Some(inode) = self.tree.make_mut(ino) else { return };
+        let Some(inode) = self.tree.make_mut(ino) else {
+            return;
+        };
         let old = inode.len;
         self.used_pages -= inode.content.allocated();
         inode.content.cut(0);
         inode.len = 0;
-        self.trace.push(call, Effect::Size { ino, old, new: 0, by_write: false });
+        self.trace.push(
+            call,
+            Effect::Size {
+                ino,
+                old,
+                new: 0,
+                by_write: false,
+            },
+        );
     }
 
     fn create(&mut self, call: CallId, place: &Place, is_dir: bool) -> Ino {
@@ -101,7 +114,15 @@ impl Disk {
             entries.insert(Arc::clone(&place.name), ino);
         }
         let (dir, name) = (place.dir, Arc::clone(&place.name));
-        self.trace.push(call, Effect::Create { dir, name, ino, is_dir });
+        self.trace.push(
+            call,
+            Effect::Create {
+                dir,
+                name,
+                ino,
+                is_dir,
+            },
+        );
         ino
     }
 
@@ -127,7 +148,10 @@ impl Disk {
     pub fn read_dir(&mut self, call: CallId, path: &Path) -> io::Result<Vec<DirEntry>> {
         self.fault(call, text(path))?;
         let dir = self.tree.lookup(path)?;
-        let entries = self.tree.entries(dir).ok_or_else(|| Errno::Enotdir.error())?;
+        let entries = self
+            .tree
+            .entries(dir)
+            .ok_or_else(|| Errno::Enotdir.error())?;
         let entry = |(name, &ino): (&Arc<str>, &Ino)| DirEntry {
             name: (&**name).into(),
             kind: self.kind(ino),
@@ -249,7 +273,14 @@ impl Disk {
         if let Some(entries) = self.tree.entries_mut(target.dir) {
             entries.insert(Arc::clone(&target.name), ino);
         }
-        self.trace.push(call, Effect::Link { dir: target.dir, name: target.name, ino });
+        self.trace.push(
+            call,
+            Effect::Link {
+                dir: target.dir,
+                name: target.name,
+                ino,
+            },
+        );
         Ok(())
     }
 
@@ -282,7 +313,14 @@ impl Disk {
         if let Some(entries) = self.tree.entries_mut(place.dir) {
             entries.remove(&place.name);
         }
-        self.trace.push(call, Effect::Unlink { dir: place.dir, name: place.name, ino });
+        self.trace.push(
+            call,
+            Effect::Unlink {
+                dir: place.dir,
+                name: place.name,
+                ino,
+            },
+        );
         self.drop_link(ino);
     }
 

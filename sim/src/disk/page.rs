@@ -18,7 +18,10 @@ pub(super) struct Page {
 impl Clone for Page {
     fn clone(&self) -> Self {
         // A clone is made to be written to.
-        Self { bytes: self.bytes, hash: AtomicU64::new(0) }
+        Self {
+            bytes: self.bytes,
+            hash: AtomicU64::new(0),
+        }
     }
 }
 
@@ -95,7 +98,12 @@ impl Content {
         if slot.is_none() {
             self.allocated += 1;
         }
-        let empty = || Arc::new(Page { bytes: [0; PAGE], hash: AtomicU64::new(0) });
+        let empty = || {
+            Arc::new(Page {
+                bytes: [0; PAGE],
+                hash: AtomicU64::new(0),
+            })
+        };
         let page = Arc::make_mut(slot.get_or_insert_with(empty));
         *page.hash.get_mut() = 0;
         &mut page.bytes
@@ -113,7 +121,9 @@ impl Content {
                     self.allocated -= 1;
                 }
             } else if let Some(page) = &self.pages[at / PAGE]
-                && page.bytes[start..start + count].iter().any(|&byte| byte != 0)
+                && page.bytes[start..start + count]
+                    .iter()
+                    .any(|&byte| byte != 0)
             {
                 self.page_mut(at / PAGE)[start..start + count].fill(0);
             }

@@ -14,11 +14,32 @@ pub(super) struct Pending {
 
 #[derive(Clone, Debug)]
 pub(super) enum What {
-    Data { ino: Ino, offset: u64, bytes: Arc<[u8]> },
-    Size { ino: Ino, old: u64, new: u64, by_write: bool },
-    Zero { ino: Ino, offset: u64, len: u64 },
-    Link { dir: Ino, name: Arc<str>, ino: Ino },
-    Unlink { dir: Ino, name: Arc<str>, ino: Ino },
+    Data {
+        ino: Ino,
+        offset: u64,
+        bytes: Arc<[u8]>,
+    },
+    Size {
+        ino: Ino,
+        old: u64,
+        new: u64,
+        by_write: bool,
+    },
+    Zero {
+        ino: Ino,
+        offset: u64,
+        len: u64,
+    },
+    Link {
+        dir: Ino,
+        name: Arc<str>,
+        ino: Ino,
+    },
+    Unlink {
+        dir: Ino,
+        name: Arc<str>,
+        ino: Ino,
+    },
     Rename {
         from_dir: Ino,
         from: Arc<str>,
@@ -42,7 +63,9 @@ impl What {
     pub fn is_in_dir(&self, wanted: Ino) -> bool {
         match self {
             Self::Link { dir, .. } | Self::Unlink { dir, .. } => *dir == wanted,
-            Self::Rename { from_dir, to_dir, .. } => *from_dir == wanted || *to_dir == wanted,
+            Self::Rename {
+                from_dir, to_dir, ..
+            } => *from_dir == wanted || *to_dir == wanted,
             Self::Data { .. } | Self::Size { .. } | Self::Zero { .. } => false,
         }
     }

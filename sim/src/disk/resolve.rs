@@ -7,9 +7,7 @@
 
 use super::crash::CrashModel;
 use super::pending::{Pending, What};
-use super::survivors::{
-    Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit,
-};
+use super::survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
 use crate::call::mix64;
 
 /// What of one pending effect is kept.
@@ -84,12 +82,18 @@ fn wish(model: &CrashModel, survivors: &Survivors) -> Resolution {
     let (kept, torn, fill) = match survivors {
         Survivors::None => (all(Kept::No), Vec::new(), Fill::Zeros),
         Survivors::All => (all(Kept::All), Vec::new(), Fill::Zeros),
-        Survivors::Hashed { seed, keep_per_mille, tear_per_mille } => {
+        Survivors::Hashed {
+            seed,
+            keep_per_mille,
+            tear_per_mille,
+        } => {
             return hashed(model, *seed, *keep_per_mille, *tear_per_mille);
         }
         Survivors::Explicit(explicit) => {
             let tear_bytes = model.config.tear_bytes;
-            let kept = pending.iter().map(|pending| listed(explicit, pending, tear_bytes));
+            let kept = pending
+                .iter()
+                .map(|pending| listed(explicit, pending, tear_bytes));
             let at = |id: &EffectId| pending.iter().position(|pending| pending.id == *id);
             let torn = explicit.torn.iter().filter(|_| model.config.torn_units);
             let torn = torn.filter_map(|torn| Some((at(&torn.effect)?, torn.unit, torn.tear)));
@@ -101,8 +105,11 @@ fn wish(model: &CrashModel, survivors: &Survivors) -> Resolution {
 
 fn listed(explicit: &Explicit, pending: &Pending, tear_bytes: u64) -> Kept {
     let is_kept = explicit.base == Base::Kept;
-    let mut exceptions =
-        explicit.except.iter().filter(|except| except.effect == pending.id).peekable();
+    let mut exceptions = explicit
+        .except
+        .iter()
+        .filter(|except| except.effect == pending.id)
+        .peekable();
     if exceptions.peek().is_none() {
         return if is_kept { Kept::All } else { Kept::No };
     }
@@ -114,7 +121,10 @@ fn listed(explicit: &Explicit, pending: &Pending, tear_bytes: u64) -> Kept {
             return if is_kept { Kept::No } else { Kept::All };
         }
         for unit in &except.units {
-            if let Some(slot) = unit.checked_sub(first).and_then(|at| kept.get_mut(at as usize)) {
+            if let Some(slot) = unit
+                .checked_sub(first)
+                .and_then(|at| kept.get_mut(at as usize))
+            {
                 *slot = !is_kept;
             }
         }
@@ -137,28 +147,45 @@ fn hashed(model: &CrashModel, seed: u64, keep: u32, tear: u32) -> Resolution {
         }
         let (first, count) = units(&pending.what, tear_bytes);
         let numbers = first..first + count as u64;
-        let of_units: Vec<bool> =
-            numbers.clone().map(|unit| hits(&pending.id, unit, 2, keep)).collect();
+        let of_units: Vec<bool> = numbers
+            .clone()
+            .map(|unit| hits(&pending.id, unit, 2, keep))
+            .collect();
         for (unit, &is_kept) in numbers.zip(&of_units) {
             if is_kept && model.config.torn_units && hits(&pending.id, unit, 3, tear) {
-                torn.push((at, unit, draw_tear(pending.id.mix(seed ^ 4, unit), tear_bytes)));
+                torn.push((
+                    at,
+                    unit,
+                    draw_tear(pending.id.mix(seed ^ 4, unit), tear_bytes),
+                ));
             }
         }
         kept.push(Kept::of(of_units));
     }
     if model.config.profile.has_journal() {
         // A prefix of any length, not the short one that independent losses would leave.
-        let journalled = model.pending.iter().filter(|pending| pending.what.is_journalled());
+        let journalled = model
+            .pending
+            .iter()
+            .filter(|pending| pending.what.is_journalled());
         let length = mix64(seed ^ 5) % (journalled.count() as u64 + 1);
         let mut position = 0;
         for (pending, kept) in model.pending.iter().zip(&mut kept) {
             if pending.what.is_journalled() {
-                *kept = if position < length { Kept::All } else { Kept::No };
+                *kept = if position < length {
+                    Kept::All
+                } else {
+                    Kept::No
+                };
                 position += 1;
             }
         }
     }
-    let fill = if mix64(seed ^ 6).is_multiple_of(2) { Fill::Stale } else { Fill::Zeros };
+    let fill = if mix64(seed ^ 6).is_multiple_of(2) {
+        Fill::Stale
+    } else {
+        Fill::Zeros
+    };
     Resolution { kept, torn, fill }
 }
 
@@ -186,7 +213,14 @@ fn keep_prefix(model: &CrashModel, resolution: &mut Resolution) {
 /// A replacing rename that is kept brings all data and sizes that its file had by then.
 fn flush_on_replace(model: &CrashModel, resolution: &mut Resolution) {
     for (at, pending) in model.pending.iter().enumerate() {
-        let What::Rename { ino, replaced: Some(_), .. } = &pending.what else { continue };
+        let What::Rename {
+            ino,
+            replaced: Some(_),
+            ..
+        } = &pending.what
+        else {
+            continue;
+        };
         if resolution.kept.get(at) != Some(&Kept::All) {
             continue;
         }
@@ -206,19 +240,31 @@ fn flush_on_replace(model: &CrashModel, resolution: &mut Resolution) {
 /// The size of an extending write is kept only with all of that write's data.
 fn data_first(model: &CrashModel, resolution: &mut Resolution) {
     for at in 0..model.pending.len() {
-        let Some(Pending { id, what: What::Size { ino, by_write: true, .. } }) =
-            model.pending.get(at)
+        let Some(Pending {
+            id,
+            what:
+                What::Size {
+                    ino,
+                    by_write: true,
+                    ..
+                },
+        }) = model.pending.get(at)
         else {
             continue;
         };
-        let is_whole = model.pending.iter().enumerate().take(at).all(|(index, pending)| {
-            let is_its_data = pending.id.call == id.call
-                && pending.id.eras_ago == id.eras_ago
-                && matches!(&pending.what, What::Data { ino: written, .. } if written == ino);
-            !is_its_data
-                || (resolution.kept.get(index) == Some(&Kept::All)
-                    && resolution.torn.iter().all(|(torn, ..)| *torn != index))
-        });
+        let is_whole = model
+            .pending
+            .iter()
+            .enumerate()
+            .take(at)
+            .all(|(index, pending)| {
+                let is_its_data = pending.id.call == id.call
+                    && pending.id.eras_ago == id.eras_ago
+                    && matches!(&pending.what, What::Data { ino: written, .. } if written == ino);
+                !is_its_data
+                    || (resolution.kept.get(index) == Some(&Kept::All)
+                        && resolution.torn.iter().all(|(torn, ..)| *torn != index))
+            });
         if !is_whole && let Some(kept) = resolution.kept.get_mut(at) {
             *kept = Kept::No;
         }
@@ -227,7 +273,11 @@ fn data_first(model: &CrashModel, resolution: &mut Resolution) {
 
 /// A resolution as a list of exceptions from the shorter base.
 pub(super) fn explicit(model: &CrashModel, resolution: &Resolution) -> Survivors {
-    let kept_count = resolution.kept.iter().filter(|kept| **kept != Kept::No).count();
+    let kept_count = resolution
+        .kept
+        .iter()
+        .filter(|kept| **kept != Kept::No)
+        .count();
     if resolution.torn.is_empty() && resolution.fill == Fill::Zeros {
         if kept_count == 0 {
             return Survivors::None;
@@ -238,21 +288,34 @@ pub(super) fn explicit(model: &CrashModel, resolution: &Resolution) -> Survivors
     }
     let is_kept = kept_count * 2 > resolution.kept.len();
     let base = if is_kept { Base::Kept } else { Base::Lost };
-    let except = model.pending.iter().zip(&resolution.kept).filter_map(|(pending, kept)| {
-        let units = match kept {
-            Kept::All if is_kept => return None,
-            Kept::No if !is_kept => return None,
-            Kept::All | Kept::No => Vec::new(),
-            Kept::Units(kept) => {
-                let (first, _) = units(&pending.what, model.config.tear_bytes);
-                (first..).zip(kept).filter_map(|(unit, &kept)| (kept != is_kept).then_some(unit))
-                    .collect()
-            }
-        };
-        Some(Exception { effect: pending.id, units })
-    });
+    let except = model
+        .pending
+        .iter()
+        .zip(&resolution.kept)
+        .filter_map(|(pending, kept)| {
+            let units = match kept {
+                Kept::All if is_kept => return None,
+                Kept::No if !is_kept => return None,
+                Kept::All | Kept::No => Vec::new(),
+                Kept::Units(kept) => {
+                    let (first, _) = units(&pending.what, model.config.tear_bytes);
+                    (first..)
+                        .zip(kept)
+                        .filter_map(|(unit, &kept)| (kept != is_kept).then_some(unit))
+                        .collect()
+                }
+            };
+            Some(Exception {
+                effect: pending.id,
+                units,
+            })
+        });
     let torn = resolution.torn.iter().filter_map(|&(at, unit, tear)| {
-        Some(TornUnit { effect: model.pending.get(at)?.id, unit, tear })
+        Some(TornUnit {
+            effect: model.pending.get(at)?.id,
+            unit,
+            tear,
+        })
     });
     Survivors::Explicit(Explicit {
         base,

@@ -31,9 +31,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use blackstart_vfs::{
-    DirEntry, File, Fs, Lock, LockKind, Metadata, OpenOptions,
-};
+use blackstart_vfs::{DirEntry, File, Fs, Lock, LockKind, Metadata, OpenOptions};
 use parking_lot::Mutex;
 
 use super::config::DiskConfig;
@@ -61,7 +59,12 @@ pub struct SimFs {
 impl SimFs {
     /// An empty disk by itself, without a scheduler: for unit tests.
     pub fn new(config: DiskConfig) -> Self {
-        Self::boot(&Image::empty(&config), &config, &[], Arc::new(NoGate::new()))
+        Self::boot(
+            &Image::empty(&config),
+            &config,
+            &[],
+            Arc::new(NoGate::new()),
+        )
     }
 
     /// A disk that holds `image`, with faults, behind a gate.
@@ -71,7 +74,10 @@ impl SimFs {
         rules: &[FaultRule],
         gate: Arc<dyn Gate>,
     ) -> Self {
-        Self { disk: Arc::new(Mutex::new(Disk::new(image, config, rules))), gate }
+        Self {
+            disk: Arc::new(Mutex::new(Disk::new(image, config, rules))),
+            gate,
+        }
     }
 
     /// Begins the description of a fault: `fs.fail(SyncData).on("*.log").nth(3).errno(Eio)`.
@@ -116,7 +122,8 @@ impl SimFs {
             (survivors, image)
         };
         let all = enumerate(&model, budget).map(image);
-        all.filter(|(_, image)| seen.insert(image.content_hash())).collect()
+        all.filter(|(_, image)| seen.insert(image.content_hash()))
+            .collect()
     }
 
     /// A disk of its own that holds an image.
@@ -168,7 +175,12 @@ impl SimFs {
 
     /// The calls in words.
     pub fn take_log(&self) -> Vec<String> {
-        self.disk.lock().log.as_mut().map(std::mem::take).unwrap_or_default()
+        self.disk
+            .lock()
+            .log
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// How often faults have struck.
@@ -231,7 +243,9 @@ impl SimFs {
 
 impl Fs for SimFs {
     fn create_root(&self) -> io::Result<()> {
-        self.path_call(CallKind::CreateRoot, Path::new(""), |disk, call| disk.create_root(call))
+        self.path_call(CallKind::CreateRoot, Path::new(""), |disk, call| {
+            disk.create_root(call)
+        })
     }
 
     fn open(&self, path: &Path, options: OpenOptions) -> io::Result<Arc<dyn File>> {
@@ -244,35 +258,51 @@ impl Fs for SimFs {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.path_call(CallKind::CreateDir, path, |disk, call| disk.create_dir(call, path))
+        self.path_call(CallKind::CreateDir, path, |disk, call| {
+            disk.create_dir(call, path)
+        })
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.path_call(CallKind::ReadDir, path, |disk, call| disk.read_dir(call, path))
+        self.path_call(CallKind::ReadDir, path, |disk, call| {
+            disk.read_dir(call, path)
+        })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.path_call(CallKind::Rename, from, |disk, call| disk.rename(call, from, to))
+        self.path_call(CallKind::Rename, from, |disk, call| {
+            disk.rename(call, from, to)
+        })
     }
 
     fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
-        self.path_call(CallKind::HardLink, new, |disk, call| disk.hard_link(call, existing, new))
+        self.path_call(CallKind::HardLink, new, |disk, call| {
+            disk.hard_link(call, existing, new)
+        })
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.path_call(CallKind::RemoveFile, path, |disk, call| disk.remove_file(call, path))
+        self.path_call(CallKind::RemoveFile, path, |disk, call| {
+            disk.remove_file(call, path)
+        })
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.path_call(CallKind::RemoveDir, path, |disk, call| disk.remove_dir(call, path))
+        self.path_call(CallKind::RemoveDir, path, |disk, call| {
+            disk.remove_dir(call, path)
+        })
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.path_call(CallKind::Metadata, path, |disk, call| disk.metadata(call, path))
+        self.path_call(CallKind::Metadata, path, |disk, call| {
+            disk.metadata(call, path)
+        })
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.path_call(CallKind::SyncDir, path, |disk, call| disk.sync_dir(call, path))
+        self.path_call(CallKind::SyncDir, path, |disk, call| {
+            disk.sync_dir(call, path)
+        })
     }
 
     fn lock(&self, path: &Path, kind: LockKind) -> io::Result<Box<dyn Lock>> {
@@ -325,7 +355,11 @@ impl Handle {
     }
 
     fn check_write(&self) -> io::Result<()> {
-        if self.options.is_write() { Ok(()) } else { Err(Errno::Ebadf.error()) }
+        if self.options.is_write() {
+            Ok(())
+        } else {
+            Err(Errno::Ebadf.error())
+        }
     }
 }
 
@@ -346,7 +380,11 @@ fn check_span(offset: u64, len: u64) -> io::Result<()> {
 fn check_range(offset: u64, len: u64) -> io::Result<()> {
     check_position(offset)?;
     check_position(len)?;
-    if len == 0 { Err(Errno::Einval.error()) } else { Ok(()) }
+    if len == 0 {
+        Err(Errno::Einval.error())
+    } else {
+        Ok(())
+    }
 }
 
 impl Drop for Handle {
@@ -433,7 +471,10 @@ impl File for Handle {
     fn len(&self) -> io::Result<u64> {
         self.call(CallKind::Len, 0, 0, |disk, call| {
             disk.fault(call, &self.path)?;
-            disk.tree.get(self.ino).map(|inode| inode.len).ok_or_else(|| Errno::Eio.error())
+            disk.tree
+                .get(self.ino)
+                .map(|inode| inode.len)
+                .ok_or_else(|| Errno::Eio.error())
         })
     }
 }

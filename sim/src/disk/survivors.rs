@@ -129,7 +129,11 @@ impl Survivors {
             Self::All => 1,
             Self::Hashed { .. } => 1_000_000,
             Self::Explicit(explicit) => {
-                let units: usize = explicit.except.iter().map(|except| except.units.len()).sum();
+                let units: usize = explicit
+                    .except
+                    .iter()
+                    .map(|except| except.units.len())
+                    .sum();
                 let fill = usize::from(explicit.fill == Fill::Stale);
                 2 + 4 * explicit.except.len() + units + 8 * explicit.torn.len() + fill
             }
@@ -139,7 +143,9 @@ impl Survivors {
     /// Simpler forms, simplest first.
     pub fn simpler(&self) -> Vec<Self> {
         let mut simpler = vec![Self::None, Self::All];
-        let Self::Explicit(explicit) = self else { return simpler };
+        let Self::Explicit(explicit) = self else {
+            return simpler;
+        };
         let mut push = |change: &dyn Fn(&mut Explicit)| {
             let mut candidate = explicit.clone();
             change(&mut candidate);

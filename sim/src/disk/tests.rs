@@ -14,7 +14,10 @@ use crate::call::CallKind;
 const RW: OpenOptions = OpenOptions::new().read().write().create();
 
 fn disk(profile: Profile) -> SimFs {
-    let fs = SimFs::new(DiskConfig { profile, ..DiskConfig::default() });
+    let fs = SimFs::new(DiskConfig {
+        profile,
+        ..DiskConfig::default()
+    });
     fs.create_root().expect("the root");
     fs
 }
@@ -54,15 +57,24 @@ fn show(fs: &SimFs) -> String {
 
 /// All states that a loss of power may leave, by exhaustion.
 fn outcomes(fs: &SimFs, config: &DiskConfig) -> BTreeSet<String> {
-    let images = fs.images(&Budget { images_max: 20_000, exhaust_max: 12 });
-    images.iter().map(|(_, image)| show(&SimFs::of_image(image, config))).collect()
+    let images = fs.images(&Budget {
+        images_max: 20_000,
+        exhaust_max: 12,
+    });
+    images
+        .iter()
+        .map(|(_, image)| show(&SimFs::of_image(image, config)))
+        .collect()
 }
 
 #[track_caller]
 fn check(profile: Profile, calls: impl Fn(&SimFs), expected: &[&str]) {
     let fs = disk(profile);
     calls(&fs);
-    let config = DiskConfig { profile, ..DiskConfig::default() };
+    let config = DiskConfig {
+        profile,
+        ..DiskConfig::default()
+    };
     let expected: BTreeSet<String> = expected.iter().map(|text| (*text).to_owned()).collect();
     assert_eq!(outcomes(&fs, &config), expected, "{profile:?}");
 }
@@ -158,7 +170,10 @@ fn a_rename_may_come_before_the_data_of_its_file() {
     let fs = disk(STRICT);
     calls(&fs);
     let seen = outcomes(&fs, &DiskConfig::default());
-    assert!(seen.contains("f="), "an empty file took the place of the old one: {seen:?}");
+    assert!(
+        seen.contains("f="),
+        "an empty file took the place of the old one: {seen:?}"
+    );
     assert!(seen.contains("f=n") && seen.contains("f=o"));
     // A replacing rename waits for the data on ext4 with data=ordered.
     check(ORDERED, calls, &["f=o", "f=o t=", "f=o t=n", "f=n"]);
@@ -241,12 +256,16 @@ fn memory_forgets_everything() {
 fn a_failed_sync_that_marks_pages_clean_is_not_mended_by_the_next() {
     let fs = disk(STRICT);
     let file = durable(&fs, "f", &[b'o'; 512]);
-    fs.fail(CallKind::SyncData).with(Fault::Sync(SyncFailure::CleanKeepNew));
+    fs.fail(CallKind::SyncData)
+        .with(Fault::Sync(SyncFailure::CleanKeepNew));
     file.write_all_at(&[b'n'; 512], 0).expect("writes");
     assert!(file.sync_data().is_err());
     assert!(file.sync_data().is_ok(), "the error was reported once");
     assert_eq!(show(&fs), "f=n", "the cache shows the new bytes");
-    assert_eq!(outcomes(&fs, &DiskConfig::default()), BTreeSet::from(["f=o".to_owned()]));
+    assert_eq!(
+        outcomes(&fs, &DiskConfig::default()),
+        BTreeSet::from(["f=o".to_owned()])
+    );
     // After a kill the page cache still shows them; after writing them again they can be synced.
     fs.crash(CrashKind::Kill);
     assert_eq!(show(&fs), "f=n");
@@ -261,7 +280,8 @@ fn a_failed_sync_that_marks_pages_clean_is_not_mended_by_the_next() {
 fn a_failed_sync_may_show_the_old_bytes_again() {
     let fs = disk(STRICT);
     let file = durable(&fs, "f", &[b'o'; 512]);
-    fs.fail(CallKind::SyncData).with(Fault::Sync(SyncFailure::RevertOld));
+    fs.fail(CallKind::SyncData)
+        .with(Fault::Sync(SyncFailure::RevertOld));
     file.write_all_at(&[b'n'; 512], 0).expect("writes");
     assert!(file.sync_data().is_err());
     assert_eq!(show(&fs), "f=o");
@@ -271,7 +291,8 @@ fn a_failed_sync_may_show_the_old_bytes_again() {
 fn a_lying_sync_leaves_everything_pending() {
     let fs = disk(STRICT);
     let file = durable(&fs, "f", &[b'o'; 512]);
-    fs.fail(CallKind::SyncData).with(Fault::Sync(SyncFailure::LyingSync));
+    fs.fail(CallKind::SyncData)
+        .with(Fault::Sync(SyncFailure::LyingSync));
     file.write_all_at(&[b'n'; 512], 0).expect("writes");
     assert!(file.sync_data().is_ok());
     let expected: BTreeSet<String> = ["f=o", "f=n"].map(str::to_owned).into();
@@ -293,18 +314,26 @@ fn after_a_kill_everything_is_seen_and_nothing_more_is_durable() {
 
 #[test]
 fn a_full_disk_takes_a_part_of_a_write_and_then_nothing() {
-    let config = DiskConfig { capacity_bytes: Some(2 * 4_096), ..DiskConfig::default() };
+    let config = DiskConfig {
+        capacity_bytes: Some(2 * 4_096),
+        ..DiskConfig::default()
+    };
     let fs = SimFs::new(config);
     fs.create_root().expect("the root");
     let file = open(&fs, "f");
-    assert_eq!(file.write_at(&[1; 3 * 4_096], 0).expect("a part"), 2 * 4_096);
+    assert_eq!(
+        file.write_at(&[1; 3 * 4_096], 0).expect("a part"),
+        2 * 4_096
+    );
     let error = file.write_at(&[1; 4_096], 2 * 4_096).expect_err("full");
     assert_eq!(error.raw_os_error(), Some(Errno::Enospc as i32));
     // Overwriting needs no space, and removing gives it back.
     file.write_all_at(&[2; 4_096], 0).expect("overwrites");
     drop(file);
     fs.remove_file(Path::new("f")).expect("removes");
-    open(&fs, "g").write_all_at(&[3; 4_096], 0).expect("there is space again");
+    open(&fs, "g")
+        .write_all_at(&[3; 4_096], 0)
+        .expect("there is space again");
 }
 
 #[test]
@@ -312,8 +341,17 @@ fn damage_at_rest_stays_until_it_is_written_over() {
     let fs = disk(STRICT);
     durable(&fs, "f", &[b'o'; 1_024]);
     let image = fs.crash_model().image(&Survivors::None);
-    let when = Trigger::Boot { files: "f".to_owned(), nth: 1 };
-    let rule = FaultRule::new(when, Fault::BitFlip { per_mille: 0, bit: 0 });
+    let when = Trigger::Boot {
+        files: "f".to_owned(),
+        nth: 1,
+    };
+    let rule = FaultRule::new(
+        when,
+        Fault::BitFlip {
+            per_mille: 0,
+            bit: 0,
+        },
+    );
     let gate = Arc::new(NoGate::new());
     let fs = SimFs::boot(&image, &DiskConfig::default(), &[rule], gate);
     let file = open(&fs, "f");
@@ -339,9 +377,17 @@ fn an_unreadable_sector_is_an_error_and_not_the_end_of_the_file() {
     let fs = disk(STRICT);
     durable(&fs, "f", &[b'o'; 1_024]);
     let image = fs.crash_model().image(&Survivors::None);
-    let when = Trigger::Boot { files: "*".to_owned(), nth: 1 };
+    let when = Trigger::Boot {
+        files: "*".to_owned(),
+        nth: 1,
+    };
     let rule = FaultRule::new(when, Fault::UnreadableSector { per_mille: 600 });
-    let fs = SimFs::boot(&image, &DiskConfig::default(), &[rule], Arc::new(NoGate::new()));
+    let fs = SimFs::boot(
+        &image,
+        &DiskConfig::default(),
+        &[rule],
+        Arc::new(NoGate::new()),
+    );
     let file = open(&fs, "f");
     let mut bytes = [0; 512];
     assert_eq!(file.read_at(&mut bytes, 0).expect("reads"), 512);
@@ -380,7 +426,10 @@ fn everything_kept_is_what_was_seen_and_materialized_choices_are_the_same_image(
             let fs = disk(profile);
             mixed(&fs, seed);
             let model = fs.crash_model();
-            let config = DiskConfig { profile, ..DiskConfig::default() };
+            let config = DiskConfig {
+                profile,
+                ..DiskConfig::default()
+            };
             let all = SimFs::of_image(&model.image(&Survivors::All), &config);
             assert_eq!(show(&all), show(&fs), "seed {seed} {profile:?}");
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -388,7 +437,11 @@ fn everything_kept_is_what_was_seen_and_materialized_choices_are_the_same_image(
                 let survivors = draw_survivors(&model, &mut rng);
                 let explicit = model.materialize(&survivors);
                 let (one, two) = (model.image(&survivors), model.image(&explicit));
-                assert_eq!(one.content_hash(), two.content_hash(), "{survivors:?} {explicit:?}");
+                assert_eq!(
+                    one.content_hash(),
+                    two.content_hash(),
+                    "{survivors:?} {explicit:?}"
+                );
             }
         }
     }
@@ -400,12 +453,21 @@ fn a_stronger_profile_allows_no_more() {
         let all = |profile| {
             let fs = disk(profile);
             mixed(&fs, seed);
-            outcomes(&fs, &DiskConfig { profile, ..DiskConfig::default() })
+            outcomes(
+                &fs,
+                &DiskConfig {
+                    profile,
+                    ..DiskConfig::default()
+                },
+            )
         };
         let strict = all(Profile::PosixStrict);
         for profile in [Profile::Ext4Ordered, Profile::Xfs] {
             let more: Vec<String> = all(profile).difference(&strict).cloned().collect();
-            assert!(more.is_empty(), "seed {seed} {profile:?} allows {more:?} besides {strict:?}");
+            assert!(
+                more.is_empty(),
+                "seed {seed} {profile:?} allows {more:?} besides {strict:?}"
+            );
         }
     }
 }
@@ -425,7 +487,10 @@ fn drawn_images_are_among_the_exhausted() {
         for _ in 0..50 {
             let image = model.image(&draw_survivors(&model, &mut rng));
             let drawn = show(&SimFs::of_image(&image, &config));
-            assert!(exhausted.contains(&drawn), "seed {seed}: {drawn} not in {exhausted:?}");
+            assert!(
+                exhausted.contains(&drawn),
+                "seed {seed}: {drawn} not in {exhausted:?}"
+            );
         }
     }
 }

@@ -23,15 +23,43 @@ pub(super) enum Synced {
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
     /// Bytes of a write; they stand in the trace's slab.
-    Write { ino: Ino, offset: u64, start: usize, len: usize, is_lost: bool },
+    Write {
+        ino: Ino,
+        offset: u64,
+        start: usize,
+        len: usize,
+        is_lost: bool,
+    },
     /// The length changed.
-    Size { ino: Ino, old: u64, new: u64, by_write: bool },
+    Size {
+        ino: Ino,
+        old: u64,
+        new: u64,
+        by_write: bool,
+    },
     /// A range was freed and reads as zeros.
-    Zero { ino: Ino, offset: u64, len: u64 },
+    Zero {
+        ino: Ino,
+        offset: u64,
+        len: u64,
+    },
     /// A new inode and its name.
-    Create { dir: Ino, name: Arc<str>, ino: Ino, is_dir: bool },
-    Link { dir: Ino, name: Arc<str>, ino: Ino },
-    Unlink { dir: Ino, name: Arc<str>, ino: Ino },
+    Create {
+        dir: Ino,
+        name: Arc<str>,
+        ino: Ino,
+        is_dir: bool,
+    },
+    Link {
+        dir: Ino,
+        name: Arc<str>,
+        ino: Ino,
+    },
+    Unlink {
+        dir: Ino,
+        name: Arc<str>,
+        ino: Ino,
+    },
     Rename {
         from_dir: Ino,
         from: Arc<str>,
@@ -41,7 +69,11 @@ pub(super) enum Effect {
         replaced: Option<Ino>,
     },
     /// A file or a directory was synced; `all` is false for `sync_data`.
-    Sync { ino: Ino, all: bool, how: Synced },
+    Sync {
+        ino: Ino,
+        all: bool,
+        how: Synced,
+    },
     /// The root directory was created and its name synced.
     Root,
 }
@@ -103,8 +135,9 @@ impl Trace {
             Some(before) => rank(at).min(rank(before)),
             None => rank(at),
         };
-        let mut cuts: Vec<usize> =
-            (0..=self.len()).filter(|&at| self.is_boundary(at)).collect();
+        let mut cuts: Vec<usize> = (0..=self.len())
+            .filter(|&at| self.is_boundary(at))
+            .collect();
         cuts.sort_by_key(|&at| (beside(at), at));
         cuts
     }
@@ -123,6 +156,15 @@ impl Trace {
     ) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.push(call, Effect::Write { ino, offset, start, len: bytes.len(), is_lost });
+        self.push(
+            call,
+            Effect::Write {
+                ino,
+                offset,
+                start,
+                len: bytes.len(),
+                is_lost,
+            },
+        );
     }
 }

@@ -38,11 +38,19 @@ pub(super) struct Inode {
 
 impl Inode {
     pub fn file() -> Self {
-        Self { len: 0, content: Content::default(), entries: None, link_count: 0 }
+        Self {
+            len: 0,
+            content: Content::default(),
+            entries: None,
+            link_count: 0,
+        }
     }
 
     pub fn dir() -> Self {
-        Self { entries: Some(Entries::new()), ..Self::file() }
+        Self {
+            entries: Some(Entries::new()),
+            ..Self::file()
+        }
     }
 
     pub fn is_dir(&self) -> bool {
@@ -67,7 +75,10 @@ pub(super) struct Place {
 
 impl Tree {
     pub fn new() -> Self {
-        Self { inodes: vec![Some(Arc::new(Inode::dir()))], has_root: false }
+        Self {
+            inodes: vec![Some(Arc::new(Inode::dir()))],
+            has_root: false,
+        }
     }
 
     pub fn get(&self, ino: Ino) -> Option<&Inode> {
@@ -76,7 +87,10 @@ impl Tree {
 
     /// The inode for changing.
     pub fn make_mut(&mut self, ino: Ino) -> Option<&mut Inode> {
-        self.inodes.get_mut(ino.index())?.as_mut().map(Arc::make_mut)
+        self.inodes
+            .get_mut(ino.index())?
+            .as_mut()
+            .map(Arc::make_mut)
     }
 
     /// Puts an inode in at its number.
@@ -119,7 +133,11 @@ impl Tree {
             if parts.peek().is_none() {
                 let known = self.entries_for(dir, part)?.get_key_value(part);
                 let name = known.map_or_else(|| Arc::from(part), |(name, _)| Arc::clone(name));
-                return Ok(Place { dir, name, ino: known.map(|(_, &ino)| ino) });
+                return Ok(Place {
+                    dir,
+                    name,
+                    ino: known.map(|(_, &ino)| ino),
+                });
             }
             dir = self.step(dir, part)?;
         }
@@ -127,11 +145,18 @@ impl Tree {
     }
 
     fn root(&self) -> io::Result<Ino> {
-        if self.has_root { Ok(Ino::ROOT) } else { Err(Errno::Enoent.error()) }
+        if self.has_root {
+            Ok(Ino::ROOT)
+        } else {
+            Err(Errno::Enoent.error())
+        }
     }
 
     fn step(&self, dir: Ino, name: &str) -> io::Result<Ino> {
-        self.entries_for(dir, name)?.get(name).copied().ok_or_else(|| Errno::Enoent.error())
+        self.entries_for(dir, name)?
+            .get(name)
+            .copied()
+            .ok_or_else(|| Errno::Enoent.error())
     }
 
     /// The entries of `dir`, for a name that fits into one.
@@ -151,7 +176,9 @@ impl Tree {
     }
 
     fn walk_dir(&self, dir: Ino, visit: &mut impl FnMut(Ino, &Arc<str>, Ino)) {
-        let Some(entries) = self.entries(dir) else { return };
+        let Some(entries) = self.entries(dir) else {
+            return;
+        };
         for (name, &ino) in entries {
             visit(dir, name, ino);
             if self.get(ino).is_some_and(Inode::is_dir) {
@@ -183,7 +210,11 @@ impl Tree {
 
     /// Pages that take space.
     pub fn allocated(&self) -> u64 {
-        self.inodes.iter().flatten().map(|inode| inode.content.allocated()).sum()
+        self.inodes
+            .iter()
+            .flatten()
+            .map(|inode| inode.content.allocated())
+            .sum()
     }
 
     /// A hash of names and contents; inode numbers do not count.

@@ -27,7 +27,10 @@ impl Clock for World {
         let (current, until_ns) = {
             let state = self.shared.state.lock();
             let Some(current) = state.current else { return };
-            (current, state.now_ns.saturating_add(duration.as_nanos() as u64))
+            (
+                current,
+                state.now_ns.saturating_add(duration.as_nanos() as u64),
+            )
         };
         self.block(current, Status::Sleeping { until_ns });
     }

@@ -5,7 +5,10 @@
 //! mapping one costs more than a whole small run.
 //!
 //! Not here: who runs when ([`super::world`]).
-#![expect(unsafe_code, reason = "a yielder can only be reached through a pointer from deep calls")]
+#![expect(
+    unsafe_code,
+    reason = "a yielder can only be reached through a pointer from deep calls"
+)]
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -58,7 +61,10 @@ impl Fiber {
             #[expect(clippy::disallowed_methods, reason = "the end of a task's stack")]
             catch_unwind(AssertUnwindSafe(body))
         });
-        Self { inner: Some(inner), started: false }
+        Self {
+            inner: Some(inner),
+            started: false,
+        }
     }
 
     /// Whether any of its code has run.
@@ -68,7 +74,9 @@ impl Fiber {
 
     /// Runs the fiber until it suspends or ends.
     pub fn resume(&mut self) -> Resumed {
-        let Some(inner) = &mut self.inner else { return Resumed::Ended(Ok(())) };
+        let Some(inner) = &mut self.inner else {
+            return Resumed::Ended(Ok(()));
+        };
         self.started = true;
         let outer = CURRENT.replace(std::ptr::null());
         let result = inner.resume(());

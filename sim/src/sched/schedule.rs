@@ -40,8 +40,12 @@ impl Schedule {
             Self::RunUntilBlocked => None,
             Self::Deviations(list) => {
                 // Sorted on construction of the world, so that long lists stay cheap.
-                let found = list.binary_search_by(|deviation| deviation.at.cmp(&at)).ok()?;
-                list.get(found).map(|deviation| deviation.to).filter(|to| others.contains(to))
+                let found = list
+                    .binary_search_by(|deviation| deviation.at.cmp(&at))
+                    .ok()?;
+                list.get(found)
+                    .map(|deviation| deviation.to)
+                    .filter(|to| others.contains(to))
             }
             Self::Hashed { one_in: 0, .. } => None,
             Self::Hashed { seed, one_in } => {

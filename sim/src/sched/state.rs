@@ -30,7 +30,10 @@ pub struct Latency {
 
 impl Default for Latency {
     fn default() -> Self {
-        Self { call_ns: 1_000, sync_ns: 100_000 }
+        Self {
+            call_ns: 1_000,
+            sync_ns: 100_000,
+        }
     }
 }
 
@@ -95,7 +98,12 @@ impl Task {
     pub fn name_call(&mut self, task: u32, kind: CallKind) -> CallId {
         let nth = self.counts[kind.index()];
         self.counts[kind.index()] += 1;
-        let id = CallId { op: self.op, task, kind, nth };
+        let id = CallId {
+            op: self.op,
+            task,
+            kind,
+            nth,
+        };
         self.last = Some(id);
         id
     }
@@ -147,7 +155,10 @@ impl State {
         let now_ns = self.now_ns;
         for task in &mut self.tasks {
             let due = match task.status {
-                Status::Waiting { deadline_ns: Some(deadline_ns), .. } => deadline_ns <= now_ns,
+                Status::Waiting {
+                    deadline_ns: Some(deadline_ns),
+                    ..
+                } => deadline_ns <= now_ns,
                 Status::Sleeping { until_ns } => until_ns <= now_ns,
                 _ => false,
             };

@@ -20,7 +20,10 @@ impl Tasks for World {
     ) -> io::Result<Box<dyn JoinHandle>> {
         self.enter(CallKind::Spawn)?;
         let task = self.add_task(name, body);
-        Ok(Box::new(SimJoin { world: self.clone(), task }))
+        Ok(Box::new(SimJoin {
+            world: self.clone(),
+            task,
+        }))
     }
 
     fn event(&self) -> Arc<dyn RawEvent> {
@@ -37,7 +40,10 @@ impl Tasks for World {
             // The next task in the order of numbers that can run, cyclically.
             state.wake_due();
             let others = state.runnable_others(current);
-            let next = others.iter().find(|&&other| other > current).or_else(|| others.first());
+            let next = others
+                .iter()
+                .find(|&&other| other > current)
+                .or_else(|| others.first());
             let next = next.copied();
             state.next = next;
             next
@@ -65,13 +71,17 @@ impl JoinHandle for SimJoin {
         if let (Ok(_), Some(current)) = (entered, current) {
             let done = self.world.shared.state.lock().task(self.task).status == Status::Done;
             if !done {
-                self.world.block(current, Status::Joining { task: self.task });
+                self.world
+                    .block(current, Status::Joining { task: self.task });
             }
         }
         let mut state = self.world.shared.state.lock();
         let task = state.task(self.task);
         match task.panic.clone() {
-            Some(message) => Err(TaskPanicked { task: task.name.clone(), message }),
+            Some(message) => Err(TaskPanicked {
+                task: task.name.clone(),
+                message,
+            }),
             None => Ok(()),
         }
     }

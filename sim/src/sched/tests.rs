@@ -31,25 +31,36 @@ fn run(config: WorldConfig, body: impl FnOnce(Env) + Send + 'static) -> (Finish,
 fn letters(schedule: Schedule) -> String {
     let text = Arc::new(Mutex::new(String::new()));
     let written = Arc::clone(&text);
-    let (finish, _) = run(WorldConfig { schedule, ..WorldConfig::default() }, move |env| {
-        let mut tasks = Vec::new();
-        for letter in ['a', 'b'] {
-            let (text, tasks_env) = (Arc::clone(&written), env.clone());
-            let body = move || {
-                for _ in 0..3 {
-                    text.lock().push(letter);
-                    tasks_env.tasks().checkpoint();
-                }
-            };
-            tasks.push(env.tasks().spawn(&letter.to_string(), Box::new(body)).expect("spawns"));
-        }
-        for task in tasks {
-            task.join().expect("no panic");
-        }
-    });
+    let (finish, _) = run(
+        WorldConfig {
+            schedule,
+            ..WorldConfig::default()
+        },
+        move |env| {
+            let mut tasks = Vec::new();
+            for letter in ['a', 'b'] {
+                let (text, tasks_env) = (Arc::clone(&written), env.clone());
+                let body = move || {
+                    for _ in 0..3 {
+                        text.lock().push(letter);
+                        tasks_env.tasks().checkpoint();
+                    }
+                };
+                tasks.push(
+                    env.tasks()
+                        .spawn(&letter.to_string(), Box::new(body))
+                        .expect("spawns"),
+                );
+            }
+            for task in tasks {
+                task.join().expect("no panic");
+            }
+        },
+    );
     assert_eq!(finish, Finish::Complete);
-    let text = text.lock().clone();
-    text
+    Arc::into_inner(text)
+        .expect("the tasks have ended")
+        .into_inner()
 }
 
 #[test]
@@ -59,7 +70,12 @@ fn a_task_runs_until_it_blocks() {
 
 #[test]
 fn deviations_switch_where_they_say() {
-    let at = CallId { op: 0, task: 1, kind: CallKind::Checkpoint, nth: 0 };
+    let at = CallId {
+        op: 0,
+        task: 1,
+        kind: CallKind::Checkpoint,
+        nth: 0,
+    };
     let schedule = Schedule::Deviations(vec![Deviation { at, to: 2 }]);
     assert_eq!(letters(schedule), "abbbaa");
 }
@@ -93,9 +109,21 @@ fn what_a_hash_chose_can_be_written_down() {
                 task.join().expect("no panic");
             }
         };
-        let (_, hashed) = run(WorldConfig { schedule, ..WorldConfig::default() }, body);
+        let (_, hashed) = run(
+            WorldConfig {
+                schedule,
+                ..WorldConfig::default()
+            },
+            body,
+        );
         let schedule = Schedule::Deviations(hashed.taken());
-        let (_, explicit) = run(WorldConfig { schedule, ..WorldConfig::default() }, body);
+        let (_, explicit) = run(
+            WorldConfig {
+                schedule,
+                ..WorldConfig::default()
+            },
+            body,
+        );
         assert_eq!(hashed.call_hash(), explicit.call_hash(), "seed {seed}");
     }
 }
@@ -106,9 +134,14 @@ fn a_wait_without_a_notification_is_a_deadlock() {
         let event = Event::new(&env);
         event.wait(event.ticket());
     });
-    let Finish::Deadlock { waiting } = finish else { panic!("{finish:?}") };
+    let Finish::Deadlock { waiting } = finish else {
+        panic!("{finish:?}")
+    };
     assert_eq!(waiting.len(), 1);
-    assert!(waiting[0].starts_with("main waits for event 1"), "{waiting:?}");
+    assert!(
+        waiting[0].starts_with("main waits for event 1"),
+        "{waiting:?}"
+    );
 }
 
 #[test]
@@ -146,7 +179,11 @@ fn sleepers_wake_in_the_order_of_their_deadlines() {
                 task_env.clock().sleep(Duration::from_secs(seconds));
                 woken.lock().push(seconds);
             };
-            tasks.push(env.tasks().spawn("sleeper", Box::new(body)).expect("spawns"));
+            tasks.push(
+                env.tasks()
+                    .spawn("sleeper", Box::new(body))
+                    .expect("spawns"),
+            );
         }
         for task in tasks {
             task.join().expect("no panic");
@@ -168,22 +205,33 @@ fn a_crash_unwinds_every_task_and_runs_destructors() {
     }
     let dropped = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&dropped);
-    let stop = Stop::Before(CallId { op: 0, task: 1, kind: CallKind::Checkpoint, nth: 2 });
-    let (finish, _) = run(WorldConfig { stop, ..WorldConfig::default() }, move |env| {
-        let _main = Counts(Arc::clone(&count), env.clone());
-        for _ in 0..2 {
-            let (task_env, count) = (env.clone(), Arc::clone(&count));
-            let body = move || {
-                let _task = Counts(count, task_env.clone());
-                loop {
-                    task_env.tasks().checkpoint();
-                }
-            };
-            let _ = env.tasks().spawn("worker", Box::new(body)).expect("spawns");
-        }
-        let event = Event::new(&env);
-        event.wait(event.ticket());
+    let stop = Stop::Before(CallId {
+        op: 0,
+        task: 1,
+        kind: CallKind::Checkpoint,
+        nth: 2,
     });
+    let (finish, _) = run(
+        WorldConfig {
+            stop,
+            ..WorldConfig::default()
+        },
+        move |env| {
+            let _main = Counts(Arc::clone(&count), env.clone());
+            for _ in 0..2 {
+                let (task_env, count) = (env.clone(), Arc::clone(&count));
+                let body = move || {
+                    let _task = Counts(count, task_env.clone());
+                    loop {
+                        task_env.tasks().checkpoint();
+                    }
+                };
+                let _ = env.tasks().spawn("worker", Box::new(body)).expect("spawns");
+            }
+            let event = Event::new(&env);
+            event.wait(event.ticket());
+        },
+    );
     assert_eq!(finish, Finish::Crashed);
     // The second worker never had a turn, and so never began.
     assert_eq!(dropped.load(Ordering::SeqCst), 2);
@@ -197,14 +245,22 @@ fn a_panic_fails_the_run_and_names_the_task_and_the_place() {
         let _ = task.join();
         unreachable!("nothing runs on after a panic");
     });
-    let Finish::Panicked { task, message } = finish else { panic!("{finish:?}") };
+    let Finish::Panicked { task, message } = finish else {
+        panic!("{finish:?}")
+    };
     assert_eq!(task, "broken");
-    assert!(message.starts_with("a defect (at ") && message.contains("tests.rs:"), "{message}");
+    assert!(
+        message.starts_with("a defect (at ") && message.contains("tests.rs:"),
+        "{message}"
+    );
 }
 
 #[test]
 fn an_endless_run_is_stopped() {
-    let config = WorldConfig { calls_max: 1_000, ..WorldConfig::default() };
+    let config = WorldConfig {
+        calls_max: 1_000,
+        ..WorldConfig::default()
+    };
     let (finish, _) = run(config, |env| {
         loop {
             env.tasks().yield_now();
@@ -217,26 +273,32 @@ fn an_endless_run_is_stopped() {
 fn a_mutex_admits_one_at_a_time_in_every_order() {
     for seed in 0..64 {
         let schedule = Schedule::Hashed { seed, one_in: 2 };
-        let (finish, _) = run(WorldConfig { schedule, ..WorldConfig::default() }, |env| {
-            let inside = Arc::new(blackstart_vfs::Mutex::new(&env, 0u64));
-            let mut tasks = Vec::new();
-            for _ in 0..3 {
-                let (task_env, inside) = (env.clone(), Arc::clone(&inside));
-                let body = move || {
-                    for _ in 0..3 {
-                        let mut guard = inside.lock();
-                        let before = *guard;
-                        task_env.tasks().yield_now();
-                        *guard = before + 1;
-                    }
-                };
-                tasks.push(env.tasks().spawn("holder", Box::new(body)).expect("spawns"));
-            }
-            for task in tasks {
-                task.join().expect("no panic");
-            }
-            assert_eq!(*inside.lock(), 9);
-        });
+        let (finish, _) = run(
+            WorldConfig {
+                schedule,
+                ..WorldConfig::default()
+            },
+            |env| {
+                let inside = Arc::new(blackstart_vfs::Mutex::new(&env, 0u64));
+                let mut tasks = Vec::new();
+                for _ in 0..3 {
+                    let (task_env, inside) = (env.clone(), Arc::clone(&inside));
+                    let body = move || {
+                        for _ in 0..3 {
+                            let mut guard = inside.lock();
+                            let before = *guard;
+                            task_env.tasks().yield_now();
+                            *guard = before + 1;
+                        }
+                    };
+                    tasks.push(env.tasks().spawn("holder", Box::new(body)).expect("spawns"));
+                }
+                for task in tasks {
+                    task.join().expect("no panic");
+                }
+                assert_eq!(*inside.lock(), 9);
+            },
+        );
         assert_eq!(finish, Finish::Complete, "seed {seed}");
     }
 }

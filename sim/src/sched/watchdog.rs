@@ -43,7 +43,11 @@ impl Watchdog {
 
     /// The hand by which a run on this thread reports its turns, if the thread is watched.
     pub(super) fn current() -> Option<Hand> {
-        CURRENT.with_borrow(|current| current.as_ref().map(|beat| Hand { beat: Arc::clone(beat) }))
+        CURRENT.with_borrow(|current| {
+            current.as_ref().map(|beat| Hand {
+                beat: Arc::clone(beat),
+            })
+        })
     }
 }
 
@@ -69,7 +73,10 @@ fn watch(beat: &Beat, patience: Duration) {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the process ends here and nothing else can say why")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the process ends here and nothing else can say why"
+)]
 fn report(task: &str, patience: Duration) {
     eprintln!(
         "task {task} has not returned to the scheduler for {} s: it blocks or loops outside the \

@@ -107,8 +107,13 @@ impl World {
             call_hash: 0,
             others: Vec::new(),
         };
-        let shared = Shared { state: Mutex::new(state), spawned: Mutex::new(Vec::new()) };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared {
+            state: Mutex::new(state),
+            spawned: Mutex::new(Vec::new()),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Runs `main` as task 0 until every task has ended or the run is stopped.
@@ -205,7 +210,10 @@ impl World {
         let mut state = self.shared.state.lock();
         if state.crashed {
             // Each task that has not ended is resumed once, to unwind out of its call.
-            let live = state.tasks.iter().position(|task| task.status != Status::Done);
+            let live = state
+                .tasks
+                .iter()
+                .position(|task| task.status != Status::Done);
             return match live {
                 Some(number) => {
                     state.current = Some(number as u32);
@@ -222,7 +230,10 @@ impl World {
                 state.current = Some(number);
                 return Decision::Run(number);
             }
-            let runnable = state.tasks.iter().position(|task| task.status == Status::Runnable);
+            let runnable = state
+                .tasks
+                .iter()
+                .position(|task| task.status == Status::Runnable);
             if let Some(number) = runnable {
                 state.next = Some(number as u32);
                 continue;
@@ -292,7 +303,9 @@ impl World {
         if state.others.is_empty() {
             return state;
         }
-        let Some(to) = state.schedule.choose(id, &state.others) else { return state };
+        let Some(to) = state.schedule.choose(id, &state.others) else {
+            return state;
+        };
         state.taken.push(Deviation { at: id, to });
         state.next = Some(to);
         drop(state);
@@ -370,7 +383,10 @@ enum Decision {
 fn ended(state: &State) -> Finish {
     let panicked = state.tasks.iter().find_map(|task| {
         let message = task.panic.clone()?;
-        Some(Finish::Panicked { task: task.name.clone(), message })
+        Some(Finish::Panicked {
+            task: task.name.clone(),
+            message,
+        })
     });
     match panicked {
         Some(finish) => finish,
@@ -387,7 +403,9 @@ fn describe(state: &State) -> Vec<String> {
             Status::Sleeping { until_ns } => format!("sleeps until {until_ns} ns"),
             Status::Runnable | Status::Done => return None,
         };
-        let last = task.last.map_or_else(|| "before any call".to_owned(), |id| id.to_string());
+        let last = task
+            .last
+            .map_or_else(|| "before any call".to_owned(), |id| id.to_string());
         Some(format!("{} {waits} ({last})", task.name))
     };
     state.tasks.iter().filter_map(line).collect()
