@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
 use blackstart::commitlog::recovery::plan;
-use blackstart::commitlog::{Durability, Entry, Log, LogOptions, MemorySource, TxOffset};
+use blackstart::commitlog::{
+    Durability, Entry, Log, LogOptions, MemorySource, TxOffset, inspect, verify,
+};
 use blackstart_sim::disk::{DiskConfig, SimFs};
 use blackstart_vfs::os::{OsClock, OsTasks};
 use blackstart_vfs::{Entropy, Env, FileExt, Fs, OpenOptions};
@@ -31,43 +33,104 @@ enum Seen {
     Unreadable(String),
 }
 
+/// A simulated disk that holds a log drawn from bytes.
+struct Drawn {
+    disk: SimFs,
+    env: Env,
+    source: MemorySource,
+    bound: Option<TxOffset>,
+}
+
+impl Drawn {
+    fn new(bytes: &[u8]) -> Option<Self> {
+        let files = Files::arbitrary(&mut Unstructured::new(bytes)).ok()?;
+        let disk = SimFs::new(DiskConfig::default());
+        let env = Env::new(
+            Arc::new(disk.clone()),
+            Arc::new(OsClock::new()),
+            Arc::new(OsTasks::new()),
+            Arc::new(NoEntropy),
+        );
+        disk.create_root().expect("an empty disk takes a root");
+        let mut source = MemorySource::new();
+        for (name, bytes) in files.build() {
+            put(&disk, &name, &bytes);
+            source.insert(name, bytes);
+        }
+        let bound = files
+            .durable_through
+            .map(|offset| TxOffset::new(offset.into()));
+        Some(Self {
+            disk,
+            env,
+            source,
+            bound,
+        })
+    }
+
+    fn options(&self) -> LogOptions {
+        match self.bound {
+            Some(bound) => LogOptions::new().durable_through(bound),
+            None => LogOptions::new(),
+        }
+    }
+}
+
 /// Opens a log drawn from bytes. It opens exactly if recovery has a plan; a refusal changes
-/// nothing; and what was opened can be read, written, closed, and read again.
+/// nothing, and neither does looking; and what was opened can be read, written, closed, and read
+/// again.
 pub fn check(bytes: &[u8]) {
-    let Ok(files) = Files::arbitrary(&mut Unstructured::new(bytes)) else {
+    let Some(drawn) = Drawn::new(bytes) else {
         return;
     };
-    let disk = SimFs::new(DiskConfig::default());
-    let env = Env::new(
-        Arc::new(disk.clone()),
-        Arc::new(OsClock::new()),
-        Arc::new(OsTasks::new()),
-        Arc::new(NoEntropy),
-    );
-    let mut source = MemorySource::new();
-    disk.create_root().expect("an empty disk takes a root");
-    for (name, bytes) in files.build() {
-        put(&disk, &name, &bytes);
-        source.insert(name, bytes);
-    }
-    let bound = files
-        .durable_through
-        .map(|offset| TxOffset::new(offset.into()));
-    let options = || match bound {
-        Some(bound) => LogOptions::new().durable_through(bound),
-        None => LogOptions::new(),
-    };
-    let before = contents(&disk);
-    let planned = plan(&source, bound);
-    match Log::open(&env, "", options()) {
+    let before = contents(&drawn.disk);
+    look(&drawn.env);
+    assert_eq!(contents(&drawn.disk), before, "looked at, and changed");
+    let planned = plan(&drawn.source, drawn.bound);
+    match Log::open(&drawn.env, "", drawn.options()) {
         Ok((log, _)) => {
             assert!(planned.is_ok(), "opened without a plan: {planned:?}");
-            use_log(&env, log);
+            use_log(&drawn.env, log);
         }
         Err(error) => {
             assert!(!error.to_string().is_empty());
-            assert_eq!(contents(&disk), before, "refused, and changed: {error}");
+            assert_eq!(
+                contents(&drawn.disk),
+                before,
+                "refused, and changed: {error}"
+            );
         }
+    }
+}
+
+/// Salvages a log drawn from bytes. What could be salvaged opens from then on by itself, can be
+/// read to its end, and written.
+pub fn check_salvage(bytes: &[u8]) {
+    let Some(drawn) = Drawn::new(bytes) else {
+        return;
+    };
+    match Log::open(&drawn.env, "", drawn.options().salvage(true)) {
+        Ok((log, report)) => {
+            let seen = read(&log);
+            let readable = !matches!(seen.last(), Some(Seen::Unreadable(_)));
+            assert!(
+                readable,
+                "salvaged with {:?}, and unreadable: {seen:?}",
+                report.lost
+            );
+            use_log(&drawn.env, log);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// Looks at a log in every way there is.
+fn look(env: &Env) {
+    let mut count = 0;
+    let inspected = inspect(env, "", &mut |_| count += 1);
+    assert!(inspected.is_ok() || count == 0, "{inspected:?}");
+    if let Ok(verification) = verify(env, "") {
+        assert!(!format!("{verification:?}").is_empty());
     }
 }
 

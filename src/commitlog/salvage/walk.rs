@@ -160,7 +160,8 @@ fn durable_behind<F: ReadAt + ?Sized>(
     Ok((bytes > last.at || through > last.next).then_some(through))
 }
 
-/// The next frame at or behind `at` that belongs here and holds nothing before `next`.
+/// The next frame at or behind `at` that belongs here and holds nothing before `next` and nothing
+/// behind the segment's end.
 fn resume<F: ReadAt + ?Sized>(
     file: &F,
     len: ByteOffset,
@@ -187,8 +188,11 @@ fn resume<F: ReadAt + ?Sized>(
             prev: header.prev,
             next: header.first,
         };
-        let step = Chain::new(identity, link).step(file, len, Check::Payload);
-        if is_here && matches!(step?, Step::Frame(_)) {
+        let mut chain = Chain::new(identity, link);
+        let is_good = matches!(chain.step(file, len, Check::Payload)?, Step::Frame(_));
+        // One that leads beyond the end would be found again and again.
+        let ends_here = known.end.is_none_or(|end| chain.link().next <= end);
+        if is_here && is_good && ends_here {
             return Ok(Some((identity, link)));
         }
     }
