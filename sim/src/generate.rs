@@ -119,7 +119,46 @@ fn faults(draw: &mut Draw<'_>, files: &[&str]) -> Vec<FaultRule> {
         damages += usize::from(matches!(rule.when, Trigger::Boot { .. }));
         damages <= 1
     });
+    if draw.chance(500) {
+        fill_up_midway(draw, &mut faults);
+    }
     faults
+}
+
+/// A disk that fills up takes a part of a write first: the error meets the call that goes on with
+/// the rest.
+fn fill_up_midway(draw: &mut Draw<'_>, faults: &mut Vec<FaultRule>) {
+    let place = faults.iter().position(|rule| {
+        matches!(rule.what, Fault::Fail(Errno::Enospc | Errno::Edquot))
+            && matches!(
+                rule.when,
+                Trigger::Nth {
+                    kind: CallKind::Write,
+                    ..
+                }
+            )
+    });
+    let Some(place) = place else { return };
+    let Some(FaultRule {
+        when: Trigger::Nth {
+            kind, files, nth, ..
+        },
+        ..
+    }) = faults.get_mut(place)
+    else {
+        return;
+    };
+    let when = Trigger::Nth {
+        kind: *kind,
+        files: files.clone(),
+        nth: *nth,
+        times: 1,
+    };
+    *nth += 1;
+    faults.insert(
+        place,
+        FaultRule::new(when, Fault::Short(draw.range(1..=2_048))),
+    );
 }
 
 fn fault(draw: &mut Draw<'_>, files: &[&str], weights: &[u32]) -> FaultRule {

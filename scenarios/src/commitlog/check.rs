@@ -34,6 +34,15 @@ pub(super) fn read(
     acked_through: u64,
 ) -> Result<(), Failure> {
     contiguous(found)?;
+    if let Some(first) = found.first().filter(|first| first.offset > from) {
+        return Err(Failure::new(
+            "reads",
+            format!(
+                "a reader of {from} and what follows began with {}",
+                first.offset
+            ),
+        ));
+    }
     for item in found.iter().filter(|item| item.offset >= model.oldest) {
         let token = whole(item)?;
         let known = model.entries.get(&item.offset).map(|entry| entry.token);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use blackstart::commitlog::{
-    Durability, Entry, Log, LogEnd, LogError, LogOptions, ReadOnlyLog, ReadScope, Reader,
+    Commit, Durability, Entry, Log, LogEnd, LogError, LogOptions, ReadOnlyLog, ReadScope, Reader,
     RecoveryReport, TxOffset,
 };
 use blackstart_sim::{Ctx, Failure, Promise, Step};
@@ -283,23 +283,42 @@ fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
     }
 }
 
-/// A reader sees everything that was acknowledged before it began.
+/// A reader sees everything that was acknowledged before it began; one that asks for what is
+/// durable sees all that is, and nothing else.
 fn read(ctx: &Context, log: &Log, back: u32) -> Result<(), Failure> {
     ctx.mark("read while writing");
-    let (from, acked_through) = ctx.model(|model| {
-        (
-            model
+    for scope in [ReadScope::Visible, ReadScope::Synced] {
+        let is_synced = scope == ReadScope::Synced;
+        let (from, acked_through) = ctx.model(|model| {
+            let from = model
                 .end()
                 .saturating_sub(u64::from(back))
-                .max(model.oldest),
-            model.end(),
-        )
-    });
-    let mut found = Vec::new();
-    let outcome = log
-        .reader(TxOffset::new(from))
-        .and_then(|mut reader| drain(&mut reader, &mut found));
-    conclude_read(ctx, outcome, found, from, acked_through)
+                .max(model.oldest);
+            (
+                from,
+                if is_synced {
+                    model.synced_through
+                } else {
+                    model.end()
+                },
+            )
+        });
+        let mut found = Vec::new();
+        let outcome = log
+            .reader_of(TxOffset::new(from), scope)
+            .and_then(|mut reader| drain(&mut reader, &mut found));
+        conclude_read(
+            ctx,
+            outcome,
+            Event::Read {
+                found,
+                from,
+                acked_through,
+                is_synced,
+            },
+        )?;
+    }
+    Ok(())
 }
 
 /// Another process looks at the log while it is open: it sees what the operating system has.
@@ -314,22 +333,22 @@ fn peek(ctx: &Context) -> Result<(), Failure> {
             log.reader(log.oldest())
         })
         .and_then(|mut reader| drain(&mut reader, &mut found));
-    conclude_read(ctx, outcome, found, from.max(oldest), acked_through)
-}
-
-fn conclude_read(
-    ctx: &Context,
-    outcome: Result<(), LogError>,
-    found: Vec<Found>,
-    from: u64,
-    acked_through: u64,
-) -> Result<(), Failure> {
-    match outcome {
-        Ok(()) if ctx.promise() < Promise::PrefixOnly => ctx.record(Event::Read {
+    let from = from.max(oldest);
+    conclude_read(
+        ctx,
+        outcome,
+        Event::Read {
             found,
             from,
             acked_through,
-        }),
+            is_synced: false,
+        },
+    )
+}
+
+fn conclude_read(ctx: &Context, outcome: Result<(), LogError>, read: Event) -> Result<(), Failure> {
+    match outcome {
+        Ok(()) if ctx.promise() < Promise::PrefixOnly => ctx.record(read),
         Ok(()) => Ok(()),
         Err(error) => excuse_reader(ctx, &error),
     }
@@ -362,9 +381,13 @@ fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
     }
     let deadline = ctx.env().clock().monotonic() + FOLLOW_WAIT;
     let mut seen = from;
+    let mut found = Vec::new();
     while seen < end {
         match follower.next_commit_until(deadline) {
-            Ok(Some(commit)) => seen = commit.range().end.get(),
+            Ok(Some(commit)) => {
+                seen = commit.range().end.get();
+                add(&mut found, &commit);
+            }
             Ok(None) => {
                 return Err(Failure::new(
                     "liveness",
@@ -375,6 +398,13 @@ fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
         }
     }
     ctx.mark("followed");
+    let read = Event::Read {
+        found,
+        from,
+        acked_through: end,
+        is_synced: true,
+    };
+    conclude_read(ctx, Ok(()), read)?;
     Ok(is_usable_after)
 }
 
@@ -476,18 +506,21 @@ fn mark(ctx: &Context, report: &RecoveryReport) {
     }
 }
 
+/// Adds a commit's transactions.
+fn add(found: &mut Vec<Found>, commit: &Commit<'_>) {
+    let epoch = commit.epoch().get();
+    found.extend(commit.transactions().map(|(offset, record)| Found {
+        offset: offset.get(),
+        epoch,
+        token: payload::token(record),
+    }));
+}
+
 /// Reads to the visible end.
 fn drain(reader: &mut Reader, found: &mut Vec<Found>) -> Result<(), LogError> {
     while let Some(entry) = reader.next_entry()? {
         match entry {
-            Entry::Commit(commit) => {
-                let epoch = commit.epoch().get();
-                found.extend(commit.transactions().map(|(offset, record)| Found {
-                    offset: offset.get(),
-                    epoch,
-                    token: payload::token(record),
-                }));
-            }
+            Entry::Commit(commit) => add(found, &commit),
             Entry::Lost(range) => {
                 return Err(LogError::Lost {
                     from: range.start,

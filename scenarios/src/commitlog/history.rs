@@ -113,5 +113,7 @@ pub enum Event {
         from: u64,
         /// It must show everything below this.
         acked_through: u64,
+        /// It was to show only what is durable.
+        is_synced: bool,
     },
 }

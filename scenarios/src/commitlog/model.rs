@@ -162,8 +162,13 @@ impl Model {
                 found,
                 from,
                 acked_through,
+                is_synced,
             } => {
-                return check::read(self, found, *from, *acked_through);
+                check::read(self, found, *from, *acked_through)?;
+                if let Some(last) = found.last().filter(|_| *is_synced) {
+                    // Whoever saw it may rely on it.
+                    self.through(last.offset + 1, Level::Synced);
+                }
             }
         }
         Ok(())

@@ -240,6 +240,7 @@ fn a_reader_that_misses_or_invents_is_found() {
         found: found(tokens, 0),
         from: 0,
         acked_through: 3,
+        is_synced: false,
     };
     model.clone().apply(&read(&[0, 1, 2])).expect("all of it");
     model
@@ -248,6 +249,27 @@ fn a_reader_that_misses_or_invents_is_found() {
         .expect("what is in flight may be seen");
     rejects(&mut model.clone(), &read(&[0, 1]), "reads");
     rejects(&mut model.clone(), &read(&[0, 1, 9]), "reads");
+    let late = Event::Read {
+        found: found(&[1, 2], 1),
+        from: 0,
+        acked_through: 3,
+        is_synced: false,
+    };
+    rejects(&mut model.clone(), &late, "reads");
+}
+
+#[test]
+fn what_a_synced_reader_saw_must_survive() {
+    let mut model = typical();
+    let seen = Event::Read {
+        found: found(&[0, 1, 2], 0),
+        from: 0,
+        acked_through: 0,
+        is_synced: true,
+    };
+    model.apply(&seen).expect("all of it is acknowledged");
+    model.crash(CrashKind::Power);
+    rejects(&mut model, &opened(&[0, 1], 0), "durable prefix");
 }
 
 #[test]
