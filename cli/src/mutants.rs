@@ -51,13 +51,26 @@ pub(crate) enum MutantsError {
     #[error("{path}: {reason}")]
     Catalogue { path: String, reason: String },
     #[error("{path}: {source}")]
-    Io { path: String, source: std::io::Error },
+    Io {
+        path: String,
+        source: std::io::Error,
+    },
     #[error(
         "{patch}: the text to be replaced stands {count} times in {file}, expected once:\n{find}"
     )]
-    DoesNotFit { patch: String, file: String, count: usize, find: String },
+    DoesNotFit {
+        patch: String,
+        file: String,
+        count: usize,
+        find: String,
+    },
     #[error("{one} and {two} both change this text in {file}:\n{find}")]
-    Overlap { one: String, two: String, file: String, find: String },
+    Overlap {
+        one: String,
+        two: String,
+        file: String,
+        find: String,
+    },
     #[error("the patched copy does not build:\n{stderr}")]
     Build { stderr: String },
     #[error("{name}: the campaign gave no report: {reason}")]
@@ -66,7 +79,10 @@ pub(crate) enum MutantsError {
 
 impl MutantsError {
     fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io { path: path.display().to_string(), source }
+        Self::Io {
+            path: path.display().to_string(),
+            source,
+        }
     }
 }
 
@@ -76,11 +92,18 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
     let wanted: Vec<&Mutant> = catalogue
         .mutants
         .iter()
-        .filter(|mutant| args.name.as_ref().is_none_or(|part| mutant.name.contains(part)))
+        .filter(|mutant| {
+            args.name
+                .as_ref()
+                .is_none_or(|part| mutant.name.contains(part))
+        })
         .collect();
     if wanted.is_empty() {
         let path = catalogue.path.display().to_string();
-        return Err(MutantsError::Catalogue { path, reason: "no such planted bug".to_owned() });
+        return Err(MutantsError::Catalogue {
+            path,
+            reason: "no such planted bug".to_owned(),
+        });
     }
     let tree = args.source.join("target/mutants/tree");
     copy::patched(&args.source, &tree, &catalogue)?;
@@ -109,7 +132,14 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
 fn build(source: &Path, tree: &Path) -> Result<PathBuf, MutantsError> {
     let target = source.join("target/mutants/build");
     let output = Command::new("cargo")
-        .args(["build", "--release", "--locked", "--bin", "blackstart", "--manifest-path"])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--bin",
+            "blackstart",
+            "--manifest-path",
+        ])
         .arg(tree.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)

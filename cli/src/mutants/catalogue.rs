@@ -73,20 +73,32 @@ fn load_one(scenario: &str, file: &Path) -> Result<Mutant, MutantsError> {
         path: format!("{}:{}", file.display(), error.span.start.line),
         reason: error.code.to_string(),
     })?;
-    Ok(Mutant { scenario: scenario.to_owned(), name: file_stem(file), patch })
+    Ok(Mutant {
+        scenario: scenario.to_owned(),
+        name: file_stem(file),
+        patch,
+    })
 }
 
 fn file_stem(path: &Path) -> String {
-    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a source-tree command works on real files")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a source-tree command works on real files"
+)]
 pub(super) fn read(path: &Path) -> Result<String, MutantsError> {
     std::fs::read_to_string(path).map_err(|error| MutantsError::io(path, error))
 }
 
 /// The entries of a directory, sorted.
-#[expect(clippy::disallowed_methods, reason = "a source-tree command works on real files")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a source-tree command works on real files"
+)]
 pub(super) fn entries(path: &Path) -> Result<Vec<PathBuf>, MutantsError> {
     let listing = std::fs::read_dir(path).map_err(|error| MutantsError::io(path, error))?;
     let mut entries = Vec::new();

@@ -8,7 +8,15 @@ use super::MutantsError;
 use super::catalogue::{Catalogue, Edit, Mutant, entries, read};
 
 /// What is copied: everything that the command is built from.
-const PARTS: [&str; 7] = ["Cargo.toml", "Cargo.lock", "src", "vfs", "sim", "scenarios", "cli"];
+const PARTS: [&str; 7] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "src",
+    "vfs",
+    "sim",
+    "scenarios",
+    "cli",
+];
 
 /// The switch, which exists in the copy alone.
 const SWITCH: &str = r#"
@@ -36,7 +44,10 @@ pub(super) fn patched(
     for mutant in &catalogue.mutants {
         for edit in &mutant.patch.edits {
             let change = find(mutant, edit, &files)?;
-            changes.entry(PathBuf::from(&edit.file)).or_default().push(change);
+            changes
+                .entry(PathBuf::from(&edit.file))
+                .or_default()
+                .push(change);
         }
     }
     for (path, changes) in changes {
@@ -68,7 +79,9 @@ fn collect(
         }
         return Ok(());
     }
-    let is_source = part.extension().is_some_and(|ending| ending == "rs" || ending == "toml");
+    let is_source = part
+        .extension()
+        .is_some_and(|ending| ending == "rs" || ending == "toml");
     if is_source || part == Path::new("Cargo.lock") {
         files.insert(part.to_owned(), read(&path)?);
     }
@@ -135,7 +148,10 @@ fn apply(path: &Path, text: &str, mut changes: Vec<Change>) -> Result<String, Mu
 }
 
 /// Removes files of an earlier copy that the source no longer has.
-#[expect(clippy::disallowed_methods, reason = "a source-tree command works on real files")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a source-tree command works on real files"
+)]
 fn remove_others(
     tree: &Path,
     part: &Path,
@@ -146,7 +162,9 @@ fn remove_others(
         return Ok(());
     }
     for entry in entries(&path)? {
-        let Some(name) = entry.file_name() else { continue };
+        let Some(name) = entry.file_name() else {
+            continue;
+        };
         let part = part.join(name);
         if entry.is_dir() {
             remove_others(tree, &part, files)?;
@@ -157,7 +175,10 @@ fn remove_others(
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a source-tree command works on real files")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a source-tree command works on real files"
+)]
 fn write(path: &Path, text: &str) -> Result<(), MutantsError> {
     if std::fs::read_to_string(path).is_ok_and(|before| before == text) {
         return Ok(());
