@@ -65,7 +65,7 @@ impl LogOptions {
     pub const FRAME_BYTES_MOST: u64 = 1 << 30;
 
     /// An existing log is opened; nothing is created or salvaged. Segments of 256 MiB, commits up
-    /// to 32 MiB, a buffer of 1 MiB, the size set ahead by 1 MiB, no spare segments, an index
+    /// to 32 MiB, a buffer of 128 KiB, the size set ahead by 1 MiB, no spare segments, an index
     /// entry every 64 KiB.
     #[expect(
         clippy::new_without_default,
@@ -77,7 +77,7 @@ impl LogOptions {
             create_new: false,
             segment_bytes_max: 256 << 20,
             frame_bytes_max: 32 << 20,
-            buffer_bytes_max: 1 << 20,
+            buffer_bytes_max: 128 << 10,
             size_ahead_bytes: 1 << 20,
             spare_segments_max: 0,
             index_interval_bytes: 64 << 10,

@@ -331,11 +331,7 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(());
         }
-        let at = self.written.at;
-        let written = self
-            .set_len_ahead()
-            .and_then(|()| self.file.write(&bytes, at.get()));
-        if let Err(error) = written {
+        if let Err(error) = self.file.write(&bytes, self.written.at.get()) {
             return Err(self.after_failed_write(error));
         }
         let len = bytes.len() as u64;
@@ -353,18 +349,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Extends the file beyond what will be written, so that syncing it later changes no size.
-    fn set_len_ahead(&mut self) -> Result<(), LogError> {
+    /// Extends the file beyond what will be written and synced, so that most syncs change no
+    /// size. What is not synced at once gains nothing by it.
+    fn set_len_ahead(&mut self) -> Result<(), Failure> {
         let (end, ahead) = (self.link.at.get(), self.options.size_ahead_bytes);
-        if ahead == 0 || end <= self.file_len {
+        let len = end
+            .saturating_add(ahead)
+            .min(self.options.segment_bytes_max);
+        if ahead == 0 || end <= self.file_len || len <= end {
             return Ok(());
         }
-        let most = self.options.segment_bytes_max;
-        let len = end.saturating_add(ahead).min(most);
-        if len > end {
-            self.file.set_len(len)?;
-            self.file_len = len;
+        if let Err(error) = self.file.set_len(len) {
+            return Err(self.after_failed_write(error));
         }
+        self.file_len = len;
         Ok(())
     }
 
@@ -395,6 +393,7 @@ impl Writer {
         if is_untouched {
             return Ok(());
         }
+        self.set_len_ahead()?;
         self.flush()?;
         if self.durable == self.written {
             return Ok(());
