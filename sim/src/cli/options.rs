@@ -136,6 +136,9 @@ fn parse_shard(text: &str) -> Result<(u64, u64), String> {
 }
 
 fn parse_profile(text: &str) -> Result<Profile, String> {
+    if text == Profile::Tmpfs.name() {
+        return Err("tmpfs keeps nothing, so no scenario can promise anything on it".to_owned());
+    }
     Profile::ALL
         .into_iter()
         .find(|profile| profile.name() == text)

@@ -321,7 +321,16 @@ impl File<'_> {
             let (first, count) = units(what, self.tear_bytes());
             for unit in (first..first + count as u64).filter(|unit| !last.contains_key(unit)) {
                 let (start, end) = self.within(unit, *offset, bytes.len() as u64);
-                let (start, end) = (start.max(durable_len), end.min(len));
+                // A hole within the length gets its block with the first write, too.
+                let durable = self.model.durable.get(self.ino);
+                let is_hole =
+                    durable.is_none_or(|inode| inode.content.pages_needed(start, end - start) > 0);
+                let from = if is_hole {
+                    start
+                } else {
+                    start.max(durable_len)
+                };
+                let (start, end) = (from, end.min(len));
                 if start < end {
                     let stale = self.stale(start, (end - start) as usize);
                     if let Some(inode) = tree.make_mut(self.ino) {

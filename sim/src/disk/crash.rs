@@ -36,7 +36,10 @@ pub struct CrashModel {
     pub(super) durable: Tree,
     pub(super) visible: Tree,
     pub(super) pending: Vec<Pending>,
+    /// What is damaged on the disk.
     pub(super) damage: Damage,
+    /// What a program sees damaged: not what it has written again.
+    damage_seen: Damage,
     pub(super) freed: Vec<Arc<Inode>>,
     position: usize,
     last_call: Option<CallId>,
@@ -48,8 +51,13 @@ impl CrashModel {
     pub fn new(image: &Image, config: &DiskConfig, rules: &[FaultRule]) -> Self {
         let mut damage = image.damage.clone();
         damage_at_rest(rules, &image.visible, &mut damage);
+        let damage_seen = damage.clone();
         let (durable, pending) = match &image.unsynced {
-            Some(unsynced) => (unsynced.durable.clone(), unsynced.pending.clone()),
+            Some(unsynced) => {
+                damage = unsynced.damage.clone();
+                damage_at_rest(rules, &image.visible, &mut damage);
+                (unsynced.durable.clone(), unsynced.pending.clone())
+            }
             None => (image.visible.clone(), Vec::new()),
         };
         Self {
@@ -58,6 +66,7 @@ impl CrashModel {
             visible: image.visible.clone(),
             pending,
             damage,
+            damage_seen,
             freed: image.freed.clone(),
             position: 0,
             last_call: None,
@@ -106,8 +115,9 @@ impl CrashModel {
         let unsynced = Unsynced {
             durable: self.durable.clone(),
             pending: self.pending.iter().map(older).collect(),
+            damage: self.damage.clone(),
         };
-        let (damage, freed) = (self.damage.clone(), self.freed.clone());
+        let (damage, freed) = (self.damage_seen.clone(), self.freed.clone());
         Image {
             visible,
             unsynced: Some(Arc::new(unsynced)),
@@ -170,6 +180,7 @@ impl CrashModel {
                 is_lost,
             } => {
                 let bytes = slab.get(*start..start + len).unwrap_or_default();
+                self.damage_seen.heal(*ino, *offset, bytes.len() as u64);
                 if let Some(inode) = self.visible.make_mut(*ino) {
                     inode.content.write(*offset, bytes);
                     inode.len = inode.len.max(offset + bytes.len() as u64);
@@ -198,6 +209,7 @@ impl CrashModel {
                 );
             }
             Effect::Zero { ino, offset, len } => {
+                self.damage_seen.heal(*ino, *offset, *len);
                 if let Some(inode) = self.visible.make_mut(*ino) {
                     inode.content.zero(*offset, *len);
                 }
@@ -294,30 +306,55 @@ impl CrashModel {
                 what.content_of() == Some(ino)
             }
         };
+        // What of the inode is in the journal and not committed: its creation, its length; for a
+        // sync of all metadata its renaming as well.
         let needs_journal = |what: &What| match what {
+            _ if is_dir => what.is_in_dir(ino),
             What::Link { ino: linked, .. } => *linked == ino,
-            What::Rename { ino: renamed, .. } => *renamed == ino,
+            What::Rename { ino: renamed, .. } => all && *renamed == ino,
             What::Size { ino: sized, .. } | What::Zero { ino: sized, .. } => *sized == ino,
             What::Unlink { .. } | What::Data { .. } => false,
         };
         // One journal: to commit any of it is to commit all that came before.
+        let mut pending = self.pending.iter();
         let commits_journal = self.config.profile.has_journal()
-            && (all
-                || is_dir
-                || self
-                    .pending
-                    .iter()
-                    .any(|pending| needs_journal(&pending.what)));
+            && pending.any(|pending| needs_journal(&pending.what));
+        let flushed = if commits_journal {
+            self.flushed_by_names()
+        } else {
+            Vec::new()
+        };
         let pending = std::mem::take(&mut self.pending);
         for pending in pending {
-            let is_folded =
-                concerns(&pending.what) || (commits_journal && pending.what.is_journalled());
+            let is_folded = concerns(&pending.what)
+                || (commits_journal && pending.what.is_journalled())
+                || pending
+                    .what
+                    .content_of()
+                    .is_some_and(|ino| flushed.contains(&ino));
             if is_folded {
                 self.fold(&pending.what);
             } else {
                 self.pending.push(pending);
             }
         }
+    }
+
+    /// Files whose data goes before a pending rename that replaces another file, where the profile
+    /// says so.
+    fn flushed_by_names(&self) -> Vec<Ino> {
+        if !self.config.profile.flushes_on_replace() {
+            return Vec::new();
+        }
+        let replaces = |pending: &Pending| match &pending.what {
+            What::Rename {
+                ino,
+                replaced: Some(_),
+                ..
+            } => Some(*ino),
+            _ => None,
+        };
+        self.pending.iter().filter_map(replaces).collect()
     }
 
     /// Makes one effect durable. What is still pending for the same file came before it, and must

@@ -203,7 +203,7 @@ pub enum Trigger {
     },
     /// When the era begins, on the `nth` file (from 1, in the order of names) that matches.
     Boot {
-        /// A pattern for the path, with `*` for any characters.
+        /// A pattern for the file's name, with `*` for any characters.
         files: String,
         /// From 1; beyond the last it counts around.
         nth: u32,

@@ -24,6 +24,8 @@ pub struct Image {
 pub(super) struct Unsynced {
     pub durable: Tree,
     pub pending: Vec<Pending>,
+    /// What is damaged on the disk, whatever the page cache shows.
+    pub damage: Damage,
 }
 
 impl Image {

@@ -134,8 +134,17 @@ impl Injector {
         self.delayed.clear();
     }
 
+    /// How often faults have struck that may make a program report an error. A short call, a
+    /// stall or a jump of the wall clock may not.
     pub fn struck(&self) -> u64 {
-        self.states.iter().map(|state| state.injected).sum()
+        let excuses = |state: &&State| {
+            !matches!(
+                state.rule.what,
+                Fault::Short(_) | Fault::Stall(_) | Fault::WallJump(_)
+            )
+        };
+        let excusing = self.states.iter().filter(excuses);
+        excusing.map(|state| state.injected).sum()
     }
 
     pub fn promise(&self) -> Promise {

@@ -183,7 +183,7 @@ impl SimFs {
             .unwrap_or_default()
     }
 
-    /// How often faults have struck.
+    /// How often faults have struck that may make a program report an error.
     pub fn faults_struck(&self) -> u64 {
         self.disk.lock().injector.struck()
     }
