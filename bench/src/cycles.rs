@@ -94,7 +94,7 @@ pub fn run(args: &CyclesArgs, report: &mut Report) -> Result<()> {
     let title = "Crash-and-recover cycles of the commit log in the simulator";
     let kinds = [Kind::Small, Kind::Campaign];
     let seconds = args.common.seconds;
-    let rounds = Rounds::measure(title, &kinds, args.common.rounds, |kind| {
+    let rounds = Rounds::measure(title, &kinds, args.common.pace(), |kind| {
         child::run(&child::Job::Cycles(Job { kind, seconds }))
     })?;
     let mut table = Table::new(
@@ -118,6 +118,7 @@ pub fn run(args: &CyclesArgs, report: &mut Report) -> Result<()> {
         ]);
     }
     table.note("Per second of processor time, one thread.");
+    table.note(rounds.calm());
     report.table(table);
     let target = "Cycles a second on a small case";
     report.verdict(Verdict::at_least(

@@ -116,7 +116,7 @@ pub fn run(args: &DiskArgs, report: &mut Report) -> Result<()> {
         })
         .collect();
     let title = "Simulated disk, calls of one core";
-    let rounds = Rounds::measure(title, &contenders, args.common.rounds, |contender| {
+    let rounds = Rounds::measure(title, &contenders, args.common.pace(), |contender| {
         let Contender { disk, shape } = contender;
         child::run(&child::Job::Disk(Job {
             disk,
@@ -170,6 +170,7 @@ fn table(title: &str, shapes: &[Shape], rounds: &Rounds<Contender>) -> Table {
         ]);
     }
     table.note(mix::DESCRIPTION);
+    table.note(rounds.calm());
     table
 }
 

@@ -27,10 +27,12 @@ mod target;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::place::Place;
+use crate::rounds::Pace;
 use crate::table::Report;
 
 /// The error of everything here: a benchmark stops at the first one and says what it was.
@@ -71,9 +73,22 @@ pub struct CommonArgs {
     /// Rounds: how often each contender has its turn
     #[arg(long, default_value_t = 9)]
     rounds: usize,
+    /// On a busy machine: repeat slices that other programs disturbed, for so many seconds a table
+    #[arg(long, default_value_t = 0)]
+    patience: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+impl CommonArgs {
+    /// Rounds and patience.
+    fn pace(&self) -> Pace {
+        Pace {
+            rounds: self.rounds,
+            patience: Duration::from_secs(self.patience),
+        }
+    }
 }
 
 fn main() -> ExitCode {

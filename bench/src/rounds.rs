@@ -1,37 +1,91 @@
 //! Rounds: every contender has its turn, then every one again.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::child::Sample;
+use crate::processor::Neighbours;
 use crate::stats::{median, median_ratio};
+
+/// A slice is measured again if other programs used more processors than this meanwhile.
+const NEIGHBOURS_MAX: f64 = 0.1;
+/// How long to wait before measuring again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How many rounds, and how long to wait for calm on a busy machine.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    /// Rounds.
+    pub rounds: usize,
+    /// In all, over all rounds of a table. After it, what is measured counts, calm or not.
+    pub patience: Duration,
+}
+
+impl Pace {
+    /// Measures, again and again until nobody disturbed it or patience is at its end. Also says
+    /// whether it was calm.
+    fn calm(&mut self, mut measure: impl FnMut() -> Result<Sample>) -> Result<(Sample, bool)> {
+        loop {
+            let (neighbours, start) = (Neighbours::watch(), Instant::now());
+            let sample = measure()?;
+            let is_calm = neighbours.processors() <= NEIGHBOURS_MAX;
+            if is_calm || self.patience.is_zero() {
+                return Ok((sample, is_calm));
+            }
+            thread::sleep(PAUSE);
+            self.patience = self.patience.saturating_sub(start.elapsed());
+        }
+    }
+}
 
 /// What was measured of each contender, one sample a round.
 pub struct Rounds<K> {
     samples: BTreeMap<K, Vec<Sample>>,
+    slices: u64,
+    disturbed: u64,
 }
 
 impl<K: Copy + Ord + std::fmt::Display> Rounds<K> {
-    /// Measures `rounds` times around. The order moves on by one each round, so that nobody is
-    /// always behind the same neighbour.
+    /// Measures `pace.rounds` times around. The order moves on by one each round, so that nobody
+    /// is always behind the same neighbour.
     pub fn measure(
         title: &str,
         contenders: &[K],
-        rounds: usize,
+        mut pace: Pace,
         mut measure: impl FnMut(K) -> Result<Sample>,
     ) -> Result<Self> {
+        let rounds = pace.rounds;
         let mut samples: BTreeMap<K, Vec<Sample>> = BTreeMap::new();
+        let (mut slices, mut disturbed) = (0, 0);
         for round in 0..rounds {
             eprintln!("{title}: round {} of {rounds}", round + 1);
             for index in 0..contenders.len() {
                 let Some(&contender) = contenders.get((index + round) % contenders.len()) else {
                     continue;
                 };
-                let sample = measure(contender).map_err(|error| format!("{contender}: {error}"))?;
+                let (sample, is_calm) = pace
+                    .calm(|| measure(contender))
+                    .map_err(|error| format!("{contender}: {error}"))?;
+                slices += 1;
+                disturbed += u64::from(!is_calm);
                 samples.entry(contender).or_default().push(sample);
             }
         }
-        Ok(Self { samples })
+        Ok(Self {
+            samples,
+            slices,
+            disturbed,
+        })
+    }
+
+    /// How calm the machine was, as a sentence.
+    pub fn calm(&self) -> String {
+        let Self {
+            slices, disturbed, ..
+        } = self;
+        format!("Other programs computed during {disturbed} of {slices} slices.")
     }
 
     fn values(&self, contender: K, value: impl Fn(&Sample) -> f64) -> Vec<f64> {

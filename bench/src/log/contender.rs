@@ -38,8 +38,8 @@ pub enum Engine {
     RawAhead,
     /// The commit log of this repository.
     Blackstart,
-    /// The same with segments of 1 GiB, as spacetimedb-commitlog has.
-    BlackstartLarge,
+    /// The same with segments of 64 MiB: what rotation costs.
+    BlackstartSmall,
     /// spacetimedb-commitlog.
     Spacetimedb,
     /// raft-engine.
@@ -56,7 +56,7 @@ impl Engine {
         Self::Raw,
         Self::RawAhead,
         Self::Blackstart,
-        Self::BlackstartLarge,
+        Self::BlackstartSmall,
         Self::Spacetimedb,
         Self::Raft,
         Self::Okaywal,
@@ -73,7 +73,7 @@ impl Engine {
             Self::Okaywal => "okaywal 0.3.1",
             Self::Mrecordlog => "mrecordlog 0.4.0",
             Self::Blackstart => "blackstart",
-            Self::BlackstartLarge => "blackstart, segments of 1 GiB",
+            Self::BlackstartSmall => "blackstart, segments of 64 MiB",
         }
     }
 
@@ -84,7 +84,7 @@ impl Engine {
 
     /// Whether this is the log of this repository, with whatever options.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Blackstart | Self::BlackstartLarge)
+        matches!(self, Self::Blackstart | Self::BlackstartSmall)
     }
 
     /// Whether an append can be made to survive power loss.
@@ -107,7 +107,7 @@ impl Engine {
             Self::Raft => "one write(2) per batch: survives a kill; indexed in memory",
             Self::Okaywal => "does not exist: every commit is synced",
             Self::Mrecordlog => "in a 32 KiB buffer of the process; kept in memory",
-            Self::Blackstart | Self::BlackstartLarge => {
+            Self::Blackstart | Self::BlackstartSmall => {
                 "level Buffered: in a 1 MiB buffer of the process"
             }
         }
@@ -123,7 +123,7 @@ impl Engine {
             Self::Okaywal => Box::new(okaywal::Okaywal::open(dir)?),
             Self::Mrecordlog => Box::new(mrecordlog::Mrecordlog::open(dir)?),
             Self::Blackstart => Box::new(blackstart::Blackstart::open(dir, None)?),
-            Self::BlackstartLarge => Box::new(blackstart::Blackstart::open(dir, Some(1 << 30))?),
+            Self::BlackstartSmall => Box::new(blackstart::Blackstart::open(dir, Some(64 << 20))?),
         })
     }
 
@@ -135,7 +135,7 @@ impl Engine {
             Self::Raft => raft_engine::replay(dir),
             Self::Okaywal => okaywal::replay(dir),
             Self::Mrecordlog => mrecordlog::replay(dir),
-            Self::Blackstart | Self::BlackstartLarge => blackstart::replay(dir),
+            Self::Blackstart | Self::BlackstartSmall => blackstart::replay(dir),
         }
     }
 }
