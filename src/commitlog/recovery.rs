@@ -28,8 +28,10 @@
 //! Not here: salvage, which rewrites damaged segments so that a plan succeeds (see `salvage`).
 
 pub(crate) mod apply;
+pub(crate) mod continuity;
 mod cut;
 pub(crate) mod evidence;
+pub(crate) mod gather;
 pub(crate) mod heads;
 pub(crate) mod plan;
 pub(crate) mod scan;

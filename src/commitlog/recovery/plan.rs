@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use crate::codec::{ByteOffset, Corrupt, Defect, Value};
-use crate::commitlog::chain::{Chain, Check, Identity, Link, Step};
+use crate::codec::{ByteOffset, Defect, Value};
+use crate::commitlog::chain::Link;
 use crate::commitlog::error::{Evidence, LogError};
 use crate::commitlog::frame::{FrameKind, MARK_BYTES};
-use crate::commitlog::header::{
-    FORMAT_VERSION, HeaderProblem, SEGMENT_HEADER_BYTES, SegmentFlags, SegmentHeader,
-};
+use crate::commitlog::header::{SegmentFlags, SegmentHeader};
 use crate::commitlog::names;
 use crate::commitlog::report::{LogEnd, RecoveryReport, Tail};
-use crate::commitlog::source::{LogSource, ReadAt};
+use crate::commitlog::source::LogSource;
 use crate::commitlog::{Epoch, LogId, TxOffset};
 
+use super::continuity::{link_segments, usable_header};
 use super::cut::{self, Cut};
 use super::evidence::Vouched;
-use super::heads::{self, Head, HeadFile, Listing, read_heads, superseded};
+use super::gather::{Gathered, drop_retired, gather, orphan_indexes};
+use super::heads::Head;
 use super::scan::{Scan, scan};
 
 /// A segment that others follow.
@@ -136,171 +136,6 @@ pub fn plan(
     Ok(Planned::Log(Box::new(plan)))
 }
 
-/// The segments that make up the log, and what else there is.
-pub(crate) struct Gathered {
-    pub listing: Listing,
-    /// In order.
-    pub heads: Vec<Head>,
-    /// The newest one's.
-    pub file: Option<HeadFile>,
-    /// Files to be removed.
-    pub removals: Vec<String>,
-    /// A file that only an existing log leaves.
-    pub trace: Option<String>,
-}
-
-/// Lists the directory, reads both ends of each segment, and leaves out what is unfinished or
-/// superseded.
-pub(crate) fn gather(source: &dyn LogSource) -> Result<Gathered, LogError> {
-    let listing = Listing::read(source)?.unwrap_or_default();
-    let mut trace = listing.trace();
-    let mut removals: Vec<_> = listing
-        .temps
-        .iter()
-        .map(|first| names::temp(*first))
-        .collect();
-    let (mut heads, mut file) = read_heads(source, &listing.segments)?;
-    while let Some(head) = heads.last()
-        && is_unfinished(head, file.as_ref())?
-    {
-        removals.push(head.name());
-        // Only the first segment of a log can be an unfinished creation of the log itself.
-        trace = trace.or((head.first > TxOffset::ZERO).then(|| head.name()));
-        heads.pop();
-        file = match heads.last() {
-            Some(head) => Some(heads::open(source, &head.name())?.0),
-            None => None,
-        };
-    }
-    drop_superseded(source, &mut heads, &mut file, &mut removals)?;
-    Ok(Gathered {
-        listing,
-        heads,
-        file,
-        removals,
-        trace,
-    })
-}
-
-/// Whether the newest file is a creation that never got its header.
-fn is_unfinished(head: &Head, file: Option<&HeadFile>) -> Result<bool, LogError> {
-    if head.header.is_ok() {
-        return Ok(false);
-    }
-    if head.len < ByteOffset::new(SEGMENT_HEADER_BYTES as u64) {
-        return Ok(true);
-    }
-    let Some(file) = file else { return Ok(false) };
-    let mut chunk = vec![0; head.len.get().min(64 << 10) as usize];
-    let mut at = 0;
-    while at < head.len.get() {
-        let read = file.read_full_at(&mut chunk, at)?;
-        let bytes = chunk.get(..read).unwrap_or_default();
-        if bytes.iter().any(|byte| *byte != 0) {
-            return Ok(false);
-        }
-        if read == 0 {
-            break;
-        }
-        at += read as u64;
-    }
-    Ok(true)
-}
-
-/// Leaves out what a recorded fork made superfluous.
-fn drop_superseded(
-    source: &dyn LogSource,
-    heads: &mut Vec<Head>,
-    file: &mut Option<HeadFile>,
-    removals: &mut Vec<String>,
-) -> Result<(), LogError> {
-    let gone = superseded(heads);
-    let newest_gone = gone.last().copied().unwrap_or(false);
-    let mut gone = gone.into_iter();
-    heads.retain(|head| {
-        let is_gone = gone.next().unwrap_or(false);
-        if is_gone {
-            removals.push(head.name());
-        }
-        !is_gone
-    });
-    if newest_gone && let Some(head) = heads.last() {
-        *file = Some(heads::open(source, &head.name())?.0);
-    }
-    Ok(())
-}
-
-/// Leaves out segments below the oldest transaction that is kept.
-pub(crate) fn drop_retired(
-    heads: &mut Vec<Head>,
-    newest: TxOffset,
-    oldest: TxOffset,
-    removals: &mut Vec<String>,
-) {
-    let following = heads.iter().skip(1).map(|head| head.first).chain([newest]);
-    let retired = following
-        .take_while(|first| *first <= oldest)
-        .count()
-        .min(heads.len());
-    removals.extend(heads.drain(..retired).map(|head| head.name()));
-}
-
-fn orphan_indexes(listing: &Listing, heads: &[Head], newest: &Head) -> Vec<String> {
-    let lives = |first: &TxOffset| {
-        *first == newest.first || heads.binary_search_by_key(first, |head| head.first).is_ok()
-    };
-    let orphans = listing.indexes.iter().filter(|first| !lives(first));
-    orphans.map(|first| names::index(*first)).collect()
-}
-
-/// The header of a segment that must have one.
-pub(crate) fn usable_header(
-    head: &Head,
-    log_id: Option<LogId>,
-    evidence: Evidence,
-) -> Result<SegmentHeader, LogError> {
-    let corrupt = |defect: Defect| {
-        let corrupt = defect.in_file(head.name());
-        LogError::Corrupt { corrupt, evidence }
-    };
-    let header = match head.header {
-        Ok(header) => header,
-        Err(HeaderProblem::Defect(defect)) => return Err(corrupt(defect)),
-        Err(HeaderProblem::UnknownVersion(found)) => {
-            let (file, supported) = (head.name(), FORMAT_VERSION);
-            return Err(LogError::UnsupportedVersion {
-                file,
-                found,
-                supported,
-            });
-        }
-    };
-    if header.incompat != 0 {
-        return Err(LogError::UnsupportedFeature {
-            file: head.name(),
-            bits: header.incompat,
-        });
-    }
-    if let Some(expected) = log_id.filter(|log_id| *log_id != header.log_id) {
-        return Err(LogError::Foreign {
-            file: head.name(),
-            expected,
-            found: header.log_id,
-        });
-    }
-    if header.first != head.first {
-        let [expected, found] = [head.first, header.first].map(|tx| Value::Number(tx.get()));
-        let at = ByteOffset::new(48);
-        return Err(corrupt(Defect {
-            at,
-            field: "first tx offset",
-            expected,
-            found,
-        }));
-    }
-    Ok(header)
-}
-
 /// What a close mark at the very end says, so that nothing need be scanned.
 fn closed(head: &Head, header: &SegmentHeader) -> Option<Scan> {
     let last = head.last?;
@@ -385,7 +220,7 @@ fn log_end(head: &Head, scan: &Scan) -> LogEnd {
     }
 }
 
-pub(crate) fn highest_epoch(heads: &[Head], newest: &SegmentHeader) -> Epoch {
+fn highest_epoch(heads: &[Head], newest: &SegmentHeader) -> Epoch {
     let epochs = heads
         .iter()
         .filter_map(|head| head.header.ok())
@@ -496,139 +331,5 @@ impl Plan {
         self.removals.retain(|removal| *removal != name);
         self.renewal = Some(Renewal { header, from });
         Ok(())
-    }
-}
-
-/// Checks that each segment is complete and continued by the next.
-fn link_segments(
-    source: &dyn LogSource,
-    heads: &[Head],
-    newest: &Head,
-    plan: &mut Plan,
-) -> Result<(), LogError> {
-    let log_id = Some(plan.log_id());
-    let first = heads.first().unwrap_or(newest);
-    if first.first > plan.oldest {
-        let (expected, found) = (plan.oldest, first.first);
-        return Err(LogError::Gap {
-            file: first.name(),
-            expected,
-            found,
-        });
-    }
-    let successors = heads.iter().skip(1).chain([newest]);
-    for (head, successor) in heads.iter().zip(successors) {
-        let evidence = Evidence::Successor {
-            file: successor.name(),
-        };
-        let header = usable_header(head, log_id, evidence)?;
-        let next = usable_header(successor, log_id, Evidence::Name)?;
-        if next.epoch < header.epoch {
-            let (before, found) = (header.epoch, next.epoch);
-            return Err(LogError::EpochOrder {
-                file: successor.name(),
-                before,
-                found,
-            });
-        }
-        let mut len = head.len;
-        if let Err(problem) = is_continued(head, &header, &next) {
-            let cut = find_cut(source, head, &header, &next)?;
-            let Some(cut) = cut else {
-                return Err(explain(source, head, &header, problem)?);
-            };
-            len = cut.at;
-            plan.cuts.push(cut);
-        }
-        plan.sealed.push(Sealed { header, len });
-    }
-    Ok(())
-}
-
-/// Whether the segment ends with the seal that its successor continues.
-pub(crate) fn is_continued(
-    head: &Head,
-    header: &SegmentHeader,
-    next: &SegmentHeader,
-) -> Result<(), LogError> {
-    let file = names::segment(next.first);
-    let Some(seal) = head.last.filter(|last| last.header.kind == FrameKind::Seal) else {
-        let defect = Defect {
-            at: ByteOffset::new(head.len.get().saturating_sub(MARK_BYTES as u64)),
-            field: "seal",
-            expected: Value::Text("a seal at the end of the segment"),
-            found: Value::Text("something else"),
-        };
-        let corrupt: Corrupt = defect.in_file(head.name());
-        return Err(LogError::Corrupt {
-            corrupt,
-            evidence: Evidence::Successor { file },
-        });
-    };
-    let (expected, found) = (seal.header.first, next.first);
-    if expected < found {
-        return Err(LogError::Gap {
-            file,
-            expected,
-            found,
-        });
-    }
-    if expected > found {
-        return Err(LogError::Overlap {
-            file,
-            expected,
-            found,
-        });
-    }
-    let stands_for =
-        u64::from(next.chain) == seal.number && header.flags.contains(SegmentFlags::SALVAGED);
-    // A seal that stands for nothing says 0.
-    let stands_for = stands_for && next.chain != 0;
-    if seal.checksum == next.chain || stands_for {
-        return Ok(());
-    }
-    let (expected, found) = (seal.checksum, next.chain);
-    Err(LogError::WrongChain {
-        file,
-        expected,
-        found,
-    })
-}
-
-/// A recorded fork may have a predecessor that is not cut yet.
-pub(crate) fn find_cut(
-    source: &dyn LogSource,
-    head: &Head,
-    header: &SegmentHeader,
-    next: &SegmentHeader,
-) -> Result<Option<Cut>, LogError> {
-    if !next.flags.contains(SegmentFlags::FORK) {
-        return Ok(None);
-    }
-    let (file, len) = heads::open(source, &head.name())?;
-    cut::find(&file, len, header, next.first, next.chain)
-}
-
-/// The most telling error for a segment that is not continued: where its chain breaks, if it does.
-fn explain(
-    source: &dyn LogSource,
-    head: &Head,
-    header: &SegmentHeader,
-    problem: LogError,
-) -> Result<LogError, LogError> {
-    let LogError::Corrupt { corrupt, evidence } = problem else {
-        return Ok(problem);
-    };
-    let (file, len) = heads::open(source, &head.name())?;
-    let mut chain = Chain::new(Identity::of(header), Link::start(header));
-    loop {
-        match chain.step(&file, len, Check::Payload)? {
-            Step::Frame(_) => {}
-            Step::End => return Ok(LogError::Corrupt { corrupt, evidence }),
-            Step::Break(defect) => {
-                let corrupt = defect.in_file(head.name());
-                return Ok(LogError::Corrupt { corrupt, evidence });
-            }
-        }
     }
 }

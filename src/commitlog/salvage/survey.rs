@@ -3,10 +3,10 @@
 use crate::commitlog::error::{Evidence, LogError};
 use crate::commitlog::frame::{FrameKind, Seed};
 use crate::commitlog::header::{FORMAT_VERSION, SegmentFlags, SegmentHeader};
+use crate::commitlog::recovery::continuity::{find_cut, is_continued, usable_header};
+use crate::commitlog::recovery::gather::{Gathered, drop_retired, gather};
 use crate::commitlog::recovery::heads::{self, Head};
-use crate::commitlog::recovery::plan::{
-    Gathered, drop_retired, find_cut, gather, is_continued, judge, usable_header,
-};
+use crate::commitlog::recovery::plan::judge;
 use crate::commitlog::recovery::scan::scan;
 use crate::commitlog::source::LogSource;
 use crate::commitlog::{Epoch, LogId, TxOffset};
