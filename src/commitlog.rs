@@ -9,7 +9,8 @@
 //!   bytes alone. Recovery shows a prefix of what was committed, at least up to the last commit
 //!   acknowledged at the level of the crash.
 //! - \[I2\] A commit is there whole or not at all.
-//! - \[I3\] A transaction's offset never changes and, together with its epoch, is never given twice.
+//! - \[I3\] A transaction's offset never changes and, together with its epoch, is never given
+//!   twice.
 //! - \[I4\] Damage is never taken for an end, and an end never for damage, where any evidence tells
 //!   them apart; and neither ever for a wrong value.
 //! - \[I5\] A failure of the world is an error that says what and where. After one that leaves the

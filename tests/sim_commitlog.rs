@@ -1,7 +1,10 @@
 //! The commit log in the simulator: a campaign, the corpus, and determinism.
 //!
 //! `BLACKSTART_SEEDS=a..b` runs other seeds, `BLACKSTART_CASE=file` one case.
-#![expect(clippy::disallowed_methods, reason = "the corpus and the environment are real")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the corpus and the environment are real"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -13,8 +16,12 @@ use blackstart_sim::disk::Profile;
 use blackstart_sim::{Campaign, CampaignOptions};
 
 fn seeds() -> std::ops::Range<u64> {
-    let Ok(text) = std::env::var("BLACKSTART_SEEDS") else { return 0..160 };
-    let (start, end) = text.split_once("..").expect("BLACKSTART_SEEDS is a range as 0..500");
+    let Ok(text) = std::env::var("BLACKSTART_SEEDS") else {
+        return 0..160;
+    };
+    let (start, end) = text
+        .split_once("..")
+        .expect("BLACKSTART_SEEDS is a range as 0..500");
     start.parse().expect("a number")..end.parse().expect("a number")
 }
 
@@ -32,7 +39,11 @@ fn the_log_survives_a_campaign() {
 #[test]
 fn the_log_survives_each_profile() {
     for profile in Profile::by_strength() {
-        Campaign::new(CommitLog).seeds(10_000..10_012).profile(profile).run().assert_clean();
+        Campaign::new(CommitLog)
+            .seeds(10_000..10_012)
+            .profile(profile)
+            .run()
+            .assert_clean();
     }
 }
 
@@ -47,7 +58,11 @@ fn every_seed_is_run_twice_with_one_result() {
     let scenario = registry.find("commitlog").expect("it is registered");
     let report = scenario.campaign(&options, &Silent, &AtomicBool::new(false));
     report.assert_clean();
-    assert!(report.compared >= 24, "{} runs were compared", report.compared);
+    assert!(
+        report.compared >= 24,
+        "{} runs were compared",
+        report.compared
+    );
 }
 
 fn cases_in(dir: &Path) -> Vec<PathBuf> {
@@ -72,7 +87,10 @@ fn the_corpus_passes() {
     for path in cases {
         let text = std::fs::read_to_string(&path).expect("reads");
         let file = path.display().to_string();
-        assert!(text.starts_with("//"), "{file} begins with what broke and why it matters");
+        assert!(
+            text.starts_with("//"),
+            "{file} begins with what broke and why it matters"
+        );
         let name = blackstart_sim::case::scenario_of(&file, &text).expect("a case");
         let scenario = registry.find(&name).expect("its scenario is registered");
         let run = scenario.replay(&file, &text, false).expect("a case");

@@ -12,6 +12,7 @@
 //!   record fails the run.
 //!
 //! Not here: any judgement of correctness under crashes. That is the simulator's.
+#![forbid(unsafe_code)]
 
 mod child;
 mod cycles;

@@ -312,6 +312,3 @@ fn short(field: &'static str, at: ByteOffset, bytes: u64) -> Defect {
         found,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,7 @@
 //!
 //! | bytes | field | meaning |
 //! |---|---|---|
-//! | 0..4 | checksum | CRC-32 that starts from the segment's seed: the position as u64, bytes 4..48, 76 zeros |
+//! | 0..4 | checksum | CRC-32 from the segment's seed: position as u64, bytes 4..48, 76 zeros |
 //! | 4..6 | magic | `0x4BF5` |
 //! | 6 | kind | 1 commit, 2 close, 3 seal, 4 open, 5 retain, 6 lost |
 //! | 7 | flags | zero |
@@ -20,7 +20,7 @@
 //! | 32..36 | payload length | |
 //! | 36..40 | payload checksum | CRC-32 |
 //! | 40..44 | prev | checksum of the frame before; the header's `chain` in the first frame |
-//! | 44..48 | durable bytes | all bytes of the segment before this were durable when it was written |
+//! | 44..48 | durable bytes | the segment's bytes before this were durable when it was written |
 //!
 //! The seed is the CRC-32 of log id and the segment's first tx offset. A commit's payload is, for
 //! each transaction, a length (u32) and so many bytes. A mark's payload is one number (u64).
@@ -65,7 +65,8 @@ pub enum FrameKind {
     Commit = 1,
     /// The log was closed; everything before is durable. Payload: the oldest tx offset.
     Close = 2,
-    /// The segment ends here. Payload: the checksum that this seal stands for after a salvage, or 0.
+    /// The segment ends here. Payload: the checksum that this seal stands for after a salvage, or
+    /// 0.
     Seal = 3,
     /// Writing went on after a close: the close before it no longer says that the end is clean.
     /// Payload: 0.
@@ -238,7 +239,8 @@ impl FrameHeader {
     }
 }
 
-/// What a header's checksum is taken of: the position, bytes 4..48, and zeros. From 128 bytes on the
+/// What a header's checksum is taken of: the position, bytes 4..48, and zeros. From 128 bytes on
+/// the
 /// processor's carry-less multiply is used, which takes a quarter of the time that the bytes alone
 /// would take.
 const COVERED_BYTES: usize = 128;

@@ -6,7 +6,8 @@
 //! syncs when several clients commit in turn.
 //!
 //! Invariants:
-//! - \[I1\] A commit is acknowledged once it, and all before it, have reached its level; all commits
+//! - \[I1\] A commit is acknowledged once it, and all before it, have reached its level; all
+//!   commits
 //!   of a batch are acknowledged together, at the highest level among them.
 //! - \[I2\] Commits of one client are written in the order in which it handed them in.
 //! - \[I3\] Whoever takes a ticket from the queue settles it before it frees the writer, also when

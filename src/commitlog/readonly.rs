@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - \[I1\] Nothing is written and no lock is taken; a directory without write permission will do.
-//! - \[I2\] While another process writes, what is found is some moment's state of the log: an answer
+//! - \[I2\] While another process writes, what is found is some moment's state of the log: an
+//!   answer
 //!   that could stem from files that changed between two looks is looked at again before it is
 //!   given.
 //! - \[I3\] What is shown need not be durable: it is what the operating system has.

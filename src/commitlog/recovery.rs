@@ -20,7 +20,8 @@
 //!   its name synced, before the old one is cut. Writing the same bytes in place would be shorter,
 //!   and a torn sector would destroy what an earlier sync had made durable.
 //! - \[I3\] Nothing recovered is shown before it is durable.
-//! - \[I4\] Each step may be cut short and the next opening goes on from what it finds. So names are
+//! - \[I4\] Each step may be cut short and the next opening goes on from what it finds. So names
+//!   are
 //!   given only to complete, synced files, and nothing is removed or cut before the name that
 //!   makes it superfluous is durable.
 //! - \[I5\] The epoch is raised by writing a new segment; (epoch, tx offset) is never used twice.

@@ -9,7 +9,8 @@
 //! - \[I1\] Salvage drops nothing that can be read: every valid frame that continues the history
 //!   comes into the new segment with its offset.
 //! - \[I2\] It only follows evidence. What no evidence covers is a tail, as in any recovery.
-//! - \[I3\] A damaged file is kept, durably, before its name is given to the new one. A crash at any
+//! - \[I3\] A damaged file is kept, durably, before its name is given to the new one. A crash at
+//!   any
 //!   step leaves a log that the next salvage goes on from.
 //! - \[I4\] Segments of another log, unknown formats, overlaps, wrong chains and read errors are no
 //!   damage that could be left out; they stay errors.

@@ -336,7 +336,10 @@ fn replay_table(title: &str, engines: &[Engine], rounds: &Rounds<Reading>) -> Ta
             memory(rounds, replay),
         ]);
     }
-    table.note("From the closed log to the last record seen, opening included; the page cache is warm. Every record's number is checked.");
+    table.note(
+        "From the closed log to the last record seen, opening included; the page cache is warm. \
+         Every record's number is checked.",
+    );
     table.note(rounds.calm());
     table
 }

@@ -1,3 +1,5 @@
+//! Tests of stats.
+
 use super::{median, median_ratio};
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of the checked cursor.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of frames and marks.
+
 use super::*;
 
 fn header() -> FrameHeader {

@@ -1,3 +1,5 @@
+//! Tests of the header of a segment.
+
 use super::*;
 
 fn header() -> SegmentHeader {

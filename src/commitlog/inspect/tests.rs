@@ -1,3 +1,5 @@
+//! Tests of looking at a log from outside.
+
 use super::*;
 use crate::commitlog::Durability;
 use crate::commitlog::testing::{Scratch, commit, options};

@@ -1,3 +1,5 @@
+//! Tests of the writable log as its users see it.
+
 use std::sync::Arc;
 
 use blackstart_vfs::Event;

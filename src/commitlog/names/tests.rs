@@ -1,3 +1,5 @@
+//! Tests of the names of files.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of records in a payload.
+
 use super::*;
 
 fn payload(records: &[&[u8]]) -> Vec<u8> {

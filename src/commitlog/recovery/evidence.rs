@@ -189,6 +189,3 @@ fn find_header(bytes: &[u8], from: usize) -> Option<usize> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,3 +1,5 @@
+//! Tests of retention.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Tests of salvage.
+
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
 use crate::commitlog::{Durability, LogError, MARK_BYTES, SEGMENT_HEADER_BYTES};
 

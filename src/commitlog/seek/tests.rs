@@ -1,3 +1,5 @@
+//! Tests of seeking.
+
 use crate::commitlog::Durability;
 use crate::commitlog::testing::{Scratch, options, read, tx};
 

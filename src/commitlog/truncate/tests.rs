@@ -1,3 +1,5 @@
+//! Tests of truncation.
+
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
 use crate::commitlog::{Durability, LogError, ReadScope};
 
