@@ -312,3 +312,6 @@ fn short(field: &'static str, at: ByteOffset, bytes: u64) -> Defect {
         found,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,3 +232,6 @@ fn defect(at: ByteOffset, field: &'static str, expected: Value) -> Defect {
         found: Value::Text("something else"),
     }
 }
+
+#[cfg(test)]
+mod tests;

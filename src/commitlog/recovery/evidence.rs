@@ -189,3 +189,6 @@ fn find_header(bytes: &[u8], from: usize) -> Option<usize> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,3 +222,6 @@ fn vouched<F: ReadAt + ?Sized>(
     }
     Ok(link)
 }
+
+#[cfg(test)]
+mod tests;
