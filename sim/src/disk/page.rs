@@ -8,6 +8,9 @@ use super::hash;
 /// Bytes of a page.
 pub(super) const PAGE: usize = 4096;
 
+/// What never-written bytes read as.
+static ZEROS: [u8; PAGE] = [0; PAGE];
+
 /// One page; its hash is computed once.
 pub(super) struct Page {
     bytes: [u8; PAGE],
@@ -121,9 +124,7 @@ impl Content {
                     self.allocated -= 1;
                 }
             } else if let Some(page) = &self.pages[at / PAGE]
-                && page.bytes[start..start + count]
-                    .iter()
-                    .any(|&byte| byte != 0)
+                && page.bytes[start..start + count] != ZEROS[..count]
             {
                 self.page_mut(at / PAGE)[start..start + count].fill(0);
             }
@@ -145,7 +146,7 @@ impl Content {
         let mut combined = seed;
         for (page, index) in self.pages.iter().zip(0u64..) {
             if let Some(page) = page
-                && page.bytes.iter().any(|&byte| byte != 0)
+                && page.bytes != ZEROS
             {
                 combined = hash::word(combined, hash::word(index, page.hash()));
             }
