@@ -137,13 +137,9 @@ pub fn plan(
 }
 
 /// What a close mark at the very end says, so that nothing need be scanned.
-fn closed(head: &Head, header: &SegmentHeader) -> Option<Scan> {
+pub(crate) fn closed(head: &Head, header: &SegmentHeader) -> Option<Scan> {
     let last = head.last?;
-    // The first frame of all must continue the header; what others continue is not read.
-    let start = Link::start(header);
-    let follows_start = last.header.first == start.next && last.header.prev == start.prev;
     let is_close = last.header.kind == FrameKind::Close
-        && (last.at > start.at || follows_start)
         && TxOffset::new(last.number) <= header.first
         && u64::from(last.header.durable_bytes) == last.at.get();
     is_close.then(|| {

@@ -6,7 +6,7 @@ use crate::commitlog::header::{FORMAT_VERSION, SegmentFlags, SegmentHeader};
 use crate::commitlog::recovery::continuity::{find_cut, is_continued, usable_header};
 use crate::commitlog::recovery::gather::{Gathered, drop_retired, gather};
 use crate::commitlog::recovery::heads::{self, Head};
-use crate::commitlog::recovery::plan::judge;
+use crate::commitlog::recovery::plan::{closed, judge};
 use crate::commitlog::recovery::scan::scan;
 use crate::commitlog::source::LogSource;
 use crate::commitlog::{Epoch, LogId, TxOffset};
@@ -193,6 +193,10 @@ impl Survey<'_> {
     fn sound_newest(&self, head: &Head, header: &SegmentHeader) -> Result<bool, LogError> {
         let (file, len) = heads::open(self.source, &head.name())?;
         let scan = scan(&file, len, header)?;
+        if closed(head, header).is_some_and(|closed| closed.end != scan.end) {
+            // Recovery would believe the close mark, and nobody could read up to it.
+            return Ok(false);
+        }
         match judge(head, header, &scan, Some(self.bound)) {
             Ok(()) => Ok(true),
             Err(LogError::Corrupt { .. }) => Ok(false),

@@ -109,7 +109,8 @@ pub(crate) fn walk<F: ReadAt + ?Sized>(
     Ok(walk)
 }
 
-/// Follows a chain to its end, or to the transaction `end`.
+/// Follows a chain to its end, or to the first frame that leads beyond the transaction `end`. The
+/// marks behind the last transaction belong to it: a reader comes by them too.
 fn follow<F: ReadAt + ?Sized>(
     file: &F,
     len: ByteOffset,
@@ -120,12 +121,11 @@ fn follow<F: ReadAt + ?Sized>(
     let mut chain = Chain::new(identity, from);
     loop {
         let link = chain.link();
-        if end.is_some_and(|end| link.next >= end) {
-            return Ok((link, Stop::End));
-        }
         match chain.step(file, len, Check::Payload)? {
             Step::Frame(_) if end.is_some_and(|end| chain.link().next > end) => {
-                return Ok((link, Stop::Break));
+                // What a recorded fork has not cut off yet stands behind a whole segment.
+                let is_whole = end == Some(link.next);
+                return Ok((link, if is_whole { Stop::End } else { Stop::Break }));
             }
             Step::Frame(_) => {}
             Step::End => return Ok((link, Stop::End)),
