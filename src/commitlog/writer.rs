@@ -4,14 +4,14 @@
 //! buffer, writes the buffer out, syncs, and keeps account of how far each has come.
 //!
 //! Invariants:
-//! - \[I1\] Frames are written in sequence by one handle, and what a frame says was durable was made
-//!   so through that handle before the frame was encoded.
-//! - \[I2\] After a failure the file ends, durably, with the last good frame, or the log is poisoned.
-//!   No space: the file is cut back to what was written before, and the cut is synced before
-//!   anyone hears of it, so what failed can never come back. Anything else, and any failing sync:
-//!   poison.
-//! - \[I3\] Acknowledged commits that were not written out stay in the buffer when a write fails for
-//!   lack of space, and are tried again.
+//! - \[I1\] Frames are written in sequence by one handle, and what a frame says was durable was
+//!   made so through that handle before the frame was encoded.
+//! - \[I2\] After a failure the file ends, durably, with the last good frame, or the log is
+//!   poisoned. No space: the file is cut back to what was written before, and the cut is synced
+//!   before anyone hears of it, so what failed can never come back. Anything else, and any failing
+//!   sync: poison.
+//! - \[I3\] Acknowledged commits that were not written out stay in the buffer when a write fails
+//!   for lack of space, and are tried again.
 //! - \[I4\] Behind a close mark nothing is written before an open mark is durable. Without it a
 //!   crash could lose all that followed the close, the log would seem closed, and the same epoch
 //!   would give the same offsets to other transactions.

@@ -291,3 +291,49 @@ fn a_synced_scope_ends_at_the_last_sync() {
     assert_eq!(reader.next_commit().unwrap().unwrap().range(), tx(1)..tx(2));
     assert_eq!(reader.next_commit().unwrap().unwrap().range(), tx(2)..tx(3));
 }
+
+#[test]
+fn a_follower_ends_when_all_handles_are_gone() {
+    let scratch = Scratch::os();
+    let (log, _) = scratch.open();
+    commit(&log, &["a"]);
+    let mut follower = log.follow(tx(0), ReadScope::Visible).unwrap();
+    assert!(follower.next_commit().unwrap().is_some());
+    let drops = move || drop(log);
+    let task = scratch.env.tasks().spawn("dropper", Box::new(drops));
+    assert!(follower.next_commit().unwrap().is_none());
+    assert!(follower.is_over());
+    task.unwrap().join().unwrap();
+}
+
+/// A record that can be measured, and panics when it is copied.
+struct Trap(std::cell::Cell<u32>);
+
+impl AsRef<[u8]> for Trap {
+    fn as_ref(&self) -> &[u8] {
+        self.0.set(self.0.get() + 1);
+        assert!(self.0.get() < 2, "the trap snaps");
+        b"trap"
+    }
+}
+
+#[test]
+fn a_panic_in_the_middle_of_a_write_is_the_last_one() {
+    let scratch = Scratch::os();
+    let (log, _) = scratch.open();
+    commit(&log, &["a"]);
+    let waiting = log.submit(&["b"], Durability::Synced).unwrap();
+    let leader = log.clone();
+    let body = move || drop(leader.commit(&[Trap(0.into())], Durability::Synced));
+    let task = scratch.env.tasks().spawn("leader", Box::new(body)).unwrap();
+    assert!(task.join().is_err(), "the panic is the task's");
+    assert!(matches!(waiting.wait(), Err(LogError::Interrupted)));
+    let refused = log.commit(&["c"], Durability::Buffered);
+    assert!(
+        matches!(refused, Err(LogError::Poisoned { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(read(log.reader(tx(0)).unwrap()), ["0:a"]);
+    drop(log);
+    assert_eq!(scratch.records(), ["0:a"]);
+}
