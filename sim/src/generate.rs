@@ -69,10 +69,10 @@ fn disk(draw: &mut Draw<'_>, profile: Option<Profile>) -> DiskConfig {
 }
 
 fn schedule(draw: &mut Draw<'_>) -> Schedule {
-    match draw.below(3) {
+    match draw.below(4) {
         0 => Schedule::RunUntilBlocked,
         _ => {
-            let one_in = *draw.pick(&[2, 3, 5, 10, 30]);
+            let one_in = *draw.pick(&[1, 1, 2, 3, 5, 10, 30]);
             Schedule::Hashed {
                 seed: draw.below(u64::MAX),
                 one_in,
@@ -110,7 +110,7 @@ const SYNC_FAILURES: [SyncFailure; 8] = [
 
 /// Draws one to three faults of a swarm of kinds.
 fn faults(draw: &mut Draw<'_>, files: &[&str]) -> Vec<FaultRule> {
-    let weights = draw.swarm(&[4, 6, 3, 2, 3, 1, 1]);
+    let weights = draw.swarm(&[4, 6, 3, 4, 3, 1, 1]);
     let count = *draw.pick(&[1, 1, 2, 3]);
     let mut faults: Vec<FaultRule> = (0..count).map(|_| fault(draw, files, &weights)).collect();
     // Damage of several places at once promises nothing that could be checked.
@@ -119,7 +119,7 @@ fn faults(draw: &mut Draw<'_>, files: &[&str]) -> Vec<FaultRule> {
         damages += usize::from(matches!(rule.when, Trigger::Boot { .. }));
         damages <= 1
     });
-    if draw.chance(500) {
+    if draw.chance(800) {
         fill_up_midway(draw, &mut faults);
     }
     faults
@@ -155,9 +155,10 @@ fn fill_up_midway(draw: &mut Draw<'_>, faults: &mut Vec<FaultRule>) {
         times: 1,
     };
     *nth += 1;
+    let most = *draw.pick(&[64, 256, 256, 2_048]);
     faults.insert(
         place,
-        FaultRule::new(when, Fault::Short(draw.range(1..=2_048))),
+        FaultRule::new(when, Fault::Short(draw.range(1..=most))),
     );
 }
 
@@ -178,7 +179,13 @@ fn fault(draw: &mut Draw<'_>, files: &[&str], weights: &[u32]) -> FaultRule {
         }
         3 => {
             let errno = *draw.pick(&[Errno::Enospc, Errno::Edquot]);
-            let kind = *draw.pick(&[CallKind::Write, CallKind::SetLen, CallKind::Open]);
+            let kinds = [
+                CallKind::Write,
+                CallKind::Write,
+                CallKind::SetLen,
+                CallKind::Open,
+            ];
+            let kind = *draw.pick(&kinds);
             (kind, Fault::Fail(errno))
         }
         4 => {
