@@ -5,7 +5,7 @@
 //! own, so that the model recognizes what it reads without asking the log.
 //!
 //! Invariants:
-//! - \[I1\] The model ([`model`], [`oracle`]) shares no code with the log: it knows tokens, offsets
+//! - \[I1\] The model (`model`, `oracle`) shares no code with the log: it knows tokens, offsets
 //!   as numbers, and what was promised.
 //! - \[I2\] An error of the log is excusable only if a fault has struck ([`Ctx::faults_struck`]).
 

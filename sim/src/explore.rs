@@ -1,13 +1,13 @@
 //! From one run to many crashes: cuts, images, and a verdict on each.
 //!
-//! An [`Attack`] takes a finished era, walks its trace once from front to back, and at chosen
+//! An `Attack` takes a finished era, walks its trace once from front to back, and at chosen
 //! cuts builds images of what the disk may have kept. On each image the system is started again
 //! and has to pass the verification era. Images of equal content that follow the same history are
 //! judged once.
 //!
 //! Invariants:
 //! - \[I1\] What is judged is what a case can say: a failure found here is written down as a case
-//!   ([`Found`]) whose run fails in the same way.
+//!   (`Found`) whose run fails in the same way.
 //! - \[I2\] The order of attempts depends on the draw alone.
 
 use std::collections::{BTreeMap, BTreeSet};

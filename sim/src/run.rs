@@ -1,6 +1,6 @@
 //! Runs: one era on one disk image, and whole cases.
 //!
-//! [`Runner::era`] is the only place where a system meets the simulated world. It gives back
+//! `Runner::era` is the only place where a system meets the simulated world. It gives back
 //! everything that was seen; judging a crash is done by running another era on the image that
 //! the crash left.
 

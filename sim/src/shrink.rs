@@ -3,11 +3,11 @@
 //! Shrinking is joint: eras, operations, faults, schedule, crash image, profile and sizes are all
 //! tried, in rounds, until a round changes nothing. A candidate is taken if the *same* failure
 //! remains (same oracle, same place). Dropping an operation moves what follows, so a candidate
-//! that does not fail as it stands is crashed anew ([`Attack`]): at every cut, with many images.
+//! that does not fail as it stands is crashed anew (`Attack`): at every cut, with many images.
 //!
 //! Invariants:
 //! - \[I1\] What is returned fails in the same way as what was given, or is what was given.
-//! - \[I2\] It ends: each taken candidate is smaller by [`weight`], and runs are bounded.
+//! - \[I2\] It ends: each taken candidate is smaller by `weight`, and runs are bounded.
 
 use std::sync::Arc;
 
