@@ -68,7 +68,7 @@ fn openings_of_logs() {
 
 #[test]
 fn salvages_of_logs() {
-    run("log_salvage", 5_000, 1_000, targets::opening::check_salvage);
+    run("log_salvage", 5_000, 1_000, targets::salvage::check);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Bytes as the shape of a damaged log, which is salvaged.
+//! Bytes as the history of a log and what damaged it, which is salvaged.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| blackstart_fuzz::opening::check_salvage(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| blackstart_fuzz::salvage::check(bytes));

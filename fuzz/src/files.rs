@@ -111,7 +111,7 @@ enum Ending {
 }
 
 #[derive(Arbitrary, Clone, Debug)]
-struct Damage {
+pub(super) struct Damage {
     file: u8,
     at: u16,
     how: How,
@@ -307,7 +307,7 @@ impl Other {
 }
 
 impl Damage {
-    fn strike(&self, files: &mut Vec<(String, Vec<u8>)>) {
+    pub(super) fn strike(&self, files: &mut Vec<(String, Vec<u8>)>) {
         let count = files.len().max(1);
         let Some((_, bytes)) = files.get_mut(usize::from(self.file) % count) else {
             return;

@@ -17,3 +17,4 @@ pub mod index;
 pub mod opening;
 pub mod records;
 pub mod recovery;
+pub mod salvage;
