@@ -62,6 +62,36 @@ fn a_healthy_log_stays_as_it_is() {
 }
 
 #[test]
+fn a_damaged_mark_behind_the_last_commit_costs_nothing() {
+    let with_a_retain_mark = || {
+        let scratch = Scratch::new();
+        let (log, _) = scratch.open();
+        commit(&log, &["a", "b"]);
+        log.rotate().unwrap();
+        commit(&log, &["c", "d"]);
+        assert_eq!(log.retain_from(tx(2)).unwrap(), tx(2));
+        log.rotate().unwrap();
+        commit(&log, &["e", "f", "g"]);
+        scratch
+    };
+    let len = with_a_retain_mark().read(SECOND).len();
+    // The last two frames are the mark and the seal.
+    for at in len - 2 * MARK_BYTES..len {
+        let scratch = with_a_retain_mark();
+        scratch.edit(SECOND, |bytes| bytes[at] ^= 0x81);
+        let (records, damaged) = salvage(&scratch);
+        assert_eq!(
+            records[..4],
+            LETTERS[2..]
+                .iter()
+                .map(|&s| s.to_owned())
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(damaged.len(), 1, "byte {at}");
+    }
+}
+
+#[test]
 fn damage_anywhere_costs_only_the_commits_it_hits() {
     for (name, first) in [(FIRST, 0), (SECOND, 2), (THIRD, 4)] {
         let len = healthy().read(name).len();
