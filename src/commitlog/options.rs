@@ -173,7 +173,8 @@ impl LogOptions {
         self
     }
 
-    /// Called with each segment that retention is about to remove.
+    /// Called with each segment that retention is about to remove. It may use the log, but not ask
+    /// for more retention.
     #[must_use]
     pub fn archive(
         mut self,

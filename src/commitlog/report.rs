@@ -23,7 +23,8 @@ pub struct Tail {
     pub file: String,
     /// Where the chain of good frames ends.
     pub at: ByteOffset,
-    /// The bytes from there to the last one that is not zero.
+    /// The bytes from there to the last one that is not zero. If the file was a spare before, that
+    /// includes what it held then.
     pub bytes: u64,
     /// Valid frames found among them, which do not continue the chain.
     pub later_frames: u64,
