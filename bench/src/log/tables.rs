@@ -279,6 +279,12 @@ fn replay(
         fs::remove_dir_all(dir(engine))?;
     }
     report.table(replay_table(&title, &engines, &rounds));
+    replay_verdicts(&title, &rounds, report);
+    Ok(())
+}
+
+/// What replay is wanted to reach.
+fn replay_verdicts(title: &str, rounds: &Rounds<Reading>, report: &mut Report) {
     let ours = Reading::Replay(Engine::Blackstart);
     let mut target = |to: &str, wanted, reference| {
         let target = format!("{title}, to {to}");
@@ -298,7 +304,6 @@ fn replay(
         1.2,
         Reading::Replay(Engine::Spacetimedb),
     );
-    Ok(())
 }
 
 fn replay_table(title: &str, engines: &[Engine], rounds: &Rounds<Reading>) -> Table {
