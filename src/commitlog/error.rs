@@ -89,6 +89,12 @@ pub enum LogError {
         /// The log's directory.
         dir: PathBuf,
     },
+    /// A log that was to be read changed each time it was looked at.
+    #[error("{dir}: the log's files change faster than they can be looked at")]
+    InMotion {
+        /// The log's directory.
+        dir: PathBuf,
+    },
     /// There is no log, and none was to be created.
     #[error("{dir}: there is no log")]
     NotFound {

@@ -21,10 +21,12 @@ use super::reader::{ReadScope, Reader};
 use super::recovery::{Plan, Planned, plan};
 use super::report::RecoveryReport;
 use super::shared::{Active, Point, Segment, Shared, State, TailBuffer};
-use super::source::Directory;
+use super::source::{Directory, LogSource};
 
-/// How often a log that seems damaged is looked at before that is believed.
+/// How often a log that seems damaged must look the same before that is believed.
 const LOOKS_MAX: u32 = 3;
+/// How often it is looked at while a writer changes it.
+const LOOKS_IN_MOTION_MAX: u32 = 1000;
 
 /// A log opened for reading only: it takes no lock, writes nothing, and may be looked at while
 /// another process writes.
@@ -133,8 +135,8 @@ fn look(
 ) -> Result<(Box<Plan>, RecoveryReport), LogError> {
     let clock = directory.env.clock();
     let began = clock.monotonic();
-    let mut looks = 1;
-    loop {
+    let (mut looks, mut before) = (1, None);
+    for _ in 0..LOOKS_IN_MOTION_MAX {
         match plan(directory, options.durable_through) {
             Ok(Planned::Log(plan)) => {
                 let mut report = plan.report();
@@ -146,10 +148,22 @@ fn look(
                     dir: directory.path.to_path_buf(),
                 });
             }
-            Err(error) if looks >= LOOKS_MAX => return Err(error),
-            Err(_) => looks += 1,
+            Err(error) => {
+                // What stays the same from one look to the next is no motion.
+                let seen = Some((directory.names()?, error.to_string()));
+                if seen != before {
+                    (looks, before) = (1, seen);
+                } else if looks < LOOKS_MAX {
+                    looks += 1;
+                } else {
+                    return Err(error);
+                }
+            }
         }
     }
+    Err(LogError::InMotion {
+        dir: directory.path.to_path_buf(),
+    })
 }
 
 /// The state of the log as the plan found it, up to the end of the history that is asked for.

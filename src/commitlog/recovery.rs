@@ -6,10 +6,13 @@
 //!
 //! | what stands at x, where the chain of good frames of the newest segment ends | verdict |
 //! |---|---|
-//! | nothing, zeros, or anything behind a close mark | clean end |
+//! | nothing, or zeros | clean end |
 //! | anything else, later valid frames included, and no evidence that x was durable | tail |
 //! | anything, zeros included, with evidence that x was durable | corrupt |
 //! | a read error | that error |
+//!
+//! Behind a close mark a tail may be a torn open mark, or what a spare held before. It may also be
+//! all that is left of commits that followed, so it is reported like any other.
 //!
 //! Invariants:
 //! - \[I1\] Evidence is: what a valid frame or the segment's header says was durable; a named

@@ -205,7 +205,7 @@ fn known_durable(header: &SegmentHeader, scan: &Scan) -> TxOffset {
 fn log_end(head: &Head, scan: &Scan) -> LogEnd {
     let dropped = scan.tail.content_end.since(scan.end.at);
     match scan.defect {
-        Some(defect) if dropped > 0 && !scan.closed => LogEnd::Tail(Tail {
+        Some(defect) if dropped > 0 => LogEnd::Tail(Tail {
             file: head.name(),
             at: scan.end.at,
             bytes: dropped,
