@@ -13,6 +13,10 @@ pub fn cpu_time() -> Duration {
 /// Ticks of the clock by which the kernel counts processor time: 100 a second to programs.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// The kernel gives a tick to whoever runs at its end, so two differences of ticks may be off by
+/// so much.
+const ROUNDING_TICKS: f64 = 2.0;
+
 /// Watches how much of the processors other programs use.
 pub struct Neighbours {
     since: Instant,
@@ -35,6 +39,7 @@ impl Neighbours {
     pub fn processors(&self) -> f64 {
         let seconds = self.since.elapsed().as_secs_f64();
         let others = (user_ticks() - self.user_ticks) - (own_ticks() - self.own_ticks);
+        let others = others - ROUNDING_TICKS;
         (others / TICKS_PER_SECOND / seconds).max(0.0)
     }
 }

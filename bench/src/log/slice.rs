@@ -54,15 +54,20 @@ pub enum Work {
         /// Records per commit.
         commit_records: usize,
     },
-    /// Read and check all records of a closed log.
+    /// Read and check all records of a closed log, again and again for some seconds.
     Replay {
         /// So many must be there.
         records: u64,
+        /// How long; once at least.
+        seconds: f64,
     },
     /// Open a closed log for writing, and close it again.
     Open,
-    /// Read all bytes of a closed log in big chunks and take their CRC-32.
-    Checksum,
+    /// Read all bytes of a closed log in big chunks and take their CRC-32, again and again.
+    Checksum {
+        /// How long; once at least.
+        seconds: f64,
+    },
 }
 
 /// Records per batch of [`Work::Unsynced`].
@@ -81,9 +86,9 @@ pub fn slice(job: &Job) -> Result<Sample> {
             records,
             commit_records,
         } => fill(job, records, commit_records),
-        Work::Replay { records } => replay(job, records),
+        Work::Replay { records, seconds } => replay(job, records, seconds),
         Work::Open => open(job),
-        Work::Checksum => checksum(&job.dir),
+        Work::Checksum { seconds } => checksum(&job.dir, seconds),
     }
 }
 
@@ -183,23 +188,24 @@ fn fill(job: &Job, count: u64, commit_records: usize) -> Result<Sample> {
     })
 }
 
-fn replay(job: &Job, records: u64) -> Result<Sample> {
+fn replay(job: &Job, records: u64, seconds: f64) -> Result<Sample> {
+    let expected = Tally::of(records);
     let before = memory::reset_peak()?;
+    let mut operations = 0;
     let start = Instant::now();
-    let tally = job.engine.replay(&job.dir)?;
+    while operations == 0 || start.elapsed().as_secs_f64() < seconds {
+        let tally = job.engine.replay(&job.dir)?;
+        if tally != expected {
+            let engine = job.engine;
+            return Err(format!("{engine} read {tally:?} where {expected:?} was written").into());
+        }
+        operations += records;
+    }
     let seconds = start.elapsed().as_secs_f64();
     let memory_bytes = memory::peak()?.saturating_sub(before);
-    let expected = Tally::of(records);
-    if tally != expected {
-        return Err(format!(
-            "{} read {tally:?} where {expected:?} was written",
-            job.engine
-        )
-        .into());
-    }
-    let bytes = records * RECORD_BYTES as u64;
+    let bytes = operations * RECORD_BYTES as u64;
     Ok(Sample {
-        operations: records,
+        operations,
         bytes,
         seconds,
         memory_bytes,
@@ -221,31 +227,41 @@ fn open(job: &Job) -> Result<Sample> {
     })
 }
 
-fn checksum(dir: &Path) -> Result<Sample> {
+/// Operations are passes over all files; bytes are those of one pass.
+fn checksum(dir: &Path, seconds: f64) -> Result<Sample> {
     let mut files = Vec::new();
     collect_files(dir, &mut files)?;
     let mut buffer = vec![0; READ_BYTES];
-    let (mut bytes, mut crc) = (0, 0);
+    let (mut bytes, mut passes) = (0, 0);
     let start = Instant::now();
-    for path in &files {
-        let mut file = File::open(path)?;
-        loop {
-            let count = file.read(&mut buffer)?;
-            let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else {
-                break;
-            };
-            crc ^= crc32fast::hash(chunk);
-            bytes += count as u64;
+    while passes == 0 || start.elapsed().as_secs_f64() < seconds {
+        bytes = 0;
+        for path in &files {
+            bytes += checksum_file(path, &mut buffer)?;
         }
+        passes += 1;
     }
     let seconds = start.elapsed().as_secs_f64();
-    std::hint::black_box(crc);
     Ok(Sample {
-        operations: 1,
+        operations: passes,
         bytes,
         seconds,
         ..Sample::default()
     })
+}
+
+/// Reads a file to its end; returns its length.
+fn checksum_file(path: &Path, buffer: &mut [u8]) -> Result<u64> {
+    let mut file = File::open(path)?;
+    let mut bytes = 0;
+    loop {
+        let count = file.read(buffer)?;
+        let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else {
+            return Ok(bytes);
+        };
+        std::hint::black_box(crc32fast::hash(chunk));
+        bytes += count as u64;
+    }
 }
 
 fn collect_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

@@ -255,6 +255,7 @@ fn replay(
             },
         )?;
     }
+    let seconds = args.common.seconds;
     let readings: Vec<Reading> = engines
         .iter()
         .flat_map(|&engine| [Reading::Replay(engine), Reading::Checksum(engine)])
@@ -264,12 +265,12 @@ fn replay(
         &readings,
         args.common.pace(),
         |reading| match reading {
-            Reading::Replay(engine) => run(engine, &dir(engine), Work::Replay { records }),
+            Reading::Replay(engine) => run(engine, &dir(engine), Work::Replay { records, seconds }),
             // In records per second, too: so that the ratio is one of times.
             Reading::Checksum(engine) => {
-                let sample = run(engine, &dir(engine), Work::Checksum)?;
+                let sample = run(engine, &dir(engine), Work::Checksum { seconds })?;
                 Ok(Sample {
-                    operations: records,
+                    operations: records * sample.operations,
                     ..sample
                 })
             }
@@ -278,7 +279,7 @@ fn replay(
     for &engine in &engines {
         fs::remove_dir_all(dir(engine))?;
     }
-    report.table(replay_table(&title, &engines, &rounds));
+    report.table(replay_table(&title, records, &engines, &rounds));
     replay_verdicts(&title, &rounds, report);
     Ok(())
 }
@@ -306,7 +307,7 @@ fn replay_verdicts(title: &str, rounds: &Rounds<Reading>, report: &mut Report) {
     );
 }
 
-fn replay_table(title: &str, engines: &[Engine], rounds: &Rounds<Reading>) -> Table {
+fn replay_table(title: &str, records: u64, engines: &[Engine], rounds: &Rounds<Reading>) -> Table {
     let mut table = Table::new(
         title,
         &[
@@ -327,10 +328,7 @@ fn replay_table(title: &str, engines: &[Engine], rounds: &Rounds<Reading>) -> Ta
             engine.name()
         };
         let file_bytes = rounds.median(checksum, |sample| sample.bytes as f64);
-        let records = rounds.median(checksum, |sample| sample.operations as f64);
-        let each = file_bytes
-            .zip(records)
-            .map(|(bytes, records)| bytes / records);
+        let each = file_bytes.map(|bytes| bytes / records as f64);
         table.row(vec![
             name.into(),
             rounds.rate(replay).map_or_else(|| "–".into(), rate),
@@ -425,6 +423,7 @@ fn reopen_rounds(args: &LogArgs, place: &Place, engine: Engine) -> Result<Rounds
             &dir(size),
             Work::Replay {
                 records: records(size),
+                seconds: 0.0,
             },
         ),
     })?;
