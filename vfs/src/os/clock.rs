@@ -35,9 +35,10 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// The system's name for a reading; `None` if it lies too far in the future to have one.
-pub(super) fn instant(reading: Monotonic) -> Option<Instant> {
-    origin().checked_add(reading.since_origin())
+/// How long it is until the clock reads so: nothing if it does already.
+pub(super) fn left(reading: Monotonic) -> Duration {
+    let passed = now().saturating_duration_since(origin());
+    reading.since_origin().saturating_sub(passed)
 }
 
 impl Clock for OsClock {

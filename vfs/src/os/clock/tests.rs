@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{OsClock, instant};
+use super::{OsClock, left};
 use crate::{Clock, Monotonic};
 
 #[test]
@@ -13,15 +13,16 @@ fn the_monotonic_clock_never_goes_back_and_has_one_origin() {
         assert!(now >= last);
         last = now;
     }
-    assert_eq!(
-        instant(last).unwrap() - instant(Monotonic::default()).unwrap(),
-        last.since_origin()
-    );
 }
 
 #[test]
-fn a_reading_beyond_the_systems_end_of_time_has_no_instant() {
-    assert!(instant(Monotonic::from_origin(Duration::MAX)).is_none());
+fn what_is_left_until_a_reading_shrinks_to_nothing() {
+    let clock = OsClock::new();
+    let goal = clock.monotonic() + Duration::from_millis(2);
+    assert!(left(goal) <= Duration::from_millis(2));
+    clock.sleep(Duration::from_millis(3));
+    assert_eq!(left(goal), Duration::ZERO);
+    assert!(left(Monotonic::from_origin(Duration::MAX)) > Duration::from_secs(1 << 60));
 }
 
 #[test]
