@@ -12,6 +12,7 @@
 use super::error::LogError;
 use super::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, Mark, Seed};
 use super::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::records::Ends;
 use super::source::ReadAt;
 use super::{Epoch, TxOffset};
 use crate::codec::{ByteOffset, Defect, Value};
@@ -64,6 +65,8 @@ pub(crate) enum Check {
     Header,
     /// Its payload too.
     Payload,
+    /// A commit's records as well: they can be shown then.
+    Records,
 }
 
 /// What stands next.
@@ -85,6 +88,8 @@ pub(crate) struct Chain {
     /// The frame passed on last, for [`payload`](Self::payload).
     payload_from: usize,
     payload_len: usize,
+    /// Its records, if they were checked.
+    ends: Ends,
     buffer: Vec<u8>,
     /// The bytes `head..tail` of the buffer stand at the link's position.
     head: usize,
@@ -100,6 +105,7 @@ impl Chain {
             link,
             payload_from,
             payload_len,
+            ends: Ends::default(),
             buffer: Vec::new(),
             head,
             tail,
@@ -116,6 +122,12 @@ impl Chain {
     pub fn payload(&self) -> &[u8] {
         let end = self.payload_from + self.payload_len;
         self.buffer.get(self.payload_from..end).unwrap_or_default()
+    }
+
+    /// Where its records end, if it is a commit that was checked for that.
+    #[inline]
+    pub fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// Goes back to a place it came from.
@@ -166,8 +178,8 @@ impl Chain {
         }
         self.payload_from = self.head + FRAME_HEADER_BYTES;
         self.payload_len = header.payload_len as usize;
-        if check == Check::Payload && crc32fast::hash(self.payload()) != header.payload_checksum {
-            return Ok(Step::Break(self.payload_defect(&header)));
+        if let Err(defect) = self.expect_payload(&header, check) {
+            return Ok(Step::Break(defect));
         }
         match self.after(&header) {
             Ok(next) => {
@@ -254,13 +266,30 @@ impl Chain {
         })
     }
 
-    fn payload_defect(&self, header: &FrameHeader) -> Defect {
-        Defect {
-            at: self.link.at.plus(FRAME_HEADER_BYTES as u64),
-            field: "payload checksum",
-            expected: Value::Hex(header.payload_checksum.into()),
-            found: Value::Hex(crc32fast::hash(self.payload()).into()),
+    /// Whether the payload is as the header says.
+    #[inline]
+    fn expect_payload(&mut self, header: &FrameHeader, check: Check) -> Result<(), Defect> {
+        let end = self.payload_from + self.payload_len;
+        let payload = self.buffer.get(self.payload_from..end).unwrap_or_default();
+        let at = self.link.at.plus(FRAME_HEADER_BYTES as u64);
+        let (computed, records) = match check {
+            Check::Header => return Ok(()),
+            Check::Records if header.kind == FrameKind::Commit => {
+                self.ends.find(payload, header.tx_count, at)
+            }
+            Check::Payload | Check::Records => (crc32fast::hash(payload), Ok(())),
+        };
+        if computed == header.payload_checksum {
+            return records;
         }
+        let [expected, found] = [header.payload_checksum, computed].map(u64::from);
+        let (expected, found) = (Value::Hex(expected), Value::Hex(found));
+        Err(Defect {
+            at,
+            field: "payload checksum",
+            expected,
+            found,
+        })
     }
 
     /// Has the buffer hold `bytes` bytes from the link's position on; false if they are not there.

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use super::chain::{Chain, Check, Link, Step};
 use super::error::{Evidence, LogError};
-use super::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
-use super::records::{self, Transactions};
+use super::frame::{FrameHeader, FrameKind};
+use super::records::{Ends, Transactions};
 use super::seek::seek;
 use super::shared::{LiveFile, Segment, Shared};
 use super::source::OpenFile;
@@ -38,6 +38,7 @@ pub struct Commit<'a> {
     end: TxOffset,
     epoch: Epoch,
     payload: &'a [u8],
+    ends: &'a Ends,
 }
 
 impl<'a> Commit<'a> {
@@ -60,7 +61,7 @@ impl<'a> Commit<'a> {
     /// Its transactions in order.
     #[inline]
     pub fn transactions(&self) -> Transactions<'a> {
-        Transactions::new(self.payload, self.first)
+        Transactions::new(self.payload, self.ends, self.first)
     }
 }
 
@@ -190,12 +191,16 @@ impl Reader {
     /// The commit that was just found, which is still in the buffer.
     #[inline]
     pub(crate) fn commit(&self, header: &FrameHeader) -> Commit<'_> {
-        let payload = self.open.as_ref().map(|open| open.chain.payload());
+        let (payload, ends) = match &self.open {
+            Some(open) => (open.chain.payload(), open.chain.ends()),
+            None => (&[][..], Ends::NONE),
+        };
         Commit {
             first: header.first,
             end: self.position,
             epoch: header.epoch,
-            payload: payload.unwrap_or_default(),
+            payload,
+            ends,
         }
     }
 
@@ -269,7 +274,7 @@ impl Reader {
                 segment,
                 file,
             };
-            match open.chain.step(&file, open.limit, Check::Payload)? {
+            match open.chain.step(&file, open.limit, Check::Records)? {
                 Step::Frame(header) => {
                     if let Some(found) = self.pass(header)? {
                         return Ok(Some(found));
@@ -288,9 +293,6 @@ impl Reader {
             return Ok(None);
         };
         let (start, end) = (self.position, open.chain.link().next);
-        if header.kind == FrameKind::Commit {
-            check_records(open, &header)?;
-        }
         if end <= start {
             // A mark.
             return Ok(None);
@@ -394,19 +396,6 @@ fn is_followed(shared: &Shared, segment: &Segment, next: TxOffset) -> bool {
     let state = shared.state.lock();
     next > segment.header.first
         && (state.active.segment.header.first == next || state.sealed.contains_key(&next))
-}
-
-#[inline]
-fn check_records(open: &Open, header: &FrameHeader) -> Result<(), LogError> {
-    let payload = open.chain.payload();
-    let at = open
-        .chain
-        .link()
-        .at
-        .get()
-        .saturating_sub(header.frame_bytes());
-    let at = ByteOffset::new(at).plus(FRAME_HEADER_BYTES as u64);
-    records::check(payload, header.tx_count, at).map_err(|defect| damaged(&open.segment, defect))
 }
 
 fn damaged(segment: &Segment, defect: Defect) -> LogError {

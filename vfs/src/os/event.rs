@@ -85,8 +85,8 @@ impl RawEvent for OsEvent {
             return;
         }
         let count = if all { i32::MAX as u32 } else { 1 };
-        // Waking fails for bad addresses only.
-        drop(futex::wake(&self.epoch, futex::Flags::PRIVATE, count));
+        let woken = futex::wake(&self.epoch, futex::Flags::PRIVATE, count);
+        debug_assert!(woken.is_ok(), "waking fails for bad addresses only");
     }
 }
 
