@@ -34,6 +34,10 @@ pub(crate) struct MutantsArgs {
     /// Threads of each campaign
     #[arg(long, default_value_t = 2)]
     jobs: usize,
+    /// How often each bug is looked for, with seeds of its own each time: the round with the median
+    /// of the cases is shown, and every round must find it
+    #[arg(long, default_value_t = 1)]
+    rounds: u64,
     /// The source tree
     #[arg(long, default_value = ".")]
     source: PathBuf,

@@ -12,9 +12,15 @@ use serde::Deserialize;
 use super::catalogue::Mutant;
 use super::{MutantsArgs, MutantsError};
 
-/// What a campaign against one planted bug gave.
+/// What the campaigns against one planted bug gave.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
+    /// One a round.
+    rounds: Vec<Round>,
+}
+
+#[derive(Clone, Debug)]
+struct Round {
     report: Report,
     verdict: Verdict,
 }
@@ -48,10 +54,90 @@ struct Failure {
     oracle: String,
 }
 
+/// How far the seeds of two rounds are apart.
+const ROUND_SEEDS: u64 = 1_000_000_000;
+
 impl Outcome {
-    /// Runs the campaign.
+    /// Runs the campaigns, each with seeds of its own.
     pub fn of(binary: &Path, mutant: &Mutant, args: &MutantsArgs) -> Result<Self, MutantsError> {
-        let report = campaign(binary, mutant, args, 0..mutant.patch.cases_max, true)?;
+        let rounds = (0..args.rounds.max(1)).map(|round| {
+            let first = round * ROUND_SEEDS;
+            Round::of(binary, mutant, args, first..first + mutant.patch.cases_max)
+        });
+        let rounds = rounds.collect::<Result<_, _>>()?;
+        Ok(Self { rounds })
+    }
+
+    /// Whether each round is as it must be.
+    pub fn is_good(&self, mutant: &Mutant) -> bool {
+        self.rounds
+            .iter()
+            .all(|round| round.verdict == expected(mutant))
+    }
+
+    /// The round that stands for all: the first that is not as it must be, else one with the median
+    /// of the cases.
+    fn typical(&self, mutant: &Mutant) -> Option<&Round> {
+        let bad = self
+            .rounds
+            .iter()
+            .find(|round| round.verdict != expected(mutant));
+        let mut sorted: Vec<&Round> = self.rounds.iter().collect();
+        sorted.sort_by_key(|round| round.report.cases);
+        bad.or_else(|| sorted.get(sorted.len() / 2).copied())
+    }
+
+    /// For people.
+    pub fn line(&self, mutant: &Mutant) -> String {
+        let Some(Round { report, verdict }) = self.typical(mutant) else {
+            return String::new();
+        };
+        let verdict = match (verdict, mutant.patch.harmless) {
+            (Verdict::Found, false) => "found",
+            (Verdict::NotFound, false) => "NOT FOUND",
+            (Verdict::Found, true) => "FOUND, AND HARMLESS",
+            (Verdict::NotFound, true) => "harmless, not found",
+            (Verdict::Masked, _) => "FAILS WITHOUT IT TOO",
+        };
+        let by = report.failures.first().map_or_else(String::new, |failure| {
+            format!("by {} at seed {}", failure.failure.oracle, failure.seed)
+        });
+        format!(
+            "{:34} {verdict:20} {:6} cases {:8} images {:6.2} s  {by}\n",
+            mutant.name, report.cases, report.images, report.elapsed_s
+        )
+    }
+
+    /// For machines.
+    pub fn json(&self, mutant: &Mutant) -> serde_json::Value {
+        let rounds: Vec<_> = self.rounds.iter().map(Round::json).collect();
+        serde_json::json!({
+            "scenario": mutant.scenario,
+            "name": mutant.name,
+            "about": mutant.patch.about,
+            "harmless": mutant.patch.harmless,
+            "good": self.is_good(mutant),
+            "rounds": rounds,
+        })
+    }
+}
+
+fn expected(mutant: &Mutant) -> Verdict {
+    if mutant.patch.harmless {
+        Verdict::NotFound
+    } else {
+        Verdict::Found
+    }
+}
+
+impl Round {
+    fn of(
+        binary: &Path,
+        mutant: &Mutant,
+        args: &MutantsArgs,
+        seeds: Range<u64>,
+    ) -> Result<Self, MutantsError> {
+        let report = campaign(binary, mutant, args, seeds, true)?;
         let verdict = match (report.failures.first(), &report.nondeterminism) {
             (None, None) => Verdict::NotFound,
             (None, Some(_)) => Verdict::Found,
@@ -68,50 +154,14 @@ impl Outcome {
         Ok(Self { report, verdict })
     }
 
-    /// Whether it is as it must be.
-    pub fn is_good(&self, mutant: &Mutant) -> bool {
-        let expected = if mutant.patch.harmless {
-            Verdict::NotFound
-        } else {
-            Verdict::Found
-        };
-        self.verdict == expected
-    }
-
-    /// For people.
-    pub fn line(&self, mutant: &Mutant) -> String {
-        let verdict = match (self.verdict, mutant.patch.harmless) {
-            (Verdict::Found, false) => "found",
-            (Verdict::NotFound, false) => "NOT FOUND",
-            (Verdict::Found, true) => "FOUND, AND HARMLESS",
-            (Verdict::NotFound, true) => "harmless, not found",
-            (Verdict::Masked, _) => "FAILS WITHOUT IT TOO",
-        };
-        let by = self
-            .report
-            .failures
-            .first()
-            .map_or_else(String::new, |failure| {
-                format!("by {} at seed {}", failure.failure.oracle, failure.seed)
-            });
-        format!(
-            "{:34} {verdict:20} {:6} cases {:8} images {:6.2} s  {by}\n",
-            mutant.name, self.report.cases, self.report.images, self.report.elapsed_s
-        )
-    }
-
-    /// For machines.
-    pub fn json(&self, mutant: &Mutant) -> serde_json::Value {
+    fn json(&self) -> serde_json::Value {
         serde_json::json!({
-            "scenario": mutant.scenario,
-            "name": mutant.name,
-            "about": mutant.patch.about,
-            "harmless": mutant.patch.harmless,
             "found": self.verdict == Verdict::Found,
             "masked": self.verdict == Verdict::Masked,
             "cases": self.report.cases,
             "images": self.report.images,
             "elapsed_s": self.report.elapsed_s,
+            "seed": self.report.failures.first().map(|failure| failure.seed),
             "oracle": self.report.failures.first().map(|failure| &failure.failure.oracle),
         })
     }
