@@ -88,6 +88,14 @@ impl Scenario for CommitLog {
         op.simpler()
     }
 
+    fn merged(&self, one: &Op, two: &Op) -> Vec<Op> {
+        one.merged(two)
+    }
+
+    fn simpler_config(&self, config: &Config) -> Vec<Config> {
+        config.simpler()
+    }
+
     fn model(&self, _config: &Config) -> Model {
         Model::default()
     }

@@ -77,6 +77,18 @@ pub trait Scenario: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// One operation that may do for two neighbouring ones of a client, for the shrinker.
+    fn merged(&self, one: &Self::Op, two: &Self::Op) -> Vec<Self::Op> {
+        let _ = (one, two);
+        Vec::new()
+    }
+
+    /// Plainer options for the shrinker, plainest first. Going on from any of them must end.
+    fn simpler_config(&self, config: &Self::Config) -> Vec<Self::Config> {
+        let _ = config;
+        Vec::new()
+    }
+
     /// The model before anything happened.
     fn model(&self, config: &Self::Config) -> Self::Model;
 

@@ -77,6 +77,8 @@ pub enum Op {
 
 /// How often each kind of operation is drawn, before the swarm skews it.
 const WEIGHTS: [u32; 11] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2];
+/// Merging operations makes no record larger than this.
+const MERGED_BYTES_MAX: u32 = 3_000;
 /// The most operations of an era.
 const STEPS_MAX: u64 = 24;
 
@@ -90,6 +92,34 @@ impl Config {
             spare_segments_max: *draw.pick(&[0, 0, 1, 2]),
             index_interval_bytes: *draw.pick(&[64, 512, 1 << 16]),
         }
+    }
+}
+
+impl Config {
+    /// With one option switched off, or the default size.
+    pub(super) fn simpler(&self) -> Vec<Self> {
+        let plain = [
+            Self {
+                spare_segments_max: 0,
+                ..*self
+            },
+            Self {
+                size_ahead_bytes: 0,
+                ..*self
+            },
+            Self {
+                buffer_bytes_max: 1 << 16,
+                ..*self
+            },
+            Self {
+                index_interval_bytes: 1 << 16,
+                ..*self
+            },
+        ];
+        plain
+            .into_iter()
+            .filter(|simpler| simpler != self)
+            .collect()
     }
 }
 
@@ -161,6 +191,43 @@ pub(super) fn verification() -> Vec<Step<Op>> {
 }
 
 impl Op {
+    /// One commit with what two have, or of about the size on disk.
+    pub(super) fn merged(&self, after: &Self) -> Vec<Self> {
+        let &Self::Append {
+            records,
+            bytes,
+            level,
+        } = self
+        else {
+            return Vec::new();
+        };
+        let &Self::Append {
+            records: more,
+            bytes: other,
+            level: last,
+        } = after
+        else {
+            return Vec::new();
+        };
+        let level = level.max(last);
+        let all = bytes
+            .saturating_mul(records)
+            .saturating_add(other.saturating_mul(more));
+        let one = |bytes: u32| Self::Append {
+            records: 1,
+            bytes: bytes.min(MERGED_BYTES_MAX),
+            level,
+        };
+        let per_record = 4 * records.saturating_add(more);
+        let on_disk = all.saturating_add(per_record).saturating_add(44);
+        let together = Self::Append {
+            records: records.saturating_add(more),
+            bytes: bytes.max(other),
+            level,
+        };
+        vec![one(all), one(on_disk), together]
+    }
+
     /// Simpler forms, simplest first.
     pub(super) fn simpler(&self) -> Vec<Self> {
         match *self {

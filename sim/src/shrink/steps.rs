@@ -1,0 +1,192 @@
+//! Fewer eras, operations and clients, and simpler operations.
+
+use super::Search;
+use crate::case::{Case, CaseOf};
+use crate::disk::Trigger;
+use crate::scenario::{Scenario, Step};
+
+/// Pairs are tried if an era has at most so many operations.
+const PAIR_STEPS_MAX: usize = 10;
+
+impl<S: Scenario> Search<S> {
+    pub(super) fn drop_eras(&mut self) {
+        let mut index = 0;
+        while index < self.best.eras.len() && self.best.eras.len() > 1 {
+            let mut candidate = self.best.clone();
+            candidate.eras.remove(index);
+            if !self.take_anew(candidate) {
+                index += 1;
+            }
+        }
+    }
+
+    /// Drops operations, in chunks and then one by one. What counts calls (a fault's `nth`) loses
+    /// its aim by that, so it is aimed again.
+    pub(super) fn drop_steps(&mut self) {
+        for era in 0..self.best.eras.len() {
+            let mut chunk = self.steps(era).div_ceil(2);
+            while chunk > 0 {
+                let mut at = 0;
+                while at < self.steps(era) {
+                    if !self.drop_chunk(era, at, chunk) {
+                        at += chunk;
+                    }
+                }
+                chunk /= 2;
+            }
+        }
+    }
+
+    fn drop_chunk(&mut self, era: usize, at: usize, chunk: usize) -> bool {
+        let mut candidate = self.best.clone();
+        let Some(target) = candidate.eras.get_mut(era) else {
+            return false;
+        };
+        let end = (at + chunk).min(target.steps.len());
+        target.steps.drain(at..end);
+        if self.take_anew(candidate.clone()) {
+            return true;
+        }
+        let aims = aimed_lower(&candidate, era);
+        chunk == 1 && aims.into_iter().any(|aimed| self.take_anew(aimed))
+    }
+
+    /// Makes one of two neighbouring operations, and leaves out pairs: neither may be possible one
+    /// at a time.
+    pub(super) fn merge_steps(&mut self) {
+        for era in 0..self.best.eras.len() {
+            let mut at = 0;
+            while at + 1 < self.steps(era) {
+                if !self.merge_at(era, at) {
+                    at += 1;
+                }
+            }
+            let count = self.steps(era);
+            if (3..=PAIR_STEPS_MAX).contains(&count) {
+                self.drop_pair(era, count);
+            }
+        }
+    }
+
+    fn merge_at(&mut self, era: usize, at: usize) -> bool {
+        let Some([one, two]) = self
+            .best
+            .eras
+            .get(era)
+            .and_then(|era| era.steps.get(at..at + 2))
+        else {
+            return false;
+        };
+        if one.client != two.client {
+            return false;
+        }
+        let mut candidates = Vec::new();
+        for op in self.scenario.merged(&one.op, &two.op) {
+            // Crashes are named by operations: either name may be the one that matters.
+            for id in [two.id, one.id] {
+                let client = one.client;
+                let op = op.clone();
+                let mut candidate = self.best.clone();
+                if let Some(target) = candidate.eras.get_mut(era) {
+                    target.steps.splice(at..at + 2, [Step { id, client, op }]);
+                }
+                candidates.extend(aimed_lower(&candidate, era));
+                candidates.push(candidate);
+            }
+        }
+        candidates
+            .into_iter()
+            .rev()
+            .any(|candidate| self.take_anew(candidate))
+    }
+
+    fn drop_pair(&mut self, era: usize, count: usize) -> bool {
+        let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |two| (one, two)));
+        for (one, two) in pairs.collect::<Vec<_>>() {
+            let mut candidate = self.best.clone();
+            if let Some(target) = candidate.eras.get_mut(era) {
+                target.steps.remove(two);
+                target.steps.remove(one);
+            }
+            if self.take_anew(candidate) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Has client 0 do what others did, all of it or one by one.
+    pub(super) fn drop_clients(&mut self) {
+        for era in 0..self.best.eras.len() {
+            let others = |case: &CaseOf<S>| -> Vec<usize> {
+                let steps = case.eras.get(era).map(|era| era.steps.iter().enumerate());
+                let others = steps
+                    .into_iter()
+                    .flatten()
+                    .filter(|(_, step)| step.client > 0);
+                others.map(|(at, _)| at).collect()
+            };
+            let all = others(&self.best);
+            let choices = std::iter::once(all.clone()).chain(all.into_iter().map(|at| vec![at]));
+            for choice in choices.collect::<Vec<_>>() {
+                let mut candidate = self.best.clone();
+                for at in choice {
+                    let target = candidate.eras.get_mut(era);
+                    if let Some(step) = target.and_then(|era| era.steps.get_mut(at)) {
+                        step.client = 0;
+                    }
+                }
+                if others(&candidate).len() < others(&self.best).len() {
+                    self.take_anew(candidate);
+                }
+            }
+        }
+    }
+
+    pub(super) fn simplify_ops(&mut self) -> bool {
+        let mut any = false;
+        for era in 0..self.best.eras.len() {
+            for at in 0..self.steps(era) {
+                while self.simplify_op(era, at) {
+                    any = true;
+                }
+            }
+        }
+        any
+    }
+
+    fn simplify_op(&mut self, era: usize, at: usize) -> bool {
+        let step = self.best.eras.get(era).and_then(|era| era.steps.get(at));
+        let Some(op) = step.map(|step| step.op.clone()) else {
+            return false;
+        };
+        self.scenario.simpler(&op).into_iter().any(|simpler| {
+            let mut candidate = self.best.clone();
+            let target = candidate.eras.get_mut(era);
+            if let Some(step) = target.and_then(|era| era.steps.get_mut(at)) {
+                step.op = simpler;
+            }
+            self.take_as_good(candidate)
+        })
+    }
+}
+
+/// The case with its faults in this era aimed at an earlier call, one or two earlier.
+fn aimed_lower<C: Clone, O: Clone>(case: &Case<C, O>, era: usize) -> Vec<Case<C, O>> {
+    let faults = case.eras.get(era).map_or(0, |era| era.faults.len());
+    let mut aimed = Vec::new();
+    for (fault, by) in (0..faults).flat_map(|fault| [(fault, 1), (fault, 2)]) {
+        let mut candidate = case.clone();
+        let rule = candidate
+            .eras
+            .get_mut(era)
+            .and_then(|era| era.faults.get_mut(fault));
+        if let Some(Trigger::Nth { nth, .. }) = rule.map(|rule| &mut rule.when)
+            && *nth > by
+        {
+            *nth -= by;
+            aimed.push(candidate);
+        }
+    }
+    aimed
+}
