@@ -6,14 +6,14 @@
     reason = "the corpus and the environment are real"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use blackstart_scenarios::commitlog::CommitLog;
 use blackstart_scenarios::registry;
 use blackstart_sim::campaign::Silent;
 use blackstart_sim::disk::Profile;
-use blackstart_sim::{Campaign, CampaignOptions};
+use blackstart_sim::{Campaign, CampaignOptions, corpus};
 
 fn seeds() -> std::ops::Range<u64> {
     let Ok(text) = std::env::var("BLACKSTART_SEEDS") else {
@@ -65,37 +65,34 @@ fn every_seed_is_run_twice_with_one_result() {
     );
 }
 
-fn cases_in(dir: &Path) -> Vec<PathBuf> {
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(dir)
-        .expect("the corpus is there")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "case"))
-        .collect();
-    cases.sort();
-    cases
-}
+/// How many images of other crashes each era of a case of the corpus is tried with.
+const NEAR_IMAGES: u64 = 300;
 
 /// Every case of the corpus failed once, on a mistake of the log or with a planted bug, and passes
-/// now.
+/// now; so do other crashes of its operations.
 #[test]
 fn the_corpus_passes() {
     let registry = registry();
-    let one = std::env::var("BLACKSTART_CASE").ok().map(PathBuf::from);
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/cases/commitlog");
-    let cases = one.map_or_else(|| cases_in(&dir), |case| vec![case]);
-    assert!(!cases.is_empty(), "the corpus is empty");
-    for path in cases {
-        let text = std::fs::read_to_string(&path).expect("reads");
-        let file = path.display().to_string();
-        assert!(
-            text.starts_with("//"),
-            "{file} begins with what broke and why it matters"
-        );
-        let name = blackstart_sim::case::scenario_of(&file, &text).expect("a case");
-        let scenario = registry.find(&name).expect("its scenario is registered");
-        let run = scenario.replay(&file, &text, false).expect("a case");
-        if let Some((era, failure)) = run.failure {
-            panic!("{file}: era {era}: {failure}\nblackstart sim replay {file} --trace");
+    let verdicts = match std::env::var("BLACKSTART_CASE") {
+        Ok(case) => vec![corpus::replay(&registry, Path::new(&case), NEAR_IMAGES)],
+        Err(_) => {
+            let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/cases");
+            let replayed = corpus::replay_all(&registry, &dir, NEAR_IMAGES).expect("it is there");
+            replayed.into_iter().map(|entry| entry.verdict).collect()
         }
-    }
+    };
+    assert!(!verdicts.is_empty(), "the corpus is empty");
+    let errors: Vec<String> = verdicts
+        .into_iter()
+        .filter_map(|verdict| verdict.err())
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n\n"));
+}
+
+/// As `sim shrink --rust-test` writes it.
+#[test]
+fn a_case_can_stand_in_a_test() {
+    let case = include_str!("../corpus/cases/commitlog/torn-close-mark.case");
+    blackstart_sim::assert_case_passes(CommitLog, case);
 }

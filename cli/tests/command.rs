@@ -222,3 +222,99 @@ fn a_campaign_is_reported_for_machines_as_well() {
     assert_eq!(images("1"), images("2"));
     assert!(images("1").is_some());
 }
+
+/// A case that passes, as the corpus holds it.
+const KEPT: &str = include_str!("../../corpus/cases/commitlog/torn-close-mark.case");
+
+#[test]
+fn a_case_is_kept_with_what_broke_at_its_head_and_replayed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name).to_str().expect("text").to_owned();
+    let bare: String = KEPT
+        .lines()
+        .filter(|line| !line.starts_with("//"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    std::fs::write(at("found.case"), bare).expect("writes");
+    let add = |more: &[&str]| {
+        let (file, corpus) = (at("found.case"), at("corpus"));
+        let mut arguments = vec!["sim", "corpus", "add", &file, "--dir", &corpus];
+        arguments.extend_from_slice(more);
+        blackstart(&arguments)
+    };
+    let refused = add(&[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("what broke"));
+    let why = ["--why", "A close mark was torn.", "--name", "torn"];
+    assert_eq!(add(&why).status.code(), Some(0));
+    let kept = std::fs::read_to_string(at("corpus/commitlog/torn.case")).expect("it is filed");
+    assert!(
+        kept.starts_with("// A close mark was torn.\nCase("),
+        "{kept}"
+    );
+    let again = add(&why);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("torn.case exists"));
+    check(
+        &["sim", "corpus", "run", &at("corpus")],
+        0,
+        &["1 of 1 cases pass"],
+        &[],
+    );
+
+    // Entries that are no good are named, with their lines, and the others are replayed.
+    std::fs::write(at("corpus/commitlog/bare.case"), "Case(version: 1)").expect("writes");
+    let damaged = KEPT.replacen("spare_segments_max", "spare_segments_min", 1);
+    let line = 1 + KEPT
+        .lines()
+        .position(|line| line.contains("spare_segments_max"))
+        .expect("it is there");
+    std::fs::write(at("corpus/commitlog/damaged.case"), damaged).expect("writes");
+    std::fs::create_dir(at("corpus/other")).expect("creates");
+    std::fs::write(at("corpus/other/misfiled.case"), KEPT).expect("writes");
+    check(
+        &["sim", "corpus", "run", &at("corpus")],
+        1,
+        &["1 of 4 cases pass"],
+        &[
+            "bare.case:1: a case of the corpus begins with a comment",
+            &format!("damaged.case:{line}:"),
+            "misfiled.case:1: the case is of scenario \"commitlog\", and filed under \"other\"",
+        ],
+    );
+}
+
+#[test]
+fn what_a_fuzzer_found_becomes_a_case() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name).to_str().expect("text").to_owned();
+    std::fs::write(at("found"), [7; 300]).expect("writes");
+    let case = at("from-bytes.case");
+    check(
+        &["sim", "from-fuzz", "case_bytes", &at("found"), "-o", &case],
+        0,
+        &["it does not fail"],
+        &[],
+    );
+    check(&["sim", "replay", &case], 0, &["no failure"], &[]);
+    check(
+        &["sim", "from-fuzz", "frame_header", &at("found")],
+        1,
+        &[],
+        &[
+            "the bytes of target \"frame_header\" are no case",
+            "cargo fuzz run frame_header",
+        ],
+    );
+    check(
+        &["sim", "from-fuzz", "case_text", &at("found")],
+        1,
+        &[],
+        &["found:1:1: "],
+    );
+    check(
+        &["sim", "from-fuzz", "case_bytes", &at("missing")],
+        1,
+        &[],
+        &["missing can't be read"],
+    );
+}

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::campaign::{Campaign, CampaignOptions, Progress, run_seed, write_case};
-use crate::case::{self, CaseError};
+use crate::case::{self, CaseError, CaseOf};
 use crate::draw::Draw;
 use crate::failure::Failure;
 use crate::generate;
+use crate::near;
 use crate::report::{FailureReport, Report};
 use crate::run::{CaseRun, run_case};
 use crate::scenario::Scenario;
@@ -34,6 +35,9 @@ pub trait AnyScenario: Send + Sync {
     /// One sentence.
     fn about(&self) -> &'static str;
 
+    /// The scenario's type, for code that is written for it.
+    fn type_name(&self) -> &'static str;
+
     /// Runs a campaign.
     fn campaign(
         &self,
@@ -47,6 +51,27 @@ pub trait AnyScenario: Send + Sync {
     /// # Errors
     /// If the text is not a case of this scenario.
     fn replay(&self, file: &str, text: &str, verbose: bool) -> Result<CaseRun, CaseError>;
+
+    /// Crashes the operations of a case in other places than the case does, with at most
+    /// `images_max` images an era; the first failing case and its failure.
+    ///
+    /// # Errors
+    /// If the text is not a case of this scenario.
+    fn explore_near(
+        &self,
+        file: &str,
+        text: &str,
+        images_max: u64,
+    ) -> Result<Option<(String, Failure)>, CaseError>;
+
+    /// The text of a case as this program writes it, with another comment at its head.
+    ///
+    /// # Errors
+    /// If the text is not a case of this scenario.
+    fn rewrite(&self, file: &str, text: &str, comment: &str) -> Result<String, CaseError>;
+
+    /// The case that a fuzzer's bytes draw, before any crash is chosen.
+    fn case_of_bytes(&self, bytes: &[u8], options: &CampaignOptions) -> String;
 
     /// Everything a seed leads to: its failure, if it has one.
     fn seed(&self, seed: u64, options: &CampaignOptions) -> Option<FailureReport>;
@@ -83,6 +108,10 @@ impl<S: Scenario> AnyScenario for Registered<S> {
         self.0.about()
     }
 
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<S>()
+    }
+
     fn campaign(
         &self,
         options: &CampaignOptions,
@@ -95,6 +124,28 @@ impl<S: Scenario> AnyScenario for Registered<S> {
     fn replay(&self, file: &str, text: &str, verbose: bool) -> Result<CaseRun, CaseError> {
         let case = case::decode(file, text)?;
         Ok(run_case(&self.0, &case, verbose))
+    }
+
+    fn explore_near(
+        &self,
+        file: &str,
+        text: &str,
+        images_max: u64,
+    ) -> Result<Option<(String, Failure)>, CaseError> {
+        let case = case::decode(file, text)?;
+        let found = near::explore_near(&self.0, &case, images_max);
+        Ok(found.map(|(case, failure)| (write_case(&case, &failure), failure)))
+    }
+
+    fn rewrite(&self, file: &str, text: &str, comment: &str) -> Result<String, CaseError> {
+        let case: CaseOf<S> = case::decode(file, text)?;
+        case::encode(&case, comment)
+    }
+
+    fn case_of_bytes(&self, bytes: &[u8], options: &CampaignOptions) -> String {
+        let case = generate::case(&*self.0, &mut Draw::bytes(bytes), options.profile);
+        let comment = format!("drawn from {} bytes of a fuzzer", bytes.len());
+        case::encode(&case, &comment).unwrap_or_else(|error| format!("// {error}\n"))
     }
 
     fn seed(&self, seed: u64, options: &CampaignOptions) -> Option<FailureReport> {
@@ -127,5 +178,19 @@ impl<S: Scenario> AnyScenario for Registered<S> {
 
     fn fuzz(&self, bytes: &[u8], options: &CampaignOptions) -> Option<FailureReport> {
         crate::campaign::explore_bytes(&self.0, bytes, options)
+    }
+}
+
+/// Replays a case of a scenario, for tests; `text` is what a `.case` file holds.
+///
+/// # Panics
+/// If it is no case of this scenario, or if it fails.
+pub fn assert_case_passes<S: Scenario>(scenario: S, text: &str) {
+    let case = match case::decode("the case", text) {
+        Ok(case) => case,
+        Err(error) => panic!("{error}"),
+    };
+    if let Some((era, failure)) = run_case(&Arc::new(scenario), &case, false).failure {
+        panic!("era {era}: {failure}");
     }
 }

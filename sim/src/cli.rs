@@ -19,14 +19,19 @@
 //! ```
 
 mod campaign;
+mod corpus;
 mod files;
+mod fuzz;
 mod interrupt;
 mod options;
 mod replay;
 
 use std::fmt;
 
-pub use options::{ReplayArgs, RunArgs, ShrinkArgs, SimCommand};
+pub use options::{
+    CorpusAddArgs, CorpusCommand, CorpusRunArgs, FromFuzzArgs, ReplayArgs, RunArgs, ShrinkArgs,
+    SimCommand,
+};
 
 use crate::any::AnyScenario;
 
@@ -104,6 +109,8 @@ pub fn run(command: &SimCommand, registry: &Registry) -> Exit {
         SimCommand::List => Ok(list(registry)),
         SimCommand::Replay(args) => replay::replay(args, registry),
         SimCommand::Shrink(args) => replay::shrink(args, registry),
+        SimCommand::Corpus(command) => corpus::run(command, registry),
+        SimCommand::FromFuzz(args) => fuzz::from_fuzz(args, registry),
     };
     match done {
         Ok(exit) => exit,

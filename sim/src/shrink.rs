@@ -1,9 +1,10 @@
 //! The smallest case with the same failure.
 //!
 //! Shrinking is joint: eras, operations, clients, faults, schedule, crash image, profile and sizes
-//! are all tried, in rounds, until a round changes nothing. A candidate is taken if the *same* failure
-//! remains (same oracle, same place). Dropping an operation moves what follows, so a candidate
-//! that does not fail as it stands is crashed anew (`Attack`): at every cut, with many images.
+//! are all tried, in rounds, until a round changes nothing. A candidate is taken if the *same*
+//! failure remains (same oracle, same place). Dropping an operation moves what follows, so a
+//! candidate that does not fail as it stands is crashed anew (`Attack`): at every cut, with many
+//! images.
 //!
 //! Invariants:
 //! - \[I1\] What is returned fails in the same way as what was given, or is what was given.

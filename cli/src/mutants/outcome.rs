@@ -17,6 +17,18 @@ use super::{MutantsArgs, MutantsError};
 pub(super) struct Outcome {
     /// One a round.
     rounds: Vec<Round>,
+    kept: Kept,
+}
+
+/// What the corpus's case of the bug says with the bug switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// There is none.
+    Missing,
+    /// It fails, or other crashes of its operations do.
+    Fails,
+    /// It passes: it has rotted.
+    Passes,
 }
 
 #[derive(Clone, Debug)]
@@ -65,14 +77,18 @@ impl Outcome {
             Round::of(binary, mutant, args, first..first + mutant.patch.cases_max)
         });
         let rounds = rounds.collect::<Result<_, _>>()?;
-        Ok(Self { rounds })
+        let kept = Kept::of(binary, mutant, args)?;
+        Ok(Self { rounds, kept })
     }
 
-    /// Whether each round is as it must be.
+    /// Whether each round is as it must be, and the case that is kept still shows the bug.
     pub fn is_good(&self, mutant: &Mutant) -> bool {
-        self.rounds
-            .iter()
-            .all(|round| round.verdict == expected(mutant))
+        let is_kept = mutant.patch.harmless || self.kept != Kept::Passes;
+        is_kept
+            && self
+                .rounds
+                .iter()
+                .all(|round| round.verdict == expected(mutant))
     }
 
     /// The round that stands for all: the first that is not as it must be, else one with the median
@@ -102,8 +118,13 @@ impl Outcome {
         let by = report.failures.first().map_or_else(String::new, |failure| {
             format!("by {} at seed {}", failure.failure.oracle, failure.seed)
         });
+        let kept = match self.kept {
+            Kept::Missing => "",
+            Kept::Fails => "; so does its case",
+            Kept::Passes => "; ITS CASE HAS ROTTED",
+        };
         format!(
-            "{:34} {verdict:20} {:6} cases {:8} images {:6.2} s  {by}\n",
+            "{:34} {verdict:20} {:6} cases {:8} images {:6.2} s  {by}{kept}\n",
             mutant.name, report.cases, report.images, report.elapsed_s
         )
     }
@@ -118,6 +139,11 @@ impl Outcome {
             "harmless": mutant.patch.harmless,
             "good": self.is_good(mutant),
             "rounds": rounds,
+            "case": match self.kept {
+                Kept::Missing => "missing",
+                Kept::Fails => "fails",
+                Kept::Passes => "passes",
+            },
         })
     }
 }
@@ -127,6 +153,34 @@ fn expected(mutant: &Mutant) -> Verdict {
         Verdict::NotFound
     } else {
         Verdict::Found
+    }
+}
+
+impl Kept {
+    fn of(binary: &Path, mutant: &Mutant, args: &MutantsArgs) -> Result<Self, MutantsError> {
+        let name = format!("planted-{}.case", mutant.name.replace('_', "-"));
+        let corpus = args.source.join("corpus/cases");
+        let path = corpus.join(&mutant.scenario).join(name);
+        if !path.is_file() {
+            return Ok(Self::Missing);
+        }
+        let output = Command::new(binary)
+            .args(["sim", "corpus", "run"])
+            .arg(&path)
+            .env("BLACKSTART_PLANTED", &mutant.name)
+            .output()
+            .map_err(|error| MutantsError::io(binary, error))?;
+        match output.status.code() {
+            Some(0) => Ok(Self::Passes),
+            Some(2) => Ok(Self::Fails),
+            code => Err(MutantsError::Campaign {
+                name: mutant.name.clone(),
+                reason: format!(
+                    "its case gave exit {code:?}; {}",
+                    String::from_utf8_lossy(&output.stderr)
+                ),
+            }),
+        }
     }
 }
 

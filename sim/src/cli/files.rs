@@ -14,6 +14,16 @@ pub(super) fn read(path: &Path) -> Result<String, UsageError> {
         .map_err(|error| UsageError(format!("{} can't be read: {error}", path.display())))
 }
 
+/// Reads a file of any bytes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line reads real files"
+)]
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, UsageError> {
+    std::fs::read(path)
+        .map_err(|error| UsageError(format!("{} can't be read: {error}", path.display())))
+}
+
 /// Writes a text file, creating its directory.
 #[expect(
     clippy::disallowed_methods,

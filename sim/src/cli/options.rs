@@ -18,6 +18,11 @@ pub enum SimCommand {
     Replay(ReplayArgs),
     /// Find the smallest case with the same failure
     Shrink(ShrinkArgs),
+    /// Keep cases that failed once, and replay them
+    #[command(subcommand)]
+    Corpus(CorpusCommand),
+    /// Turn what a fuzzer found into a case
+    FromFuzz(FromFuzzArgs),
 }
 
 /// `sim run`.
@@ -93,6 +98,77 @@ pub struct ShrinkArgs {
     /// Where the smallest case goes; standard output if not given
     #[arg(long, short)]
     pub output: Option<PathBuf>,
+    /// Print it as a Rust test of this name
+    #[arg(long, value_name = "NAME", value_parser = parse_identifier, conflicts_with = "output")]
+    pub rust_test: Option<String>,
+}
+
+/// `sim corpus`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CorpusCommand {
+    /// File a case under its scenario
+    Add(CorpusAddArgs),
+    /// Replay all cases, and crash their operations in other places too
+    Run(CorpusRunArgs),
+}
+
+/// `sim corpus add`.
+#[derive(Clone, Debug, Args)]
+pub struct CorpusAddArgs {
+    /// The case file
+    pub file: PathBuf,
+    /// What broke, and why it matters: a line of the comment at its head, may be repeated; the
+    /// file's own comment if not given
+    #[arg(long, value_name = "TEXT")]
+    pub why: Vec<String>,
+    /// The file's name without ending; that of FILE if not given
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The corpus
+    #[arg(long, default_value = CORPUS)]
+    pub dir: PathBuf,
+    /// Images of other crashes, for each era
+    #[arg(long, default_value_t = NEAR_IMAGES)]
+    pub images: u64,
+}
+
+/// `sim corpus run`.
+#[derive(Clone, Debug, Args)]
+pub struct CorpusRunArgs {
+    /// The corpus, or one case of it
+    #[arg(default_value = CORPUS)]
+    pub path: PathBuf,
+    /// Images of other crashes, for each era
+    #[arg(long, default_value_t = NEAR_IMAGES)]
+    pub images: u64,
+}
+
+const CORPUS: &str = "corpus/cases";
+const NEAR_IMAGES: u64 = 1_000;
+
+/// `sim from-fuzz`.
+#[derive(Clone, Debug, Args)]
+pub struct FromFuzzArgs {
+    /// The fuzz target
+    pub target: String,
+    /// The file that it found
+    pub file: PathBuf,
+    /// Only this scenario
+    #[arg(long)]
+    pub scenario: Option<String>,
+    /// Where the case goes; standard output if not given
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+}
+
+fn parse_identifier(text: &str) -> Result<String, String> {
+    let is_start = |c: char| c.is_ascii_lowercase() || c == '_';
+    let is_part = |c: char| is_start(c) || c.is_ascii_digit();
+    if text.starts_with(is_start) && text.chars().all(is_part) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a name as torn_tail_is_kept".to_owned())
+    }
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {

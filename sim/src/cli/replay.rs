@@ -95,9 +95,10 @@ pub(super) fn shrink(args: &ShrinkArgs, registry: &Registry) -> Result<Exit, Usa
         say("the case does not fail; there is nothing to shrink\n");
         return Ok(Exit::Fine);
     };
-    match &args.output {
-        Some(path) => files::write(path, &shrunken.case)?,
-        None => say(&shrunken.case),
+    match (&args.output, &args.rust_test) {
+        (Some(path), _) => files::write(path, &shrunken.case)?,
+        (None, Some(name)) => say(&rust_test(name, scenario.type_name(), &shrunken.case)),
+        (None, None) => say(&shrunken.case),
     }
     let (before, after) = shrunken.steps;
     say(&format!(
@@ -105,6 +106,25 @@ pub(super) fn shrink(args: &ShrinkArgs, registry: &Registry) -> Result<Exit, Usa
         shrunken.runs, shrunken.failure
     ));
     Ok(Exit::Failure)
+}
+
+/// A test that replays a case. `scenario` is its type, taken for a value: true of unit structs.
+fn rust_test(name: &str, scenario: &str, case: &str) -> String {
+    // As many signs as it takes for the text not to end the literal.
+    let mut signs = "#".to_owned();
+    while case.contains(&format!("\"{signs}")) {
+        signs.push('#');
+    }
+    let mut test = String::new();
+    let comment = case.lines().map_while(|line| line.strip_prefix("//"));
+    for line in comment {
+        test.push_str(&format!("///{line}\n"));
+    }
+    let call = format!("blackstart_sim::assert_case_passes({scenario}, r{signs}\"\n");
+    test.push_str(&format!(
+        "#[test]\nfn {name}() {{\n    {call}{case}\"{signs});\n}}\n"
+    ));
+    test
 }
 
 fn load<'r>(
