@@ -318,3 +318,28 @@ fn what_a_fuzzer_found_becomes_a_case() {
         &["missing can't be read"],
     );
 }
+
+#[test]
+fn the_schedules_of_a_case_are_enumerated() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/cases/commitlog");
+    let case = root.join("planted-late-commits-ride-along.case");
+    let case = case.to_str().expect("text");
+    let count = |preemptions: &str| {
+        let output = blackstart(&["sim", "schedules", case, "--preemptions", preemptions]);
+        let stdout = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{stdout}");
+        assert!(stdout.contains("(all there are)"), "{stdout}");
+        let count = stdout
+            .split(' ')
+            .next()
+            .and_then(|word| word.parse::<u64>().ok());
+        count.expect("a number of schedules")
+    };
+    assert_eq!(count("0"), 2, "each era until blocked");
+    assert!(
+        count("1") > 1 && count("2") > count("1"),
+        "more with more preemptions"
+    );
+    let few = blackstart(&["sim", "schedules", case, "--schedules", "2"]);
+    assert!(text(&few.stdout).contains("not all there are"), "{few:?}");
+}

@@ -12,6 +12,7 @@ use crate::near;
 use crate::report::{FailureReport, Report};
 use crate::run::{CaseRun, run_case};
 use crate::scenario::Scenario;
+use crate::schedules::{self, ScheduleBounds, ScheduleTally};
 use crate::shrink;
 
 /// A case after shrinking, as text.
@@ -63,6 +64,18 @@ pub trait AnyScenario: Send + Sync {
         text: &str,
         images_max: u64,
     ) -> Result<Option<(String, Failure)>, CaseError>;
+
+    /// Runs a case under every schedule within the bounds: what was tried, and the first failing
+    /// case with its failure.
+    ///
+    /// # Errors
+    /// If the text is not a case of this scenario.
+    fn explore_schedules(
+        &self,
+        file: &str,
+        text: &str,
+        bounds: ScheduleBounds,
+    ) -> Result<(ScheduleTally, Option<(String, Failure)>), CaseError>;
 
     /// The text of a case as this program writes it, with another comment at its head.
     ///
@@ -135,6 +148,18 @@ impl<S: Scenario> AnyScenario for Registered<S> {
         let case = case::decode(file, text)?;
         let found = near::explore_near(&self.0, &case, images_max);
         Ok(found.map(|(case, failure)| (write_case(&case, &failure), failure)))
+    }
+
+    fn explore_schedules(
+        &self,
+        file: &str,
+        text: &str,
+        bounds: ScheduleBounds,
+    ) -> Result<(ScheduleTally, Option<(String, Failure)>), CaseError> {
+        let case = case::decode(file, text)?;
+        let (tally, found) = schedules::explore_schedules(&self.0, &case, bounds);
+        let found = found.map(|(case, failure)| (write_case(&case, &failure), failure));
+        Ok((tally, found))
     }
 
     fn rewrite(&self, file: &str, text: &str, comment: &str) -> Result<String, CaseError> {

@@ -25,12 +25,13 @@ mod fuzz;
 mod interrupt;
 mod options;
 mod replay;
+mod schedules;
 
 use std::fmt;
 
 pub use options::{
-    CorpusAddArgs, CorpusCommand, CorpusRunArgs, FromFuzzArgs, ReplayArgs, RunArgs, ShrinkArgs,
-    SimCommand,
+    CorpusAddArgs, CorpusCommand, CorpusRunArgs, FromFuzzArgs, ReplayArgs, RunArgs, SchedulesArgs,
+    ShrinkArgs, SimCommand,
 };
 
 use crate::any::AnyScenario;
@@ -109,6 +110,7 @@ pub fn run(command: &SimCommand, registry: &Registry) -> Exit {
         SimCommand::List => Ok(list(registry)),
         SimCommand::Replay(args) => replay::replay(args, registry),
         SimCommand::Shrink(args) => replay::shrink(args, registry),
+        SimCommand::Schedules(args) => schedules::schedules(args, registry),
         SimCommand::Corpus(command) => corpus::run(command, registry),
         SimCommand::FromFuzz(args) => fuzz::from_fuzz(args, registry),
     };

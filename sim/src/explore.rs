@@ -37,7 +37,7 @@ pub struct Effort {
     pub nested_one_in: u64,
     /// How deep crashes nest: 1 is a single crash.
     pub depth_max: u32,
-    /// Images in all, over nested crashes too.
+    /// Images judged in all, over nested crashes too; equal ones are judged once.
     pub images_max: u64,
 }
 
@@ -49,6 +49,16 @@ impl Effort {
         drawn_max: 4,
         nested_one_in: 12,
         depth_max: 2,
+        images_max: 2_000,
+    };
+
+    /// Every cut and the likeliest images of each.
+    pub const BROAD: Self = Self {
+        cuts_max: usize::MAX,
+        systematic_max: 12,
+        drawn_max: 4,
+        nested_one_in: 0,
+        depth_max: 1,
         images_max: 2_000,
     };
 
@@ -164,7 +174,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
             if let Some(found) = self.cut(before, base, &cut, draw, depth) {
                 return Some(found);
             }
-            if self.tally.images >= self.effort.images_max {
+            if self.tally.distinct >= self.effort.images_max {
                 break;
             }
         }
@@ -199,7 +209,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
             let survivors = choice.unwrap_or_else(|| draw_survivors(cut.disk, draw));
             let image = cut.disk.image(&survivors);
             let found = self.image(before, base, cut, image, Some(&survivors), draw, depth);
-            if found.is_some() || self.tally.images >= self.effort.images_max {
+            if found.is_some() || self.tally.distinct >= self.effort.images_max {
                 return found;
             }
         }

@@ -19,6 +19,8 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod sched;
+pub mod schedules;
+pub mod serial;
 pub mod shrink;
 mod stopwatch;
 

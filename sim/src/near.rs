@@ -28,7 +28,7 @@ pub(crate) fn explore_near<S: Scenario>(
     let mut start = runner.start();
     let effort = Effort {
         images_max,
-        ..Effort::THOROUGH
+        ..Effort::BROAD
     };
     for (index, era) in case.eras.iter().enumerate() {
         let (before, rest) = case.eras.split_at(index);

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::marks::Marks;
 use crate::quiet::Quiet;
 use crate::scenario::{Ctx, CtxInner, Record, Scenario, Stamped, Step};
-use crate::sched::{Deviation, Finish, Latency, Schedule, Stop, World, WorldConfig};
+use crate::sched::{Choice, Deviation, Finish, Latency, Schedule, Stop, World, WorldConfig};
 
 /// What stays the same over all runs of one case.
 pub(crate) struct Runner<S: Scenario> {
@@ -29,6 +29,8 @@ pub(crate) struct Runner<S: Scenario> {
     pub entropy: u64,
     /// Whether calls are logged for people.
     pub verbose: bool,
+    /// Whether it is noted where other tasks could go first.
+    pub notes_choices: bool,
 }
 
 /// Where an era starts.
@@ -71,6 +73,8 @@ pub(crate) struct EraRun<S: Scenario> {
     pub marks: Marks,
     pub ledger: Vec<LedgerEntry>,
     pub taken: Vec<Deviation>,
+    /// Where other tasks could have gone first, if that was asked for.
+    pub choices: Vec<Choice>,
     pub hash: u64,
     pub calls: u64,
     pub log: Vec<String>,
@@ -85,6 +89,7 @@ impl<S: Scenario> Runner<S> {
             latency: case.latency,
             entropy: case.entropy,
             verbose: false,
+            notes_choices: false,
         }
     }
 
@@ -106,6 +111,7 @@ impl<S: Scenario> Runner<S> {
             stop: plan.stop,
             latency: self.latency,
             entropy: mix64(self.entropy ^ mix64(start.depth)),
+            notes_choices: self.notes_choices,
             ..WorldConfig::default()
         });
         let gate = Arc::new(world.clone());
@@ -153,6 +159,7 @@ impl<S: Scenario> Runner<S> {
             marks: std::mem::take(&mut record.marks),
             ledger: fs.ledger(),
             taken: world.taken(),
+            choices: world.choices(),
             hash: mix64(world.call_hash() ^ fs.trace_hash()),
             calls: world.calls(),
             log: fs.take_log(),

@@ -27,7 +27,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use schedule::{Deviation, Schedule};
+pub use schedule::{Choice, Deviation, Schedule};
 pub use state::{Latency, Stop};
 pub use watchdog::Watchdog;
 pub use world::{Finish, World, WorldConfig};

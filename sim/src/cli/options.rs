@@ -18,6 +18,8 @@ pub enum SimCommand {
     Replay(ReplayArgs),
     /// Find the smallest case with the same failure
     Shrink(ShrinkArgs),
+    /// Run one case under every order of tasks that needs few preemptions
+    Schedules(SchedulesArgs),
     /// Keep cases that failed once, and replay them
     #[command(subcommand)]
     Corpus(CorpusCommand),
@@ -101,6 +103,25 @@ pub struct ShrinkArgs {
     /// Print it as a Rust test of this name
     #[arg(long, value_name = "NAME", value_parser = parse_identifier, conflicts_with = "output")]
     pub rust_test: Option<String>,
+}
+
+/// `sim schedules`.
+#[derive(Clone, Debug, Args)]
+pub struct SchedulesArgs {
+    /// A case file, or the number of a seed
+    pub case: String,
+    /// The scenario of a seed; not needed if there is only one
+    #[arg(long)]
+    pub scenario: Option<String>,
+    /// Preemptions of one schedule
+    #[arg(long, default_value_t = 2)]
+    pub preemptions: usize,
+    /// Schedules of one era
+    #[arg(long, default_value_t = 20_000)]
+    pub schedules: u64,
+    /// Images of crashes of each run; 0: runs are not crashed
+    #[arg(long, default_value_t = 200)]
+    pub images: u64,
 }
 
 /// `sim corpus`.

@@ -22,17 +22,7 @@ fn replay_file(args: &ReplayArgs, path: &Path, registry: &Registry) -> Result<Ex
 }
 
 fn replay_seed(args: &ReplayArgs, seed: u64, registry: &Registry) -> Result<Exit, UsageError> {
-    let names = registry.names();
-    let scenario = match (&args.scenario, names.as_slice()) {
-        (Some(name), _) => registry.find(name)?,
-        (None, [only]) => registry.find(only)?,
-        (None, _) => {
-            let names = names.join(", ");
-            return Err(UsageError(format!(
-                "name the seed's scenario: --scenario one of {names}"
-            )));
-        }
-    };
+    let scenario = of_seed(args.scenario.as_deref(), registry)?;
     let mut options = CampaignOptions {
         profile: args.profile,
         ..CampaignOptions::default()
@@ -50,6 +40,24 @@ fn replay_seed(args: &ReplayArgs, seed: u64, registry: &Registry) -> Result<Exit
             let file = format!("seed {seed}");
             say(&case);
             show_run(scenario, &file, &case, args.trace)
+        }
+    }
+}
+
+/// The scenario that a seed is meant for.
+pub(super) fn of_seed<'r>(
+    name: Option<&str>,
+    registry: &'r Registry,
+) -> Result<&'r dyn AnyScenario, UsageError> {
+    let names = registry.names();
+    match (name, names.as_slice()) {
+        (Some(name), _) => registry.find(name),
+        (None, [only]) => registry.find(only),
+        (None, _) => {
+            let names = names.join(", ");
+            Err(UsageError(format!(
+                "name the seed's scenario: --scenario one of {names}"
+            )))
         }
     }
 }
@@ -127,7 +135,7 @@ fn rust_test(name: &str, scenario: &str, case: &str) -> String {
     test
 }
 
-fn load<'r>(
+pub(super) fn load<'r>(
     path: &Path,
     registry: &'r Registry,
 ) -> Result<(&'r dyn AnyScenario, String, String), UsageError> {

@@ -80,6 +80,7 @@ impl RawEvent for SimEvent {
             return;
         };
         let chosen = if state.others.len() > 1 {
+            state.note_choice(id, Some(default));
             state.schedule.choose(id, &state.others)
         } else {
             None

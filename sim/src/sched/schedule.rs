@@ -15,6 +15,15 @@ pub struct Deviation {
     pub to: u32,
 }
 
+/// A point at which another task could go first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The call that was entered.
+    pub at: CallId,
+    /// The tasks that the default does not choose, sorted.
+    pub others: Vec<u32>,
+}
+
 /// The order in which tasks take turns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Schedule {

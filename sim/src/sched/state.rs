@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::{Deviation, Schedule};
+use super::schedule::{Choice, Deviation, Schedule};
 use crate::call::{CallId, CallKind};
 
 /// Where a run is stopped as by a crash.
@@ -119,6 +119,8 @@ pub(super) struct State {
     /// Whether the schedule ever deviates from the default.
     pub deviates: bool,
     pub taken: Vec<Deviation>,
+    /// Every point at which another task could have gone first, if they are asked for.
+    pub choices: Option<Vec<Choice>>,
     pub stop: Stop,
     pub crashed: bool,
     pub now_ns: u64,
@@ -144,6 +146,15 @@ impl State {
             }
         }
         &self.others
+    }
+
+    /// Notes that any of `others` but the default could go first.
+    pub fn note_choice(&mut self, at: CallId, default: Option<u32>) {
+        if let Some(choices) = &mut self.choices {
+            let others = self.others.iter().copied();
+            let others = others.filter(|other| Some(*other) != default).collect();
+            choices.push(Choice { at, others });
+        }
     }
 
     pub fn task(&mut self, number: u32) -> &mut Task {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::coroutine::{Fiber, Resumed, suspend};
-use super::schedule::{Deviation, Schedule};
+use super::schedule::{Choice, Deviation, Schedule};
 use super::state::{Latency, State, Status, Stop, Task};
 use super::watchdog::Watchdog;
 use crate::call::{CallId, CallKind, mix64};
@@ -26,6 +26,8 @@ pub struct WorldConfig {
     pub calls_max: u64,
     /// What the program's random bytes are derived from.
     pub entropy: u64,
+    /// Whether to note where other tasks could go first: [`World::choices`].
+    pub notes_choices: bool,
     /// The monotonic clock's first reading, in nanoseconds.
     pub start_ns: u64,
 }
@@ -38,6 +40,7 @@ impl Default for WorldConfig {
             latency: Latency::default(),
             calls_max: 10_000_000,
             entropy: 0,
+            notes_choices: false,
             start_ns: 1_000_000_000,
         }
     }
@@ -91,9 +94,10 @@ impl World {
             tasks: Vec::new(),
             current: None,
             next: None,
-            deviates: !schedule.is_default(),
+            deviates: config.notes_choices || !schedule.is_default(),
             schedule,
             taken: Vec::new(),
+            choices: config.notes_choices.then(Vec::new),
             stop: config.stop,
             crashed: false,
             now_ns: config.start_ns,
@@ -303,6 +307,7 @@ impl World {
         if state.others.is_empty() {
             return state;
         }
+        state.note_choice(id, None);
         let Some(to) = state.schedule.choose(id, &state.others) else {
             return state;
         };
@@ -343,6 +348,11 @@ impl World {
     /// A hash of every call's name and time: equal runs have equal hashes.
     pub fn call_hash(&self) -> u64 {
         self.shared.state.lock().call_hash
+    }
+
+    /// The points at which other tasks could have gone first, in order.
+    pub fn choices(&self) -> Vec<Choice> {
+        self.shared.state.lock().choices.clone().unwrap_or_default()
     }
 
     /// The deviations that were taken, whatever the form of the schedule.
