@@ -7,13 +7,16 @@
 )]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use blackstart_scenarios::commitlog::CommitLog;
+use blackstart_scenarios::commitlog::{CommitLog, Op};
 use blackstart_scenarios::registry;
 use blackstart_sim::campaign::Silent;
 use blackstart_sim::disk::Profile;
-use blackstart_sim::{Campaign, CampaignOptions, corpus};
+use blackstart_sim::{Campaign, CampaignOptions, corpus, prop};
+use proptest::prelude::{ProptestConfig, prop_assert, proptest};
+use proptest::test_runner::{TestError, TestRunner};
 
 fn seeds() -> std::ops::Range<u64> {
     let Ok(text) = std::env::var("BLACKSTART_SEEDS") else {
@@ -95,4 +98,30 @@ fn the_corpus_passes() {
 fn a_case_can_stand_in_a_test() {
     let case = include_str!("../corpus/cases/commitlog/torn-close-mark.case");
     blackstart_sim::assert_case_passes(CommitLog, case);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_log_survives_what_proptest_draws(case in prop::cases(Arc::new(CommitLog))) {
+        prop::survives(&Arc::new(CommitLog), &case, 200)?;
+    }
+}
+
+/// A case that fails on purpose: any with an operation that is no append.
+#[test]
+fn proptest_makes_cases_smaller() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = prop::cases(Arc::new(CommitLog));
+    let failed = runner.run(&strategy, |case| {
+        let mut steps = case.eras.iter().flat_map(|era| &era.steps);
+        prop_assert!(!steps.any(|step| matches!(step.op, Op::Rotate)));
+        Ok(())
+    });
+    let Err(TestError::Fail(_, case)) = failed else {
+        panic!("some case rotates: {failed:?}");
+    };
+    let steps: Vec<_> = case.eras.iter().flat_map(|era| &era.steps).collect();
+    assert_eq!((case.eras.len(), steps.len()), (1, 1), "{case:?}");
 }

@@ -14,6 +14,8 @@ pub mod failure;
 mod generate;
 pub mod marks;
 mod near;
+#[cfg(feature = "proptest")]
+pub mod prop;
 mod quiet;
 pub mod report;
 pub mod run;
