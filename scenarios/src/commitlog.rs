@@ -7,26 +7,31 @@
 //! Invariants:
 //! - \[I1\] The model (`model`, `oracle`) shares no code with the log: it knows tokens, offsets
 //!   as numbers, and what was promised.
-//! - \[I2\] An error of the log is excusable only if a fault has struck ([`Ctx::faults_struck`]).
+//! - \[I2\] An error of the log is excused only by a fault that explains it: the table of `excuse`.
 
+mod archive;
 mod check;
 mod drive;
+mod ending;
+mod excuse;
 mod history;
 mod model;
 mod op;
+mod opening;
 mod oracle;
 mod payload;
+mod readers;
 
 #[cfg(test)]
 mod tests;
 
-use blackstart_sim::disk::CrashKind;
+use blackstart_sim::disk::{CrashKind, Sighting};
 use blackstart_sim::draw::Draw;
 use blackstart_sim::{Ctx, Failure, Scenario, Step};
 
-pub use history::{Event, Found, Opened};
+pub use history::{Archived, Event, Found, Opened};
 pub use model::Model;
-pub use op::{Config, Level, Op};
+pub use op::{Archive, Config, Level, Op};
 
 /// The scenario `commitlog`.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +69,13 @@ impl Scenario for CommitLog {
             "!commits of several clients",
             "read while writing",
             "followed",
+            "!worked again when faults had stopped",
+            "!went on when there was space again",
+            "!archived a segment",
+            "!archive refused",
+            "!looked again",
+            "!read old history",
+            "!history inside a commit refused",
             "dropped bytes excused by damage",
         ]
     }
@@ -106,6 +118,10 @@ impl Scenario for CommitLog {
 
     fn crash(&self, model: &mut Model, kind: CrashKind) {
         model.crash(kind);
+    }
+
+    fn must_report(&self, sighting: &Sighting) -> bool {
+        excuse::must_report(sighting)
     }
 
     fn run(&self, ctx: &Ctx<Self>) -> Result<(), Failure> {

@@ -24,6 +24,7 @@ mod gate;
 mod hash;
 mod image;
 mod inject;
+mod ledger;
 mod live;
 mod names;
 mod page;
@@ -45,6 +46,7 @@ pub use fault::{Errno, Fault, FaultRule, LedgerEntry, Promise, SyncFailure, Trig
 pub use gate::{Gate, NoGate};
 pub use image::Image;
 pub use inject::FaultBuilder;
+pub use ledger::{Fate, Shown, Sighting, Told};
 pub use simfs::SimFs;
 pub use survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
 pub use trace::Trace;

@@ -19,7 +19,7 @@ use crate::disk::{
 use crate::draw::Draw;
 use crate::failure::Failure;
 use crate::marks::Marks;
-use crate::report::{DETECTED, FaultCount, count_faults};
+use crate::report::{FaultCount, count_faults};
 use crate::run::{EraRun, Plan, Runner, Start, after_crash};
 use crate::scenario::{Scenario, Step};
 use crate::sched::{Schedule, Stop};
@@ -282,7 +282,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
         if run.ledger.is_empty() {
             return;
         }
-        let counts = count_faults(&run.ledger, run.marks.count(DETECTED));
+        let counts = count_faults(&run.ledger);
         for (kind, count) in counts {
             self.faults.entry(kind).or_default().add(count);
         }

@@ -23,6 +23,7 @@ pub mod scenario;
 pub mod sched;
 pub mod schedules;
 pub mod serial;
+mod settle;
 pub mod shrink;
 mod stopwatch;
 

@@ -20,8 +20,14 @@ pub struct FaultCount {
     pub injected: u64,
     /// Seen by the system: a call failed, a read returned damaged bytes.
     pub observed: u64,
-    /// Answered with a typed error.
+    /// Reported by the system, with the name of the file.
     pub detected: u64,
+    /// Damage that was written over.
+    pub repaired: u64,
+    /// Not reported, and what the system answered was right all the same.
+    pub masked: u64,
+    /// Not reported although it should have been: each one is a failure.
+    pub silent: u64,
 }
 
 impl FaultCount {
@@ -29,6 +35,9 @@ impl FaultCount {
         self.injected += other.injected;
         self.observed += other.observed;
         self.detected += other.detected;
+        self.repaired += other.repaired;
+        self.masked += other.masked;
+        self.silent += other.silent;
     }
 }
 
@@ -111,8 +120,7 @@ impl SeedReport {
         self.eras += 1;
         self.calls += run.calls;
         self.marks.merge(&run.marks);
-        let detected = run.marks.count(DETECTED);
-        self.add_faults(&count_faults(&run.ledger, detected));
+        self.add_faults(&count_faults(&run.ledger));
     }
 
     pub fn add_faults(&mut self, faults: &BTreeMap<String, FaultCount>) {
@@ -122,18 +130,19 @@ impl SeedReport {
     }
 }
 
-/// The mark by which a scenario says that the system answered a fault with a typed error.
-pub const DETECTED: &str = "typed error";
-
-/// Counts a run's ledger by kind. A run has few faults, so that what it detected is credited to
-/// those it observed.
-pub(crate) fn count_faults(ledger: &[LedgerEntry], detected: u64) -> BTreeMap<String, FaultCount> {
+/// Counts a run's ledger by kind.
+pub(crate) fn count_faults(ledger: &[LedgerEntry]) -> BTreeMap<String, FaultCount> {
     let mut counts: BTreeMap<String, FaultCount> = BTreeMap::new();
     for entry in ledger {
         let count = counts.entry(entry.kind.to_string()).or_default();
-        count.injected += entry.injected;
-        count.observed += entry.observed;
-        count.detected += entry.observed.min(detected);
+        count.add(FaultCount {
+            injected: entry.injected,
+            observed: entry.observed,
+            detected: entry.detected,
+            repaired: entry.repaired,
+            masked: entry.masked,
+            silent: entry.silent,
+        });
     }
     counts
 }
@@ -275,16 +284,24 @@ impl Report {
             return;
         }
         let width = self.faults.keys().map(String::len).max().unwrap_or(0);
-        let _ = writeln!(text, "  {:width$}  injected  observed  detected", "fault");
+        let _ = writeln!(
+            text,
+            "  {:width$}  injected  observed  detected  repaired    masked    silent",
+            "fault"
+        );
         for (kind, count) in &self.faults {
             let FaultCount {
                 injected,
                 observed,
                 detected,
+                repaired,
+                masked,
+                silent,
             } = count;
             let _ = writeln!(
                 text,
-                "  {kind:width$}  {injected:8}  {observed:8}  {detected:8}"
+                "  {kind:width$}  {injected:8}  {observed:8}  {detected:8}  {repaired:8}  \
+                 {masked:8}  {silent:8}"
             );
         }
     }

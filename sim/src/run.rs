@@ -4,6 +4,7 @@
 //! everything that was seen; judging a crash is done by running another era on the image that
 //! the crash left.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use blackstart_vfs::Env;
@@ -19,6 +20,7 @@ use crate::marks::Marks;
 use crate::quiet::Quiet;
 use crate::scenario::{Ctx, CtxInner, Record, Scenario, Stamped, Step};
 use crate::sched::{Choice, Deviation, Finish, Latency, Schedule, Stop, World, WorldConfig};
+use crate::settle::settle;
 
 /// What stays the same over all runs of one case.
 pub(crate) struct Runner<S: Scenario> {
@@ -133,6 +135,7 @@ impl<S: Scenario> Runner<S> {
                     history: Vec::new(),
                     failure: None,
                     marks: Marks::default(),
+                    began: BTreeMap::new(),
                 }),
             }),
         };
@@ -150,6 +153,10 @@ impl<S: Scenario> Runner<S> {
         let promise = ctx.promise();
         let mut record = ctx.inner.record.lock();
         let failure = record.failure.take().or_else(|| failure_of(&finish));
+        let failure = match finish {
+            Finish::Complete => failure.or_else(|| settle(&*self.scenario, fs, world)),
+            _ => failure,
+        };
         EraRun {
             failure,
             trace: fs.take_trace(),

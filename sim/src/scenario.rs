@@ -9,6 +9,7 @@
 //! Because every event is stamped with its position in the disk's trace, one run can be judged at
 //! every cut: the model at a cut is the fold of the events before it.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{CrashKind, Promise, SimFs};
+use crate::disk::{CrashKind, Promise, Sighting, SimFs, Told};
 use crate::draw::Draw;
 use crate::failure::Failure;
 use crate::marks::Marks;
@@ -101,6 +102,13 @@ pub trait Scenario: Send + Sync + Sized + 'static {
     /// What a crash does to what is known: who was promised what, and what is open now.
     fn crash(&self, model: &mut Self::Model, kind: CrashKind);
 
+    /// Whether a call that failed in this way must lead to a report that names its file. If it has
+    /// not when the era ends, the fault was silent, and the run fails.
+    fn must_report(&self, sighting: &Sighting) -> bool {
+        let _ = sighting;
+        false
+    }
+
     /// One era: open, read back, carry out the steps, close. A crash of the case ends it anywhere.
     ///
     /// # Errors
@@ -136,6 +144,8 @@ pub(crate) struct Record<S: Scenario> {
     pub history: Vec<Stamped<S::Event>>,
     pub failure: Option<Failure>,
     pub marks: Marks,
+    /// How many sightings of faults there were when each task began its operation.
+    pub began: BTreeMap<u32, usize>,
 }
 
 impl<S: Scenario> Clone for Ctx<S> {
@@ -178,6 +188,32 @@ impl<S: Scenario> Ctx<S> {
         self.inner.fs.faults_struck()
     }
 
+    /// The system has reported an error that names `file`, or found something there: what showed
+    /// itself there since the calling task began its operation is detected. Gives what that is.
+    pub fn reported(&self, file: &str, told: &Told) -> Vec<Sighting> {
+        self.inner.fs.report(self.began(), file, told)
+    }
+
+    /// As [`reported`](Self::reported), for what may have shown itself before the operation.
+    pub fn recalled(&self, file: &str, told: &Told) -> Vec<Sighting> {
+        self.inner.fs.report(0, file, told)
+    }
+
+    /// The calling task got an answer from the system, and it was judged right; or the system
+    /// refused, and an error explained why: what the task met in its operation did no harm. Bytes that were damaged and read have to lead to this or to a
+    /// report before the era ends, or else the run fails.
+    pub fn verified(&self) {
+        let (task, since) = (self.inner.world.task(), self.began());
+        self.inner.fs.verified(task, since);
+    }
+
+    /// How many sightings there were when the calling task began its operation.
+    fn began(&self) -> usize {
+        let task = self.inner.world.task();
+        let record = self.inner.record.lock();
+        record.began.get(&task).copied().unwrap_or(0)
+    }
+
     /// Stops all live faults and frees the disk's capacity: from here on the system has to
     /// recover and make progress.
     pub fn heal(&self) {
@@ -204,6 +240,8 @@ impl<S: Scenario> Ctx<S> {
     /// Says that the calling task begins an operation: its calls are named by it from here on.
     pub fn begin(&self, op: u32) {
         self.inner.world.begin_op(op);
+        let (task, count) = (self.inner.world.task(), self.inner.fs.sighting_count());
+        self.inner.record.lock().began.insert(task, count);
     }
 
     /// Records what happened, now.

@@ -72,6 +72,24 @@ pub(super) fn read(
     Ok(())
 }
 
+/// A disk that lied: whole records that were once written, in order.
+pub(super) fn known(model: &Model, found: &[Found]) -> Result<(), Failure> {
+    contiguous(found)?;
+    for item in found {
+        let token = whole(item)?;
+        if token >= model.token_next {
+            return Err(Failure::new(
+                "no resurrection",
+                format!(
+                    "offset {} holds token {token}, which was never written",
+                    item.offset
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Offsets follow one another.
 pub(super) fn contiguous(found: &[Found]) -> Result<(), Failure> {
     for pair in found.windows(2) {

@@ -1,23 +1,18 @@
 //! Puts the log through an era's operations and tells the model what happened.
 
-use std::path::Path;
-use std::time::Duration;
-
-use blackstart::commitlog::{
-    Commit, Durability, Entry, Log, LogEnd, LogError, LogOptions, ReadOnlyLog, ReadScope, Reader,
-    RecoveryReport, TxOffset,
-};
-use blackstart_sim::{Ctx, Failure, Promise, Step};
+use blackstart::commitlog::{Durability, Log, LogError, TxOffset};
+use blackstart_sim::{Ctx, Failure, Step};
 
 use super::CommitLog;
-use super::history::{Event, Found, Opened};
-use super::op::{Config, Level, Op};
+use super::ending::end;
+use super::excuse::{excuse, is_usable};
+use super::history::Event;
+use super::op::{Level, Op};
+use super::opening::open;
 use super::payload;
+use super::readers::{follow, history, peek, read, watch};
 
-type Context = Ctx<CommitLog>;
-
-/// How long a follower waits, in virtual time, for what is there already.
-const FOLLOW_WAIT: Duration = Duration::from_secs(5);
+pub(super) type Context = Ctx<CommitLog>;
 
 /// One era.
 pub(super) fn run(ctx: &Context) -> Result<(), Failure> {
@@ -28,7 +23,7 @@ pub(super) fn run(ctx: &Context) -> Result<(), Failure> {
         several => Some(together(ctx, log, several)?),
     };
     match log {
-        Some(log) => close(ctx, &log),
+        Some(log) => end(ctx, log),
         None => Ok(()),
     }
 }
@@ -70,6 +65,7 @@ fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> 
                 ctx.record(Event::Abandoned)?;
             }
             drop(log);
+            nothing_open(ctx)?;
             match open(ctx)? {
                 Some(again) => log = again,
                 None => return Ok(None),
@@ -77,6 +73,18 @@ fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> 
         }
     }
     Ok(Some(log))
+}
+
+/// A log that was dropped, with all its readers, holds no file and no lock.
+fn nothing_open(ctx: &Context) -> Result<(), Failure> {
+    let open = ctx.fs().open_files();
+    if open.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "no leaks",
+        format!("the log was dropped, and files are open: {open:?}"),
+    ))
 }
 
 /// Carries out one step; false if the log takes no more writes.
@@ -114,6 +122,8 @@ fn perform(ctx: &Context, log: &Log, step: &Step<Op>) -> Result<bool, Failure> {
         Op::Read { back } => read(ctx, log, back).map(|()| true),
         Op::Peek => peek(ctx).map(|()| true),
         Op::Follow => follow(ctx, log),
+        Op::Watch => watch(ctx, log),
+        Op::History { commits } => history(ctx, commits).map(|()| true),
     }
 }
 
@@ -130,59 +140,7 @@ fn settle<T>(
     }
 }
 
-fn is_usable(ctx: &Context, error: &LogError) -> bool {
-    match error {
-        LogError::NoSpace { .. } => {
-            ctx.mark("no space, went on");
-            true
-        }
-        LogError::Poisoned { .. } | LogError::Io { .. } => {
-            ctx.mark("poisoned");
-            false
-        }
-        _ => false,
-    }
-}
-
-/// An error is excusable only if a fault has struck.
-fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
-    ctx.mark("typed error");
-    if has_struck(ctx, "fsync: revert to old") {
-        ctx.record(Event::CacheLost)?;
-    }
-    if ctx.promise() > Promise::Full {
-        ctx.mark("damage reported");
-        return Ok(());
-    }
-    if ctx.faults_struck() > 0 {
-        return Ok(());
-    }
-    Err(Failure::new(
-        "spurious error",
-        format!("no fault has struck: {}", chain(error)),
-    ))
-}
-
-fn has_struck(ctx: &Context, kind: &str) -> bool {
-    ctx.fs()
-        .ledger()
-        .iter()
-        .any(|entry| entry.kind == kind && entry.injected > 0)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-fn append(
+pub(super) fn append(
     ctx: &Context,
     log: &Log,
     records: u32,
@@ -273,7 +231,7 @@ fn truncate(ctx: &Context, log: &Log, commits: u32) -> Result<bool, Failure> {
     }
 }
 
-fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
+pub(super) fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
     match log.close() {
         Ok(()) => ctx.record(Event::Closed),
         Err(error) => {
@@ -281,253 +239,4 @@ fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
             ctx.record(Event::Abandoned)
         }
     }
-}
-
-/// A reader sees everything that was acknowledged before it began; one that asks for what is
-/// durable sees all that is, and nothing else.
-fn read(ctx: &Context, log: &Log, back: u32) -> Result<(), Failure> {
-    ctx.mark("read while writing");
-    for scope in [ReadScope::Visible, ReadScope::Synced] {
-        let is_synced = scope == ReadScope::Synced;
-        let (from, acked_through) = ctx.model(|model| {
-            let from = model
-                .end()
-                .saturating_sub(u64::from(back))
-                .max(model.oldest);
-            (
-                from,
-                if is_synced {
-                    model.synced_through
-                } else {
-                    model.end()
-                },
-            )
-        });
-        let mut found = Vec::new();
-        let outcome = log
-            .reader_of(TxOffset::new(from), scope)
-            .and_then(|mut reader| drain(&mut reader, &mut found));
-        conclude_read(
-            ctx,
-            outcome,
-            Event::Read {
-                found,
-                from,
-                acked_through,
-                is_synced,
-            },
-        )?;
-    }
-    Ok(())
-}
-
-/// Another process looks at the log while it is open: it sees what the operating system has.
-fn peek(ctx: &Context) -> Result<(), Failure> {
-    let (from, acked_through) = ctx.model(|model| (model.oldest, model.os_through));
-    let mut found = Vec::new();
-    let mut oldest = from;
-    let outcome = ReadOnlyLog::open(ctx.env(), Path::new(""), options(ctx.config()))
-        .and_then(|(log, _)| {
-            // Others may have retired history since.
-            oldest = log.oldest().get();
-            log.reader(log.oldest())
-        })
-        .and_then(|mut reader| drain(&mut reader, &mut found));
-    let from = from.max(oldest);
-    conclude_read(
-        ctx,
-        outcome,
-        Event::Read {
-            found,
-            from,
-            acked_through,
-            is_synced: false,
-        },
-    )
-}
-
-fn conclude_read(ctx: &Context, outcome: Result<(), LogError>, read: Event) -> Result<(), Failure> {
-    match outcome {
-        Ok(()) if ctx.promise() < Promise::PrefixOnly => ctx.record(read),
-        Ok(()) => Ok(()),
-        Err(error) => excuse_reader(ctx, &error),
-    }
-}
-
-/// As [`excuse`]; and other clients may have retired what a reader asked for.
-fn excuse_reader(ctx: &Context, error: &LogError) -> Result<(), Failure> {
-    match error {
-        LogError::HistoryGone { .. } if ctx.clients().len() > 1 => Ok(()),
-        error => excuse(ctx, error),
-    }
-}
-
-/// A follower gets what is appended behind its back.
-fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
-    let from = ctx.model(super::Model::end);
-    let mut follower = match log.follow(TxOffset::new(from), ReadScope::Synced) {
-        Ok(follower) => follower,
-        Err(error) => {
-            excuse_reader(ctx, &error)?;
-            return Ok(is_usable(ctx, &error));
-        }
-    };
-    let before = ctx.model(|model| model.synced_through);
-    let is_usable_after = append(ctx, log, 1, 16, Level::Synced)?;
-    // Others may have appended as well, and not synced.
-    let end = ctx.model(|model| model.synced_through);
-    if end == before {
-        return Ok(is_usable_after);
-    }
-    let deadline = ctx.env().clock().monotonic() + FOLLOW_WAIT;
-    let mut seen = from;
-    let mut found = Vec::new();
-    while seen < end {
-        match follower.next_commit_until(deadline) {
-            Ok(Some(commit)) => {
-                seen = commit.range().end.get();
-                add(&mut found, &commit);
-            }
-            Ok(None) => {
-                return Err(Failure::new(
-                    "liveness",
-                    format!("a follower saw only up to {seen} of {end}"),
-                ));
-            }
-            Err(error) => return excuse_reader(ctx, &error).map(|()| is_usable_after),
-        }
-    }
-    ctx.mark("followed");
-    let read = Event::Read {
-        found,
-        from,
-        acked_through: end,
-        is_synced: true,
-    };
-    conclude_read(ctx, Ok(()), read)?;
-    Ok(is_usable_after)
-}
-
-fn options(config: &Config) -> LogOptions {
-    LogOptions::new()
-        .create(true)
-        .segment_bytes_max(config.segment_bytes_max)
-        .buffer_bytes_max(config.buffer_bytes_max)
-        .size_ahead_bytes(config.size_ahead_bytes)
-        .spare_segments_max(config.spare_segments_max)
-        .index_interval_bytes(config.index_interval_bytes)
-}
-
-/// Opens the log, reads everything, and lets the model judge. None if it can't be opened for an
-/// excusable reason.
-fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
-    let error = match open_once(ctx)? {
-        Ok(log) => return Ok(Some(log)),
-        Err(error) => error,
-    };
-    excuse(ctx, &error)?;
-    // Liveness: once faults stop, it must open. Bytes that were damaged for good may prevent it.
-    ctx.heal();
-    match open_once(ctx)? {
-        Ok(log) => Ok(Some(log)),
-        Err(_) if ctx.promise() > Promise::Full => Ok(None),
-        Err(error) => Err(Failure::new(
-            "liveness",
-            format!(
-                "the faults have stopped, and it does not open: {}",
-                chain(&error)
-            ),
-        )),
-    }
-}
-
-fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
-    ctx.record(Event::OpenBegan {
-        is_wide: has_struck(ctx, "garbage sector"),
-    })?;
-    let (log, report) = match Log::open(ctx.env(), Path::new(""), options(ctx.config())) {
-        Ok(opened) => opened,
-        Err(error) => return Ok(Err(error)),
-    };
-    let mut found = Vec::new();
-    let read = log
-        .reader(report.oldest)
-        .and_then(|mut reader| drain(&mut reader, &mut found));
-    if let Err(error) = read {
-        if bytes_dropped(&report) > 0 {
-            ctx.record(Event::Dropped)?;
-        }
-        return Ok(Err(error));
-    }
-    mark(ctx, &report);
-    ctx.record(Event::Opened(Opened {
-        oldest: report.oldest.get(),
-        next: report.next.get(),
-        found,
-        bytes_dropped: bytes_dropped(&report),
-        promise: ctx.promise(),
-    }))?;
-    let (survived, lost) =
-        ctx.model(|model| (model.survived_unacknowledged, model.lost_acknowledged));
-    if survived {
-        ctx.mark("unacknowledged commit survived");
-    }
-    if lost {
-        ctx.mark("acknowledged commit lost below its level");
-        if ctx.promise() > Promise::Full {
-            ctx.mark("dropped bytes excused by damage");
-        }
-    }
-    Ok(Ok(log))
-}
-
-fn bytes_dropped(report: &RecoveryReport) -> u64 {
-    match &report.end {
-        LogEnd::Tail(tail) => tail.bytes,
-        _ => 0,
-    }
-}
-
-fn mark(ctx: &Context, report: &RecoveryReport) {
-    if report.created {
-        ctx.mark("created");
-    }
-    if report.closed {
-        ctx.mark("opened clean");
-    }
-    if bytes_dropped(report) > 0 {
-        ctx.mark("opened with a torn tail");
-    }
-    if report.segments > 1 {
-        ctx.mark("several segments at opening");
-    }
-    if !report.removed.is_empty() {
-        ctx.mark("unfinished file removed at opening");
-    }
-}
-
-/// Adds a commit's transactions.
-fn add(found: &mut Vec<Found>, commit: &Commit<'_>) {
-    let epoch = commit.epoch().get();
-    found.extend(commit.transactions().map(|(offset, record)| Found {
-        offset: offset.get(),
-        epoch,
-        token: payload::token(record),
-    }));
-}
-
-/// Reads to the visible end.
-fn drain(reader: &mut Reader, found: &mut Vec<Found>) -> Result<(), LogError> {
-    while let Some(entry) = reader.next_entry()? {
-        match entry {
-            Entry::Commit(commit) => add(found, &commit),
-            Entry::Lost(range) => {
-                return Err(LogError::Lost {
-                    from: range.start,
-                    to: range.end,
-                });
-            }
-        }
-    }
-    Ok(())
 }

@@ -26,10 +26,25 @@ pub struct Opened {
     pub next: u64,
     /// All transactions, read back.
     pub found: Vec<Found>,
-    /// Bytes that were dropped and reported.
-    pub bytes_dropped: u64,
+    /// Bytes were dropped and reported, and damaged ones were among them.
+    pub reports_damage: bool,
+    /// Whether an archive hook sees every segment before it is retired.
+    pub is_archived: bool,
+    /// The log was told that everything below this was durable.
+    pub known: Option<u64>,
     /// What is promised, given the faults so far.
     pub promise: Promise,
+}
+
+/// A segment in the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// The offset after its last transaction.
+    pub end: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// A hash of them.
+    pub hash: u64,
 }
 
 /// Something that happened.
@@ -78,6 +93,18 @@ pub enum Event {
         /// The oldest offset that is kept.
         oldest: u64,
     },
+    /// The archive has a segment.
+    Archived {
+        /// The offset of its first transaction.
+        first: u64,
+        /// What it is.
+        archived: Archived,
+    },
+    /// The archive hook refused the segment that begins there.
+    ArchiveRefused {
+        /// The offset of its first transaction.
+        first: u64,
+    },
     /// The history is being cut at this offset.
     TruncateBegan {
         /// The first transaction that goes.
@@ -115,5 +142,7 @@ pub enum Event {
         acked_through: u64,
         /// It was to show only what is durable.
         is_synced: bool,
+        /// What is promised, given the faults so far.
+        promise: Promise,
     },
 }

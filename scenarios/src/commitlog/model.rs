@@ -4,13 +4,13 @@
 //! numbers: what must survive a kill, what must survive a loss of power, and what the next opening
 //! must therefore show. Judging an opening is done in [`super::oracle`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use blackstart_sim::disk::CrashKind;
 use blackstart_sim::{Failure, Promise};
 
-use super::history::Event;
+use super::history::{Archived, Event};
 use super::op::Level;
 use super::payload::RECORD_BYTES_MIN;
 use super::{check, oracle};
@@ -74,6 +74,11 @@ pub struct Model {
     pub(super) truncate: Option<u64>,
     /// Every pair of epoch and offset that was durable or shown, with its token: for ever.
     pub(super) shown: BTreeMap<(u32, u64), u64>,
+    /// Segments in the archive by their first offset; of a history that was cut the older ones
+    /// stay until others take their names.
+    pub(super) archived: BTreeMap<u64, Archived>,
+    /// Segments that the archive hook has refused.
+    pub(super) refused: BTreeSet<u64>,
     /// What the last opening said is still promised.
     pub(super) promise: Promise,
     /// The next token; every record of a run's whole life gets its own.
@@ -115,6 +120,43 @@ impl Model {
         at
     }
 
+    /// As [`boundary_back`](Self::boundary_back), but from the last boundary up to `through`.
+    pub(super) fn boundary_before(&self, through: u64, commits: u32) -> u64 {
+        let mut ends = self.entries.range(..through).rev();
+        let ends = ends.by_ref().filter(|(_, entry)| check::ends_commit(entry));
+        let end = ends.skip(commits as usize).next();
+        end.map_or(self.oldest, |(offset, _)| offset + 1)
+    }
+
+    /// An offset inside a commit that ends at `end` or before it.
+    pub(super) fn inside_before(&self, end: u64) -> Option<u64> {
+        let mut entries = self.entries.range(self.oldest..end).rev();
+        let inside = entries.find(|(_, entry)| entry.token != entry.commit.0);
+        inside.map(|(&offset, _)| offset)
+    }
+
+    /// What somebody who remembers every answer knows to be durable.
+    pub(super) fn known_durable(&self) -> u64 {
+        let cut = self.truncate.unwrap_or(u64::MAX);
+        self.synced_through.min(cut)
+    }
+
+    /// Whether the archive hook has refused this segment before.
+    pub(super) fn was_refused(&self, first: u64) -> bool {
+        self.refused.contains(&first)
+    }
+
+    /// The archived segments that are no longer in the log, as far as they follow one another.
+    pub(super) fn retired(&self) -> Vec<(u64, Archived)> {
+        let mut retired = Vec::new();
+        let mut at = 0;
+        while let Some(&archived) = self.archived.get(&at).filter(|_| at < self.oldest) {
+            retired.push((at, archived));
+            at = archived.end;
+        }
+        retired
+    }
+
     /// Folds an event in.
     pub(super) fn apply(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
@@ -141,6 +183,12 @@ impl Model {
                 self.retain = self.retain.max(Some(*offset));
             }
             Event::Retained { oldest } => return self.retained(*oldest),
+            Event::Archived { first, archived } => {
+                self.archived.insert(*first, *archived);
+            }
+            Event::ArchiveRefused { first } => {
+                self.refused.insert(*first);
+            }
             Event::TruncateBegan { offset } => self.truncate = Some(*offset),
             Event::Truncated { offset } => self.truncated(*offset),
             Event::OpenBegan { is_wide } => {
@@ -163,7 +211,11 @@ impl Model {
                 from,
                 acked_through,
                 is_synced,
+                promise,
             } => {
+                if *promise == Promise::PrefixOnly {
+                    return check::known(self, found);
+                }
                 check::read(self, found, *from, *acked_through)?;
                 if let Some(last) = found.last().filter(|_| *is_synced) {
                     // Whoever saw it may rely on it.

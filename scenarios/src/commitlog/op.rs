@@ -18,6 +18,24 @@ pub struct Config {
     pub spare_segments_max: u32,
     /// `LogOptions::index_interval_bytes`.
     pub index_interval_bytes: u64,
+    /// Whether there is an archive hook, and whether it ever fails.
+    #[serde(default)]
+    pub archive: Archive,
+    /// Whether the opener knows what was durable (`LogOptions::durable_through`).
+    #[serde(default)]
+    pub knows_durable: bool,
+}
+
+/// The archive hook of the log under test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Archive {
+    /// There is none.
+    #[default]
+    Off,
+    /// It gives every segment a second name.
+    Linking,
+    /// The same, and it fails once for each segment before.
+    Refusing,
 }
 
 /// A level of durability; the log's own type is not part of a case.
@@ -73,10 +91,17 @@ pub enum Op {
     Peek,
     /// Follow from the end while appending one synced commit.
     Follow,
+    /// Open the log read-only, append one synced commit, and look again.
+    Watch,
+    /// Open the log read-only with an end that is `commits` commits back.
+    History {
+        /// How many commits before the end of what the operating system has.
+        commits: u32,
+    },
 }
 
 /// How often each kind of operation is drawn, before the swarm skews it.
-const WEIGHTS: [u32; 11] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2];
+const WEIGHTS: [u32; 13] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2];
 /// Merging operations makes no record larger than this.
 const MERGED_BYTES_MAX: u32 = 3_000;
 /// The most operations of an era.
@@ -91,6 +116,13 @@ impl Config {
             size_ahead_bytes: *draw.pick(&[0, 512, 4_096, 1 << 16]),
             spare_segments_max: *draw.pick(&[0, 0, 1, 2]),
             index_interval_bytes: *draw.pick(&[64, 512, 1 << 16]),
+            archive: *draw.pick(&[
+                Archive::Off,
+                Archive::Off,
+                Archive::Linking,
+                Archive::Refusing,
+            ]),
+            knows_durable: draw.chance(300),
         }
     }
 }
@@ -166,6 +198,10 @@ fn draw_op(
         },
         9 => Op::Follow,
         10 => Op::Peek,
+        11 => Op::Watch,
+        12 => Op::History {
+            commits: draw.below(6) as u32,
+        },
         _ => Op::Append {
             records: *draw.pick(&[1, 1, 1, 2, 3, 7]),
             bytes: draw.range(8..=bytes_max) as u32,
@@ -261,6 +297,7 @@ impl Op {
             Self::Retain { back } if back > 0 => vec![Self::Retain { back: 0 }],
             Self::Truncate { commits } if commits > 1 => vec![Self::Truncate { commits: 1 }],
             Self::Read { back } if back > 0 => vec![Self::Read { back: 0 }],
+            Self::History { commits } if commits > 1 => vec![Self::History { commits: 1 }],
             _ => Vec::new(),
         }
     }

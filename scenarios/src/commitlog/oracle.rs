@@ -7,7 +7,8 @@
 //! | unknown outcomes | a commit whose fate was open is there once, behind all that was acknowledged before it, or gone for ever |
 //! | no resurrection | what was retired, cut, refused or once found missing does not come back |
 //! | identifiers | no pair of epoch and offset names two records |
-//! | damage is reported | bytes are those of a record; a loss is excused only by reported damage that no later byte disproves |
+//! | damage is reported | bytes are those of a record; a loss is excused only by a report that covers the damage, where no later byte and no caller's word disproves it |
+//! | archive | nothing is retired that the archive hook has not taken |
 
 use std::collections::BTreeMap;
 
@@ -20,10 +21,12 @@ use super::model::{Entry, Model};
 /// Judges an opening, and takes what it shows as settled.
 pub(super) fn opened(model: &mut Model, opened: &Opened) -> Result<(), Failure> {
     bounds(opened)?;
+    known_durable(opened)?;
     let shown = if opened.promise == Promise::PrefixOnly {
         known_tokens(model, opened)?
     } else {
         oldest(model, opened)?;
+        archived(model, opened)?;
         let shown = match_tokens(model, opened)?;
         required(model, opened)?;
         for item in &opened.found {
@@ -54,6 +57,38 @@ fn bounds(opened: &Opened) -> Result<(), Failure> {
         format!(
             "the log says it holds {}..{}, and reads as {first}..{end}",
             opened.oldest, opened.next
+        ),
+    ))
+}
+
+/// A log that ends before what its opener knows to be durable does not open.
+fn known_durable(opened: &Opened) -> Result<(), Failure> {
+    match opened.known {
+        Some(known) if opened.next < known => Err(Failure::new(
+            "damage is reported",
+            format!(
+                "all below {known} was said to be durable, and the log opened with its end at {}",
+                opened.next
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The archive has every segment that is gone.
+fn archived(model: &Model, opened: &Opened) -> Result<(), Failure> {
+    let mut at = 0;
+    while let Some(archived) = model.archived.get(&at).filter(|_| at < opened.oldest) {
+        at = archived.end;
+    }
+    if !opened.is_archived || at >= opened.oldest {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "archive",
+        format!(
+            "all below {} is retired, and the archive has it only up to {at}",
+            opened.oldest
         ),
     ))
 }
@@ -165,7 +200,7 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
         // An interrupted cut took effect, or it did not: then everything is there.
         return Ok(());
     }
-    let is_reported = opened.bytes_dropped > 0 || model.was_opening;
+    let is_reported = opened.reports_damage || model.was_opening;
     let is_excused = opened.promise == Promise::DamageReported && is_reported;
     if let (Some(cut), false) = (model.truncate, is_excused) {
         return Err(Failure::new(
@@ -206,18 +241,10 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
 
 /// A disk that lied: nothing but known records, each whole.
 fn known_tokens(model: &Model, opened: &Opened) -> Result<BTreeMap<u64, Entry>, Failure> {
+    check::known(model, &opened.found)?;
     let mut shown = BTreeMap::new();
     for item in &opened.found {
         let token = check::whole(item)?;
-        if token >= model.token_next {
-            return Err(Failure::new(
-                "no resurrection",
-                format!(
-                    "offset {} holds token {token}, which was never written",
-                    item.offset
-                ),
-            ));
-        }
         let known = model
             .entries
             .get(&item.offset)

@@ -24,7 +24,9 @@ fn opened(tokens: &[u64], from: u64) -> Event {
         oldest: from,
         next: from + tokens.len() as u64,
         found: found(tokens, from),
-        bytes_dropped: 0,
+        reports_damage: false,
+        is_archived: false,
+        known: None,
         promise: Promise::Full,
     })
 }
@@ -215,20 +217,22 @@ fn a_loss_is_excused_by_reported_damage_that_no_later_byte_disproves() {
         submitted(1..2),
         acked(1..2, 1, Level::Synced),
     ];
-    for (shown, bytes_dropped, is_fine) in
-        [(&[0][..], 40, true), (&[0], 0, false), (&[], 40, false)]
-    {
+    for (shown, reports_damage, is_fine) in [
+        (&[0][..], true, true),
+        (&[0], false, false),
+        (&[], true, false),
+    ] {
         let mut model = after(&events);
         model.crash(CrashKind::Power);
         let mut event = opened(shown, 0);
         if let Event::Opened(opened) = &mut event {
             opened.promise = Promise::DamageReported;
-            opened.bytes_dropped = bytes_dropped;
+            opened.reports_damage = reports_damage;
         }
         assert_eq!(
             model.apply(&event).is_ok(),
             is_fine,
-            "{shown:?} {bytes_dropped}"
+            "{shown:?} {reports_damage}"
         );
     }
 }
@@ -241,6 +245,7 @@ fn a_reader_that_misses_or_invents_is_found() {
         from: 0,
         acked_through: 3,
         is_synced: false,
+        promise: Promise::Full,
     };
     model.clone().apply(&read(&[0, 1, 2])).expect("all of it");
     model
@@ -254,6 +259,7 @@ fn a_reader_that_misses_or_invents_is_found() {
         from: 0,
         acked_through: 3,
         is_synced: false,
+        promise: Promise::Full,
     };
     rejects(&mut model.clone(), &late, "reads");
 }
@@ -266,6 +272,7 @@ fn what_a_synced_reader_saw_must_survive() {
         from: 0,
         acked_through: 0,
         is_synced: true,
+        promise: Promise::Full,
     };
     model.apply(&seen).expect("all of it is acknowledged");
     model.crash(CrashKind::Power);

@@ -4,9 +4,13 @@
 //! be switched off by itself, and a byte that is written again is whole again.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::tree::Ino;
 use crate::call::mix64;
+
+/// Stands for the rules of earlier eras.
+pub(super) const OF_EARLIER: usize = usize::MAX;
 
 /// What is wrong with a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,9 @@ pub(super) enum Harm {
     /// The sector cannot be read.
     Unreadable,
 }
+
+/// A rule and the range of the file in which its damage showed.
+pub(super) type Seen = (usize, Range<u64>);
 
 /// All damaged bytes, by inode and offset, with the rule that did it.
 #[derive(Clone, Default)]
@@ -35,7 +42,7 @@ impl Damage {
     /// The rules of an earlier run are not those of the next.
     pub fn disown(&mut self) {
         for (_, rule) in self.bytes.values_mut() {
-            *rule = usize::MAX;
+            *rule = OF_EARLIER;
         }
     }
 
@@ -55,10 +62,16 @@ impl Damage {
         }
     }
 
-    /// Puts the damage on bytes that were read. Returns the rules that showed, or the rule whose
-    /// sector cannot be read.
-    pub fn show(&self, ino: Ino, offset: u64, buffer: &mut [u8]) -> Result<Vec<usize>, usize> {
-        let mut shown = Vec::new();
+    /// Whether bytes that a rule has damaged are left in a file that is still there.
+    pub fn is_left(&self, rule: usize, is_there: impl Fn(Ino) -> bool) -> bool {
+        let mut bytes = self.bytes.iter();
+        bytes.any(|(&(ino, _), &(_, by))| by == rule && is_there(ino))
+    }
+
+    /// Puts the damage on bytes that were read. Returns the rules that showed and between which
+    /// bytes, or the rule whose sector cannot be read.
+    pub fn show(&self, ino: Ino, offset: u64, buffer: &mut [u8]) -> Result<Vec<Seen>, usize> {
+        let mut shown: Vec<Seen> = Vec::new();
         let range = (ino, offset)..(ino, offset + buffer.len() as u64);
         for (&(_, at), &(harm, rule)) in self.bytes.range(range) {
             match harm {
@@ -67,8 +80,9 @@ impl Damage {
                     if let Some(byte) = buffer.get_mut((at - offset) as usize) {
                         *byte ^= bits;
                     }
-                    if !shown.contains(&rule) {
-                        shown.push(rule);
+                    match shown.iter_mut().find(|(seen, _)| *seen == rule) {
+                        Some((_, bytes)) => bytes.end = at + 1,
+                        None => shown.push((rule, at..at + 1)),
                     }
                 }
             }

@@ -234,16 +234,30 @@ pub struct LedgerEntry {
     pub kind: &'static str,
     /// How often it struck.
     pub injected: u64,
-    /// How often the program saw it: a failed or short call, a read of damaged bytes.
+    /// How often it showed itself to the program: a failed or short call, a read of damaged bytes.
     pub observed: u64,
+    /// How often of these the program reported it, by name.
+    pub detected: u64,
+    /// 1 if all bytes that it damaged at rest were written anew, or are gone with their file.
+    pub repaired: u64,
+    /// How often it went unreported and what the program answered was right all the same.
+    pub masked: u64,
+    /// How often it went unreported although it should not have.
+    pub silent: u64,
 }
 
 impl fmt::Display for LedgerEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: injected {}, observed {}",
-            self.kind, self.injected, self.observed
+            "{}: injected {}, observed {}, detected {}, repaired {}, masked {}, silent {}",
+            self.kind,
+            self.injected,
+            self.observed,
+            self.detected,
+            self.repaired,
+            self.masked,
+            self.silent
         )
     }
 }

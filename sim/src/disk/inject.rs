@@ -2,8 +2,9 @@
 
 use crate::call::{CallId, CallKind};
 
-use super::damage::{Damage, Harm, garbage};
+use super::damage::{Damage, Harm, OF_EARLIER, garbage};
 use super::fault::{Errno, Fault, FaultRule, LedgerEntry, Promise, SyncFailure, Trigger, matches};
+use super::ledger::{Fate, Ledger, Shown, Sighting};
 use super::simfs::SimFs;
 use super::tree::{Ino, Tree};
 
@@ -15,7 +16,8 @@ struct State {
     /// Calls that matched so far.
     seen: u32,
     injected: u64,
-    observed: u64,
+    /// Bytes that were damaged at rest are all written anew, or gone.
+    is_repaired: bool,
 }
 
 /// The faults of one run.
@@ -25,8 +27,13 @@ pub(super) struct Injector {
     is_healed: bool,
     /// Every call fails from now on.
     pub is_shut_down: bool,
-    /// Inodes whose next sync reports an error that belongs to an earlier one.
-    pub delayed: Vec<Ino>,
+    /// Whose doing that is.
+    pub shut_down_by: usize,
+    /// Inodes whose next sync reports an error that belongs to an earlier one, and whose it is.
+    pub delayed: Vec<(Ino, usize)>,
+    pub ledger: Ledger,
+    /// Names under which a file was known before: the earlier one and the later.
+    aliases: Vec<(String, String)>,
 }
 
 impl Injector {
@@ -35,7 +42,7 @@ impl Injector {
             rule: rule.clone(),
             seen: 0,
             injected: 0,
-            observed: 0,
+            is_repaired: false,
         };
         Self {
             states: rules.iter().map(state).collect(),
@@ -48,7 +55,7 @@ impl Injector {
             rule,
             seen: 0,
             injected: 0,
-            observed: 0,
+            is_repaired: false,
         });
         self.is_healed = false;
     }
@@ -112,19 +119,70 @@ impl Injector {
         }
     }
 
-    pub fn observed(&mut self, rule: usize) {
-        if let Some(state) = self.states.get_mut(rule) {
-            state.observed += 1;
+    /// A fault shows itself to a call on `path`.
+    pub fn observed(&mut self, call: CallId, path: &str, rule: usize, shown: Shown) {
+        let state = self.states.get(rule).filter(|_| rule != OF_EARLIER);
+        let kind = state.map_or("damage of an earlier era", |state| state.rule.what.kind());
+        self.ledger.see(Sighting {
+            kind,
+            rule: state.map(|_| rule),
+            call,
+            files: self.names(path),
+            shown,
+            fate: Fate::Open,
+        });
+    }
+
+    /// `from` is about to be called `to` as well.
+    pub fn renames(&mut self, from: &str, to: &str) {
+        if !self.states.is_empty() {
+            self.aliases.push((from.to_owned(), to.to_owned()));
         }
     }
 
+    /// A name and those that the file got since.
+    fn names(&self, path: &str) -> Vec<String> {
+        let mut names = vec![path.to_owned()];
+        for (from, to) in &self.aliases {
+            if names.contains(from) && !names.contains(to) {
+                names.push(to.clone());
+            }
+        }
+        names
+    }
+
     /// A limit of the disk's space was met.
-    pub fn space_ran_out(&mut self) {
-        for state in &mut self.states {
+    pub fn space_ran_out(&mut self, call: CallId, path: &str, shown: &Shown) {
+        let mut limits = Vec::new();
+        for (rule, state) in self.states.iter_mut().enumerate() {
             if matches!(state.rule.what, Fault::SpareBytes(_)) {
                 state.injected += 1;
-                state.observed += 1;
+                limits.push(rule);
             }
+        }
+        if limits.is_empty() {
+            self.ledger.see(Sighting {
+                kind: "capacity of the disk",
+                rule: None,
+                call,
+                files: self.names(path),
+                shown: shown.clone(),
+                fate: Fate::Open,
+            });
+        }
+        for rule in limits {
+            self.observed(call, path, rule, shown.clone());
+        }
+    }
+
+    /// Takes down which damage at rest is left on the disk.
+    pub fn note_repairs(&mut self, is_left: impl Fn(usize) -> bool) {
+        if self.is_healed {
+            return;
+        }
+        for (rule, state) in self.states.iter_mut().enumerate() {
+            let is_struck = state.rule.what.is_at_rest() && state.injected > 0;
+            state.is_repaired = is_struck && !is_left(rule);
         }
     }
 
@@ -156,12 +214,16 @@ impl Injector {
     }
 
     pub fn ledger(&self) -> Vec<LedgerEntry> {
-        let entry = |state: &State| LedgerEntry {
+        let entry = |(rule, state): (usize, &State)| LedgerEntry {
             kind: state.rule.what.kind(),
             injected: state.injected,
-            observed: state.observed,
+            observed: self.ledger.count(rule, None),
+            detected: self.ledger.count(rule, Some(Fate::Detected)),
+            repaired: u64::from(state.is_repaired),
+            masked: self.ledger.count(rule, Some(Fate::Masked)),
+            silent: self.ledger.count(rule, Some(Fate::Silent)),
         };
-        self.states.iter().map(entry).collect()
+        self.states.iter().enumerate().map(entry).collect()
     }
 }
 

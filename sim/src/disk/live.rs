@@ -13,6 +13,7 @@ use super::fault::{Errno, Fault, FaultRule, SyncFailure};
 use super::hash;
 use super::image::Image;
 use super::inject::{Injector, damage_at_rest};
+use super::ledger::Shown;
 use super::page::{Content, PAGE};
 use super::trace::{Effect, Synced, Trace};
 use super::tree::{Ino, Tree};
@@ -102,6 +103,29 @@ impl Disk {
         }
     }
 
+    /// The open files by name; one without a name is said to have been removed.
+    pub fn open_files(&self) -> Vec<(String, u32)> {
+        let mut names: Vec<Option<String>> = vec![None; self.open.len()];
+        self.tree.walk(&mut |_, name, ino| {
+            if let Some(slot) = names.get_mut(ino.index()) {
+                slot.get_or_insert_with(|| name.to_string());
+            }
+        });
+        let open = self.open.iter().zip(names).filter(|(count, _)| **count > 0);
+        let named = open.map(|(count, name)| {
+            let name = name.unwrap_or_else(|| "a removed file".to_owned());
+            (name, *count)
+        });
+        named.collect()
+    }
+
+    /// Takes down which damage at rest is left.
+    pub fn note_repairs(&mut self) {
+        let (damage, tree) = (&self.damage, &self.tree);
+        let is_left = |rule| damage.is_left(rule, |ino| tree.get(ino).is_some());
+        self.injector.note_repairs(is_left);
+    }
+
     /// Counts a call and its result into the run's hash and log.
     pub fn note<T>(
         &mut self,
@@ -135,15 +159,19 @@ impl Disk {
             return Ok(None);
         }
         if self.injector.is_shut_down {
+            let rule = self.injector.shut_down_by;
+            self.injector
+                .observed(call, path, rule, Shown::Failed(Errno::Eio));
             return Err(Errno::Eio.error());
         }
         match self.injector.strike(call, path) {
             Some((rule, Fault::Fail(errno))) => {
-                self.injector.observed(rule);
+                self.injector
+                    .observed(call, path, rule, Shown::Failed(errno));
                 Err(errno.error())
             }
             Some((rule, Fault::Stall(duration_ns))) => {
-                self.injector.observed(rule);
+                self.injector.observed(call, path, rule, Shown::Late);
                 self.waits = Some((duration_ns, 0));
                 Ok(None)
             }
@@ -178,7 +206,7 @@ impl Disk {
             && count as u64 > bytes_max.max(1)
         {
             count = bytes_max.max(1) as usize;
-            self.injector.observed(rule);
+            self.injector.observed(call, path, rule, Shown::Short);
         }
         let Some(target) = buffer.get_mut(..count) else {
             return Ok(0);
@@ -186,11 +214,13 @@ impl Disk {
         self.content(ino)?.0.read(offset, target);
         if !self.damage.is_empty() {
             match self.damage.show(ino, offset, target) {
-                Ok(rules) => rules
-                    .into_iter()
-                    .for_each(|rule| self.injector.observed(rule)),
+                Ok(rules) => rules.into_iter().for_each(|(rule, bytes)| {
+                    self.injector
+                        .observed(call, path, rule, Shown::Damaged(bytes));
+                }),
                 Err(rule) => {
-                    self.injector.observed(rule);
+                    self.injector
+                        .observed(call, path, rule, Shown::Failed(Errno::Eio));
                     return Err(Errno::Eio.error());
                 }
             }
@@ -219,10 +249,10 @@ impl Disk {
             && bytes.len() as u64 > bytes_max.max(1)
         {
             bytes = bytes.get(..bytes_max.max(1) as usize).unwrap_or(bytes);
-            self.injector.observed(rule);
+            self.injector.observed(call, path, rule, Shown::Short);
         }
         let is_lost = matches!(fault, Some((_, Fault::LostWrite)));
-        bytes = self.fit(ino, bytes, offset)?;
+        bytes = self.fit(call, path, ino, bytes, offset)?;
         let end = offset + bytes.len() as u64;
         if let Some(inode) = self.tree.make_mut(ino) {
             let before = inode.content.allocated();
@@ -247,7 +277,14 @@ impl Disk {
     }
 
     /// As much of a write as there is space for; ENOSPC if there is none.
-    fn fit<'b>(&mut self, ino: Ino, bytes: &'b [u8], offset: u64) -> io::Result<&'b [u8]> {
+    fn fit<'b>(
+        &mut self,
+        call: CallId,
+        path: &str,
+        ino: Ino,
+        bytes: &'b [u8],
+        offset: u64,
+    ) -> io::Result<&'b [u8]> {
         let Some(capacity) = self.capacity_bytes else {
             return Ok(bytes);
         };
@@ -260,7 +297,6 @@ impl Disk {
         {
             return Ok(bytes);
         }
-        self.injector.space_ran_out();
         // Whole pages as long as there are any, counted from the front.
         let mut fits = bytes.len();
         let (content, _) = self.content(ino)?;
@@ -269,8 +305,15 @@ impl Disk {
             fits = last_page.saturating_sub(offset) as usize;
         }
         match bytes.get(..fits) {
-            Some(part) if fits > 0 => Ok(part),
-            _ => Err(Errno::Enospc.error()),
+            Some(part) if fits > 0 => {
+                self.injector.space_ran_out(call, path, &Shown::Short);
+                Ok(part)
+            }
+            _ => {
+                let shown = Shown::Failed(Errno::Enospc);
+                self.injector.space_ran_out(call, path, &shown);
+                Err(Errno::Enospc.error())
+            }
         }
     }
 
@@ -325,7 +368,8 @@ impl Disk {
         if let Some(capacity) = self.capacity_bytes {
             let needed = content.pages_needed(offset, len);
             if needed > (capacity / PAGE as u64).saturating_sub(self.used_pages) {
-                self.injector.space_ran_out();
+                let shown = Shown::Failed(Errno::Enospc);
+                self.injector.space_ran_out(call, path, &shown);
                 return Err(Errno::Enospc.error());
             }
         }
@@ -383,9 +427,11 @@ impl Disk {
             .injector
             .delayed
             .iter()
-            .position(|&delayed| delayed == ino)
+            .position(|&(delayed, _)| delayed == ino)
         {
-            self.injector.delayed.remove(at);
+            let (_, rule) = self.injector.delayed.remove(at);
+            self.injector
+                .observed(call, path, rule, Shown::Failed(Errno::Eio));
             return Err(Errno::Eio.error());
         }
         let fault = match self.fault(call, path) {
@@ -429,12 +475,16 @@ impl Disk {
         self.trace.push(call, Effect::Sync { ino, all, how });
         match failure {
             SyncFailure::RevertOld => self.revert(ino),
-            SyncFailure::ShutDown => self.injector.is_shut_down = true,
-            SyncFailure::DelayedReport => self.injector.delayed.push(ino),
+            SyncFailure::ShutDown => {
+                self.injector.is_shut_down = true;
+                self.injector.shut_down_by = rule;
+            }
+            SyncFailure::DelayedReport => self.injector.delayed.push((ino, rule)),
             _ => {}
         }
         if is_reported {
-            self.injector.observed(rule);
+            self.injector
+                .observed(call, path, rule, Shown::Failed(Errno::Eio));
             return Err(Errno::Eio.error());
         }
         Ok(())

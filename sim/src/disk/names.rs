@@ -178,6 +178,7 @@ impl Disk {
     }
 
     pub fn rename(&mut self, call: CallId, from: &Path, to: &Path) -> io::Result<()> {
+        self.injector.renames(text(from), text(to));
         self.fault(call, text(from))?;
         check(from)?;
         check(to)?;
@@ -256,6 +257,7 @@ impl Disk {
     }
 
     pub fn hard_link(&mut self, call: CallId, existing: &Path, new: &Path) -> io::Result<()> {
+        self.injector.renames(text(new), text(existing));
         self.fault(call, text(new))?;
         check(existing)?;
         check(new)?;

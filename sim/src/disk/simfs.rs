@@ -42,6 +42,7 @@ use super::gate::{Gate, NoGate};
 use super::hash;
 use super::image::Image;
 use super::inject::FaultBuilder;
+use super::ledger::{Sighting, Told};
 use super::live::Disk;
 use super::names::text;
 use super::survivors::Survivors;
@@ -93,6 +94,7 @@ impl SimFs {
     /// Stops all faults: none strikes any more, damage at rest is undone, the disk has space.
     pub fn heal(&self) {
         let mut disk = self.disk.lock();
+        disk.note_repairs();
         disk.injector.heal();
         disk.damage.clear();
         disk.capacity_bytes = None;
@@ -195,7 +197,44 @@ impl SimFs {
 
     /// What became of each fault.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
-        self.disk.lock().injector.ledger()
+        let mut disk = self.disk.lock();
+        disk.note_repairs();
+        disk.injector.ledger()
+    }
+
+    /// How often faults have shown themselves to the program.
+    pub fn sighting_count(&self) -> usize {
+        self.disk.lock().injector.ledger.sightings().len()
+    }
+
+    /// Every time that a fault has shown itself to the program, in order.
+    pub fn sightings(&self) -> Vec<Sighting> {
+        self.disk.lock().injector.ledger.sightings().to_vec()
+    }
+
+    /// The program has reported an error that names `file`: it detected what showed itself there
+    /// from the sighting `since` on. Gives what was credited.
+    pub fn report(&self, since: usize, file: &str, told: &Told) -> Vec<Sighting> {
+        let mut disk = self.disk.lock();
+        disk.injector.ledger.report(since, file, told)
+    }
+
+    /// What the task did since the sighting `since` was judged right.
+    pub fn verified(&self, task: u32, since: usize) {
+        self.disk.lock().injector.ledger.verified(task, since);
+    }
+
+    /// The run is over: what is neither reported nor followed by a right answer is silent. Gives
+    /// the first such sighting.
+    pub fn settle(&self, must_report: &dyn Fn(&Sighting) -> bool) -> Option<Sighting> {
+        let mut disk = self.disk.lock();
+        disk.injector.ledger.settle(must_report);
+        disk.injector.ledger.silent().cloned()
+    }
+
+    /// The files that are open now, by a name of theirs, and how often.
+    pub fn open_files(&self) -> Vec<(String, u32)> {
+        self.disk.lock().open_files()
     }
 
     fn call<T>(

@@ -134,6 +134,8 @@ pub(super) struct State {
     pub call_hash: u64,
     /// Scratch for the numbers of runnable tasks.
     pub others: Vec<u32>,
+    /// The tasks that had not ended when the main task did.
+    pub left_behind: Vec<String>,
 }
 
 impl State {

@@ -110,6 +110,7 @@ impl World {
             entropy: config.entropy,
             call_hash: 0,
             others: Vec::new(),
+            left_behind: Vec::new(),
         };
         let shared = Shared {
             state: Mutex::new(state),
@@ -201,6 +202,13 @@ impl World {
             state.task(number).panic = Some(super::tasks::panic_message(&*payload));
             // A panic is a failure of the run; nothing may go on as if it had not happened.
             state.crashed = true;
+        }
+        if number == 0 {
+            let alive = state
+                .tasks
+                .iter()
+                .filter(|task| task.status != Status::Done);
+            state.left_behind = alive.map(|task| task.name.clone()).collect();
         }
         for task in &mut state.tasks {
             if task.status == (Status::Joining { task: number }) {
@@ -338,6 +346,16 @@ impl World {
         if let Some(current) = state.current {
             state.task(current).begin_op(op);
         }
+    }
+
+    /// The running task's number; 0 outside of any.
+    pub fn task(&self) -> u32 {
+        self.shared.state.lock().current.unwrap_or(0)
+    }
+
+    /// The tasks that had not ended when the main task did.
+    pub fn left_behind(&self) -> Vec<String> {
+        self.shared.state.lock().left_behind.clone()
     }
 
     /// The number of calls so far.

@@ -1,0 +1,184 @@
+//! Which error is excused by which fault.
+//!
+//! | error | excused by |
+//! |---|---|
+//! | of the system, with a file | that error number, given to a call on that file since the operation began |
+//! | poisoned | the same for its cause, at any time since the log was opened; never a failed read |
+//! | archive | the hook's own refusal, or a fault that the hook met |
+//! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied |
+//! | damage between files | the same in any segment |
+//! | all others | nothing |
+//!
+//! Invariants:
+//! - \[I1\] Faults that were stopped excuse nothing: a sighting is needed, and none is made then.
+
+use blackstart::commitlog::LogError;
+use blackstart_sim::call::CallKind;
+use blackstart_sim::disk::{Shown, Sighting, Told};
+use blackstart_sim::{Failure, Promise};
+
+use super::archive::HookFailed;
+use super::drive::Context;
+use super::history::Event;
+
+/// Damage is looked for so many bytes before the place that an error names: the place is that of
+/// a field, and the damage may be in the frame's head before it.
+const HEAD_BYTES: u64 = 96;
+
+/// An error has to be excused by a fault that the operation met.
+pub(super) fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
+    ctx.mark("typed error");
+    if has_struck(ctx, "fsync: revert to old") {
+        ctx.record(Event::CacheLost)?;
+    }
+    if is_excused(ctx, error) {
+        // Whatever else it read, it gave no answer.
+        ctx.verified();
+        return Ok(());
+    }
+    Err(Failure::new(
+        "spurious error",
+        format!("no fault explains: {}", chain(error)),
+    ))
+}
+
+/// As [`excuse`]; and other clients may have retired what a reader asked for.
+pub(super) fn excuse_reader(ctx: &Context, error: &LogError) -> Result<(), Failure> {
+    match error {
+        LogError::HistoryGone { .. } if ctx.clients().len() > 1 => Ok(()),
+        error => excuse(ctx, error),
+    }
+}
+
+/// A failed write or sync of a segment is never passed over.
+pub(super) fn must_report(sighting: &Sighting) -> bool {
+    let kinds = [CallKind::Write, CallKind::SyncData, CallKind::SyncAll];
+    let is_log = sighting.files.iter().any(|file| file.ends_with(".log"));
+    is_log && kinds.contains(&sighting.call.kind)
+}
+
+fn is_excused(ctx: &Context, error: &LogError) -> bool {
+    match error {
+        LogError::Io { file, source, .. } | LogError::NoSpace { file, source, .. } => {
+            let told = Told::Errno(source.raw_os_error().unwrap_or(0));
+            !ctx.reported(path(file), &told).is_empty()
+        }
+        LogError::Poisoned { cause } => poisons(ctx, cause),
+        LogError::Archive { source, .. } => match source.downcast_ref() {
+            Some(HookFailed::Refused) => true,
+            Some(HookFailed::Io { file, number }) => {
+                !ctx.reported(file, &Told::Errno(*number)).is_empty()
+            }
+            None => false,
+        },
+        LogError::Corrupt { corrupt, .. } => {
+            ctx.mark("damage reported");
+            let from = corrupt.defect.at.get().saturating_sub(HEAD_BYTES);
+            let told = Told::Bytes(from..u64::MAX);
+            !ctx.reported(&corrupt.file, &told).is_empty()
+                || was_taken_back(ctx, Some(&corrupt.file))
+                || has_lied(ctx)
+        }
+        LogError::Gap { .. }
+        | LogError::Overlap { .. }
+        | LogError::WrongChain { .. }
+        | LogError::EpochOrder { .. }
+        | LogError::Foreign { .. }
+        | LogError::UnsupportedVersion { .. }
+        | LogError::UnsupportedFeature { .. }
+        | LogError::ReadOnlyFeature { .. }
+        | LogError::SegmentsMissing { .. } => {
+            ctx.mark("damage reported");
+            is_damaged(ctx) || was_taken_back(ctx, None) || has_lied(ctx)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a failure is one that a fault explains, at whatever time, and one that poisons.
+fn poisons(ctx: &Context, cause: &LogError) -> bool {
+    // A lack of space poisons if what was written in part can't be cut back.
+    let (LogError::Io { file, source, .. } | LogError::NoSpace { file, source, .. }) = cause else {
+        return false;
+    };
+    let told = Told::Errno(source.raw_os_error().unwrap_or(0));
+    let met = ctx.recalled(path(file), &told);
+    met.iter().any(|met| met.call.kind != CallKind::Read)
+}
+
+/// Damage between segments is told of the one or the other: any damage that was read will do.
+fn is_damaged(ctx: &Context) -> bool {
+    let mut found = false;
+    for sighting in damage(ctx) {
+        if let (Some(file), Shown::Damaged(bytes)) = (sighting.files.first(), &sighting.shown) {
+            found |= !ctx.reported(file, &Told::Bytes(bytes.clone())).is_empty();
+        }
+    }
+    found
+}
+
+/// What was read of damaged segments.
+fn damage(ctx: &Context) -> impl Iterator<Item = Sighting> {
+    let sightings = ctx.fs().sightings().into_iter();
+    sightings.filter(|sighting| {
+        let is_log = sighting.files.iter().any(|file| file.ends_with(".log"));
+        is_log && matches!(sighting.shown, Shown::Damaged(_))
+    })
+}
+
+/// Whether a failed sync has shown the old bytes of a file again.
+fn was_taken_back(ctx: &Context, file: Option<&str>) -> bool {
+    let sightings = ctx.fs().sightings();
+    sightings.iter().any(|sighting| {
+        let is_it = file.is_none_or(|file| sighting.files.iter().any(|name| name == file));
+        is_it && sighting.kind == "fsync: revert to old"
+    })
+}
+
+fn has_lied(ctx: &Context) -> bool {
+    ctx.promise() == Promise::PrefixOnly
+}
+
+/// The path that the log's errors call `.` for its own directory.
+fn path(file: &str) -> &str {
+    match file {
+        "." => "",
+        file => file,
+    }
+}
+
+/// Whether the log takes more writes after this error.
+pub(super) fn is_usable(ctx: &Context, error: &LogError) -> bool {
+    match error {
+        LogError::NoSpace { .. } => {
+            ctx.mark("no space, went on");
+            true
+        }
+        LogError::Archive { .. } => true,
+        LogError::Poisoned { .. } | LogError::Io { .. } => {
+            ctx.mark("poisoned");
+            false
+        }
+        _ => false,
+    }
+}
+
+/// Whether a fault of this kind has struck in this era.
+pub(super) fn has_struck(ctx: &Context, kind: &str) -> bool {
+    ctx.fs()
+        .ledger()
+        .iter()
+        .any(|entry| entry.kind == kind && entry.injected > 0)
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

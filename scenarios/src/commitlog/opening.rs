@@ -1,0 +1,142 @@
+//! Opening the log, reading all of it, and what must hold of that.
+
+use std::path::Path;
+
+use blackstart::commitlog::{Log, LogEnd, LogError, LogOptions, RecoveryReport, TxOffset};
+use blackstart_sim::disk::Told;
+use blackstart_sim::{Failure, Promise};
+
+use super::archive;
+use super::drive::Context;
+use super::ending::must_work;
+use super::excuse::{excuse, has_struck};
+use super::history::{Event, Opened};
+use super::op::Archive;
+use super::readers::drain;
+
+/// A byte that became zero may have been the last one that was not.
+const SECTOR: u64 = 512;
+
+/// The options that a case describes.
+pub(super) fn options(ctx: &Context) -> LogOptions {
+    let config = ctx.config();
+    LogOptions::new()
+        .create(true)
+        .segment_bytes_max(config.segment_bytes_max)
+        .buffer_bytes_max(config.buffer_bytes_max)
+        .size_ahead_bytes(config.size_ahead_bytes)
+        .spare_segments_max(config.spare_segments_max)
+        .index_interval_bytes(config.index_interval_bytes)
+}
+
+/// The same for a writer.
+fn writer_options(ctx: &Context, known: Option<u64>) -> LogOptions {
+    let mut options = options(ctx);
+    if let Some(known) = known {
+        options = options.durable_through(TxOffset::new(known));
+    }
+    if ctx.config().archive != Archive::Off {
+        let hook_ctx = ctx.clone();
+        options = options.archive(move |segment| archive::hook(&hook_ctx, segment));
+    }
+    options
+}
+
+/// Opens the log, reads everything, and lets the model judge. None if it can't be opened for an
+/// excusable reason.
+pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
+    let error = match open_once(ctx)? {
+        Ok(log) => return Ok(Some(log)),
+        Err(error) => error,
+    };
+    excuse(ctx, &error)?;
+    // Liveness: once faults stop, it must open.
+    ctx.heal();
+    match open_once(ctx)? {
+        Ok(log) => Ok(Some(log)),
+        Err(error) => must_work(ctx, &error).map(|()| None),
+    }
+}
+
+fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
+    ctx.record(Event::OpenBegan {
+        is_wide: has_struck(ctx, "garbage sector"),
+    })?;
+    let known = ctx.config().knows_durable;
+    let known = known.then(|| ctx.model(super::Model::known_durable));
+    let opened = Log::open(ctx.env(), Path::new(""), writer_options(ctx, known));
+    let (log, report) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error)),
+    };
+    let is_covered = reports_damage(ctx, &report);
+    let mut found = Vec::new();
+    let read = log
+        .reader(report.oldest)
+        .and_then(|mut reader| drain(&mut reader, &mut found));
+    if let Err(error) = read {
+        if bytes_dropped(&report) > 0 {
+            ctx.record(Event::Dropped)?;
+        }
+        return Ok(Err(error));
+    }
+    mark(ctx, &report);
+    ctx.record(Event::Opened(Opened {
+        oldest: report.oldest.get(),
+        next: report.next.get(),
+        found,
+        reports_damage: is_covered,
+        is_archived: ctx.config().archive != Archive::Off,
+        known,
+        promise: ctx.promise(),
+    }))?;
+    ctx.verified();
+    let (survived, lost) =
+        ctx.model(|model| (model.survived_unacknowledged, model.lost_acknowledged));
+    if survived {
+        ctx.mark("unacknowledged commit survived");
+    }
+    if lost {
+        ctx.mark("acknowledged commit lost below its level");
+        if ctx.promise() > Promise::Full {
+            ctx.mark("dropped bytes excused by damage");
+        }
+    }
+    archive::check(ctx)?;
+    Ok(Ok(log))
+}
+
+/// Whether bytes were dropped, and the report names those that were damaged.
+fn reports_damage(ctx: &Context, report: &RecoveryReport) -> bool {
+    let LogEnd::Tail(tail) = &report.end else {
+        return false;
+    };
+    let at = tail.at.get();
+    let told = Told::Bytes(at..at.saturating_add(tail.bytes + SECTOR));
+    !ctx.reported(&tail.file, &told).is_empty()
+}
+
+fn bytes_dropped(report: &RecoveryReport) -> u64 {
+    match &report.end {
+        LogEnd::Tail(tail) => tail.bytes,
+        _ => 0,
+    }
+}
+
+fn mark(ctx: &Context, report: &RecoveryReport) {
+    if report.created {
+        ctx.mark("created");
+    }
+    if report.closed {
+        ctx.mark("opened clean");
+    }
+    if bytes_dropped(report) > 0 {
+        ctx.mark("opened with a torn tail");
+    }
+    if report.segments > 1 {
+        ctx.mark("several segments at opening");
+    }
+    if !report.removed.is_empty() {
+        ctx.mark("unfinished file removed at opening");
+    }
+}
