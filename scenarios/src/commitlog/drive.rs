@@ -198,14 +198,20 @@ fn retain(ctx: &Context, log: &Log, back: u32) -> Result<bool, Failure> {
     let offset = ctx.model(|model| model.end().saturating_sub(u64::from(back)));
     ctx.record(Event::RetainBegan { offset })?;
     let before = ctx.model(|model| model.oldest);
-    settle(ctx, log.retain_from(TxOffset::new(offset)), |oldest| {
+    let retained = |oldest: TxOffset| {
         if oldest.get() > before {
             ctx.mark("retired a segment");
         }
         ctx.record(Event::Retained {
             oldest: oldest.get(),
         })
-    })
+    };
+    let result = log.retain_from(TxOffset::new(offset));
+    if matches!(result, Err(LogError::Archive { .. })) {
+        // What the hook took before it refused is gone.
+        retained(log.oldest())?;
+    }
+    settle(ctx, result, retained)
 }
 
 fn truncate(ctx: &Context, log: &Log, commits: u32) -> Result<bool, Failure> {

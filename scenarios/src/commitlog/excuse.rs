@@ -5,7 +5,7 @@
 //! | of the system, with a file | that error number, given to a call on that file since the operation began |
 //! | poisoned | the same for its cause, at any time since the log was opened; never a failed read |
 //! | archive | the hook's own refusal, or a fault that the hook met |
-//! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied |
+//! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere |
 //! | damage between files | the same in any segment |
 //! | all others | nothing |
 //!
@@ -14,7 +14,7 @@
 
 use blackstart::commitlog::LogError;
 use blackstart_sim::call::CallKind;
-use blackstart_sim::disk::{Shown, Sighting, Told};
+use blackstart_sim::disk::{Errno, Shown, Sighting, Told};
 use blackstart_sim::{Failure, Promise};
 
 use super::archive::HookFailed;
@@ -50,11 +50,14 @@ pub(super) fn excuse_reader(ctx: &Context, error: &LogError) -> Result<(), Failu
     }
 }
 
-/// A failed write or sync of a segment is never passed over.
+/// A failed write or sync of a segment is never passed over. A write that only lacks space may be
+/// tried again: its bytes stay in the buffer.
 pub(super) fn must_report(sighting: &Sighting) -> bool {
     let kinds = [CallKind::Write, CallKind::SyncData, CallKind::SyncAll];
     let is_log = sighting.files.iter().any(|file| file.ends_with(".log"));
-    is_log && kinds.contains(&sighting.call.kind)
+    let full = [Errno::Enospc, Errno::Edquot].map(Shown::Failed);
+    let waits = sighting.call.kind == CallKind::Write && full.contains(&sighting.shown);
+    is_log && kinds.contains(&sighting.call.kind) && !waits
 }
 
 fn is_excused(ctx: &Context, error: &LogError) -> bool {
@@ -77,6 +80,7 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
             let told = Told::Bytes(from..u64::MAX);
             !ctx.reported(&corrupt.file, &told).is_empty()
                 || was_taken_back(ctx, Some(&corrupt.file))
+                || (is_half_retired(ctx, &corrupt.file) && is_damaged(ctx))
                 || has_lied(ctx)
         }
         LogError::Gap { .. }
@@ -104,6 +108,15 @@ fn poisons(ctx: &Context, cause: &LogError) -> bool {
     let told = Told::Errno(source.raw_os_error().unwrap_or(0));
     let met = ctx.recalled(path(file), &told);
     met.iter().any(|met| met.call.kind != CallKind::Read)
+}
+
+/// Whether a retirement that is not known to be complete may have taken a segment's header. If
+/// the mark that says so is damaged, and is the last thing in the log, nothing tells it from a
+/// torn write, and the segment seems to be damaged itself.
+fn is_half_retired(ctx: &Context, file: &str) -> bool {
+    let first: Option<u64> = file.split('.').next().and_then(|first| first.parse().ok());
+    let retain = ctx.model(|model| model.retain);
+    matches!((first, retain), (Some(first), Some(retain)) if first < retain)
 }
 
 /// Damage between segments is told of the one or the other: any damage that was read will do.
