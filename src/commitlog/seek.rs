@@ -122,6 +122,10 @@ fn rebuild(shared: &Shared, file: &LiveFile<'_>, of: IndexOf) -> Option<SparseIn
         }
     }
     write_index(&shared.directory, of, &index);
+    if !shared.state.lock().sealed.contains_key(&of.first) {
+        // The segment was retired meanwhile, and its index removed before this one was written.
+        drop(shared.directory.remove(&names::index(of.first)));
+    }
     Some(index)
 }
 

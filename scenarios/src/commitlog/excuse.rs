@@ -7,6 +7,7 @@
 //! | archive | the hook's own refusal, or a fault that the hook met |
 //! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere |
 //! | damage between files | the same in any segment |
+//! | an offset that is no boundary, gone, or beyond the end | a disk that lied |
 //! | all others | nothing |
 //!
 //! Invariants:
@@ -95,6 +96,10 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
             ctx.mark("damage reported");
             is_damaged(ctx) || was_taken_back(ctx, None) || has_lied(ctx)
         }
+        // What a disk that lied has lost, the model does not know.
+        LogError::NotACommitBoundary { .. }
+        | LogError::HistoryGone { .. }
+        | LogError::BeyondEnd { .. } => has_lied(ctx),
         _ => false,
     }
 }

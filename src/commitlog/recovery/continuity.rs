@@ -123,6 +123,40 @@ pub(crate) fn find_cut(
     cut::find(&file, len, header, next.first, next.chain)
 }
 
+/// Cuts that can be seen and need not be durable: an opening that made them may have ended before
+/// they were synced. They are made once more. Whoever writes behind the first content of a segment
+/// has synced the cuts before it, so that only the forks at the end that nobody wrote to count.
+pub(crate) fn confirm_cuts(heads: &[Head], written_to: ByteOffset, plan: &mut Plan) {
+    let (mut next, mut end) = (plan.newest, written_to);
+    for head in heads.iter().rev() {
+        let is_written_to = end.get() > u64::from(next.durable_bytes);
+        if is_written_to || !next.flags.contains(SegmentFlags::FORK) {
+            break;
+        }
+        let Ok(header) = head.header else { break };
+        end = match plan.cuts.iter().find(|cut| cut.first == header.first) {
+            Some(cut) => cut.at,
+            None => {
+                let Some(seal) = head.last else { break };
+                let at = ByteOffset::new(head.len.get().saturating_sub(MARK_BYTES as u64));
+                let link = Link {
+                    at,
+                    prev: seal.header.prev,
+                    next: next.first,
+                };
+                let cut = cut::seal_at(&header, link);
+                // A salvage has its own seals, and syncs them before they have a name.
+                if cut.checksum == next.chain {
+                    plan.cuts.push(cut);
+                }
+                at
+            }
+        };
+        next = header;
+    }
+    plan.cuts.sort_by_key(|cut| cut.first);
+}
+
 /// The most telling error for a segment that is not continued: where its chain breaks, if it does.
 fn explain(
     source: &dyn LogSource,

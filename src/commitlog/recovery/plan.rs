@@ -12,7 +12,7 @@ use crate::commitlog::report::{LogEnd, RecoveryReport, Tail};
 use crate::commitlog::source::LogSource;
 use crate::commitlog::{Epoch, LogId, TxOffset};
 
-use super::continuity::{link_segments, usable_header};
+use super::continuity::{confirm_cuts, link_segments, usable_header};
 use super::cut::{self, Cut};
 use super::evidence::Vouched;
 use super::gather::{Gathered, drop_retired, gather, orphan_indexes};
@@ -131,6 +131,7 @@ pub fn plan(
     plan.removals
         .extend(orphan_indexes(&listing, &heads, &head));
     if !(scan.closed && scan.end.at == head.len) {
+        confirm_cuts(&heads, scan.end.at, &mut plan);
         plan.renew(&scan, highest_epoch(&heads, &newest))?;
     }
     Ok(Planned::Log(Box::new(plan)))
