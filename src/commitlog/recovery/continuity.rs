@@ -228,3 +228,6 @@ pub(crate) fn usable_header(
     }
     Ok(header)
 }
+
+#[cfg(test)]
+mod tests;
