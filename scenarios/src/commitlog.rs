@@ -21,6 +21,7 @@ mod opening;
 mod oracle;
 mod payload;
 mod readers;
+mod salvaged;
 
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,8 @@ impl Scenario for CommitLog {
             "!archived a segment",
             "!archive refused",
             "!looked again",
+            "!salvaged",
+            "!salvaged around a loss",
             "!read old history",
             "!history inside a commit refused",
             "dropped bytes excused by damage",

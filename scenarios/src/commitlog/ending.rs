@@ -81,6 +81,7 @@ fn stray_files(ctx: &Context) -> Result<(), Failure> {
         let is_known = match ending {
             "" => *name == "lock",
             "log" | "spare" => true,
+            _ if ending.starts_with("damaged") => ctx.model(super::Model::was_salvaged),
             "idx" => names.contains(&format!("{stem}.log").as_str()),
             _ => false,
         };

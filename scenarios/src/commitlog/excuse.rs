@@ -5,7 +5,7 @@
 //! | of the system, with a file | that error number, given to a call on that file since the operation began |
 //! | poisoned | the same for its cause, at any time since the log was opened; never a failed read |
 //! | archive | the hook's own refusal, or a fault that the hook met |
-//! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere |
+//! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere; a salvage that was cut short |
 //! | damage between files | the same in any segment |
 //! | an offset that is no boundary, gone, or beyond the end | a disk that lied |
 //! | all others | nothing |
@@ -81,6 +81,7 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
             let told = Told::Bytes(from..u64::MAX);
             !ctx.reported(&corrupt.file, &told).is_empty()
                 || was_taken_back(ctx, Some(&corrupt.file))
+                || ctx.model(|model| model.is_salvaging)
                 || (is_half_retired(ctx, &corrupt.file) && is_damaged(ctx))
                 || has_lied(ctx)
         }
@@ -94,7 +95,9 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
         | LogError::ReadOnlyFeature { .. }
         | LogError::SegmentsMissing { .. } => {
             ctx.mark("damage reported");
-            is_damaged(ctx) || was_taken_back(ctx, None) || has_lied(ctx)
+            // Between the steps of a salvage segments need not fit together.
+            let is_salvaging = ctx.model(|model| model.is_salvaging);
+            is_salvaging || is_damaged(ctx) || was_taken_back(ctx, None) || has_lied(ctx)
         }
         // What a disk that lied has lost, the model does not know.
         LogError::NotACommitBoundary { .. }

@@ -26,6 +26,8 @@ pub struct Opened {
     pub next: u64,
     /// All transactions, read back.
     pub found: Vec<Found>,
+    /// Ranges that readers are told are lost.
+    pub lost: Vec<Range<u64>>,
     /// Bytes were dropped and reported, and damaged ones were among them.
     pub reports_damage: bool,
     /// Whether an archive hook sees every segment before it is retired.
@@ -121,6 +123,11 @@ pub enum Event {
     OpenBegan {
         /// Whether a whole sector is damaged, and perhaps several frames with it.
         is_wide: bool,
+    },
+    /// A salvage begins.
+    SalvageBegan {
+        /// What the damaged segments hold: it may be lost.
+        damaged: Vec<Range<u64>>,
     },
     /// An opening reported that it dropped bytes, and reading then failed.
     Dropped,

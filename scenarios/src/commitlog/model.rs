@@ -77,6 +77,12 @@ pub struct Model {
     /// Segments in the archive by their first offset; of a history that was cut the older ones
     /// stay until others take their names.
     pub(super) archived: BTreeMap<u64, Archived>,
+    /// A salvage has begun, and no opening has shown the log since.
+    pub(super) is_salvaging: bool,
+    /// What was in damaged segments when a salvage began.
+    pub(super) may_be_lost: Vec<Range<u64>>,
+    /// The ranges that the last opening showed as lost.
+    pub(super) lost: Vec<Range<u64>>,
     /// Segments that the archive hook has refused.
     pub(super) refused: BTreeSet<u64>,
     /// What the last opening said is still promised.
@@ -157,6 +163,11 @@ impl Model {
         retired
     }
 
+    /// Whether ranges of the log are lost, or may be.
+    pub(super) fn was_salvaged(&self) -> bool {
+        self.is_salvaging || !self.may_be_lost.is_empty() || !self.lost.is_empty()
+    }
+
     /// Folds an event in.
     pub(super) fn apply(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
@@ -196,6 +207,10 @@ impl Model {
                 self.is_wide |= is_wide;
             }
             Event::Opened(opened) => return oracle::opened(self, opened),
+            Event::SalvageBegan { damaged } => {
+                self.is_salvaging = true;
+                self.may_be_lost.extend(damaged.iter().cloned());
+            }
             Event::Dropped => self.was_opening = true,
             Event::CacheLost => self.os_through = self.synced_through,
             Event::Closed => {

@@ -24,6 +24,9 @@ pub struct Config {
     /// Whether the opener knows what was durable (`LogOptions::durable_through`).
     #[serde(default)]
     pub knows_durable: bool,
+    /// Whether a log that is damaged is salvaged.
+    #[serde(default)]
+    pub salvages: bool,
 }
 
 /// The archive hook of the log under test.
@@ -123,6 +126,7 @@ impl Config {
                 Archive::Refusing,
             ]),
             knows_durable: draw.chance(300),
+            salvages: draw.chance(500),
         }
     }
 }

@@ -12,7 +12,8 @@ use super::ending::must_work;
 use super::excuse::{excuse, has_struck};
 use super::history::{Event, Opened};
 use super::op::Archive;
-use super::readers::drain;
+use super::readers::drain_around;
+use super::salvaged::salvage;
 
 /// A byte that became zero may have been the last one that was not.
 const SECTOR: u64 = 512;
@@ -30,7 +31,7 @@ pub(super) fn options(ctx: &Context) -> LogOptions {
 }
 
 /// The same for a writer.
-fn writer_options(ctx: &Context, known: Option<u64>) -> LogOptions {
+pub(super) fn writer_options(ctx: &Context, known: Option<u64>) -> LogOptions {
     let mut options = options(ctx);
     if let Some(known) = known {
         options = options.durable_through(TxOffset::new(known));
@@ -50,30 +51,59 @@ pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
         Err(error) => error,
     };
     excuse(ctx, &error)?;
+    let is_damage = ctx.promise() == Promise::DamageReported && tells_damage(&error);
+    if ctx.config().salvages && is_damage && salvage(ctx)? {
+        return Ok(None);
+    }
     // Liveness: once faults stop, it must open.
     ctx.heal();
+    if ctx.model(|model| model.is_salvaging) {
+        // A salvage that was cut short is gone on with.
+        return match salvage(ctx)? {
+            true => Ok(None),
+            false => must_work(ctx, &error).map(|()| None),
+        };
+    }
     match open_once(ctx)? {
         Ok(log) => Ok(Some(log)),
         Err(error) => must_work(ctx, &error).map(|()| None),
     }
 }
 
+/// Whether an error is one that salvage is there for.
+const fn tells_damage(error: &LogError) -> bool {
+    matches!(
+        error,
+        LogError::Corrupt { .. } | LogError::Gap { .. } | LogError::SegmentsMissing { .. }
+    )
+}
+
 fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
+    let known = ctx.config().knows_durable;
+    let known = known.then(|| ctx.model(super::Model::known_durable));
+    let opened = open_with(ctx, writer_options(ctx, known), known)?;
+    Ok(opened.map(|(log, _)| log))
+}
+
+/// Opens the log, reads everything, and lets the model judge.
+pub(super) fn open_with(
+    ctx: &Context,
+    options: LogOptions,
+    known: Option<u64>,
+) -> Result<Result<(Log, RecoveryReport), LogError>, Failure> {
     ctx.record(Event::OpenBegan {
         is_wide: has_struck(ctx, "garbage sector"),
     })?;
-    let known = ctx.config().knows_durable;
-    let known = known.then(|| ctx.model(super::Model::known_durable));
-    let opened = Log::open(ctx.env(), Path::new(""), writer_options(ctx, known));
+    let opened = Log::open(ctx.env(), Path::new(""), options);
     let (log, report) = match opened {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
     let is_covered = reports_damage(ctx, &report);
-    let mut found = Vec::new();
+    let (mut found, mut lost) = (Vec::new(), Vec::new());
     let read = log
         .reader(report.oldest)
-        .and_then(|mut reader| drain(&mut reader, &mut found));
+        .and_then(|mut reader| drain_around(&mut reader, &mut found, &mut lost));
     if let Err(error) = read {
         if bytes_dropped(&report) > 0 {
             ctx.record(Event::Dropped)?;
@@ -85,6 +115,7 @@ fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
         oldest: report.oldest.get(),
         next: report.next.get(),
         found,
+        lost,
         reports_damage: is_covered,
         is_archived: ctx.config().archive != Archive::Off,
         known,
@@ -103,7 +134,7 @@ fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
         }
     }
     archive::check(ctx)?;
-    Ok(Ok(log))
+    Ok(Ok((log, report)))
 }
 
 /// Whether bytes were dropped, and the report names those that were damaged.

@@ -17,11 +17,17 @@ use blackstart_sim::{Failure, Promise};
 use super::check;
 use super::history::{Found, Opened};
 use super::model::{Entry, Model};
+use super::salvaged;
 
 /// Judges an opening, and takes what it shows as settled.
 pub(super) fn opened(model: &mut Model, opened: &Opened) -> Result<(), Failure> {
-    bounds(opened)?;
     known_durable(opened)?;
+    if model.was_salvaged() {
+        let shown = salvaged::judge(model, opened)?;
+        settle(model, opened, shown);
+        return Ok(());
+    }
+    bounds(opened)?;
     let shown = if opened.promise == Promise::PrefixOnly {
         known_tokens(model, opened)?
     } else {
@@ -49,6 +55,10 @@ fn bounds(opened: &Opened) -> Result<(), Failure> {
         .found
         .last()
         .map_or(opened.oldest, |item| item.offset + 1);
+    if let Some(lost) = opened.lost.first() {
+        let message = format!("{lost:?} is said to be lost, and nobody asked for a salvage");
+        return Err(Failure::new("durable prefix", message));
+    }
     if first == opened.oldest && end == opened.next {
         return Ok(());
     }
@@ -281,5 +291,7 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.is_opening = false;
     model.was_opening = false;
     model.retain = None;
+    model.is_salvaging = false;
+    model.lost.clone_from(&opened.lost);
     model.truncate = None;
 }

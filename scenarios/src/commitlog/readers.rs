@@ -1,5 +1,6 @@
 //! Readers beside the writer: what they show is judged as any answer is.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -237,6 +238,21 @@ fn add(found: &mut Vec<Found>, commit: &Commit<'_>) {
 /// Reads to the visible end.
 pub(super) fn drain(reader: &mut Reader, found: &mut Vec<Found>) -> Result<(), LogError> {
     drain_to(reader, TxOffset::new(u64::MAX), found)
+}
+
+/// Reads to the visible end, over what a salvage has lost.
+pub(super) fn drain_around(
+    reader: &mut Reader,
+    found: &mut Vec<Found>,
+    lost: &mut Vec<Range<u64>>,
+) -> Result<(), LogError> {
+    while let Some(entry) = reader.next_entry()? {
+        match entry {
+            Entry::Commit(commit) => add(found, &commit),
+            Entry::Lost(range) => lost.push(range.start.get()..range.end.get()),
+        }
+    }
+    Ok(())
 }
 
 /// Reads to the commit that ends at `end` or behind it, or to the visible end.

@@ -62,6 +62,12 @@ impl Damage {
         }
     }
 
+    /// Whether a file has damaged bytes.
+    pub fn is_in(&self, ino: Ino) -> bool {
+        let mut bytes = self.bytes.range((ino, 0)..=(ino, u64::MAX));
+        bytes.next().is_some()
+    }
+
     /// Whether bytes that a rule has damaged are left in a file that is still there.
     pub fn is_left(&self, rule: usize, is_there: impl Fn(Ino) -> bool) -> bool {
         let mut bytes = self.bytes.iter();

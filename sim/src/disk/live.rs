@@ -103,6 +103,18 @@ impl Disk {
         }
     }
 
+    /// The names of the files in the root that are wanted, in order.
+    pub fn file_names(&self, is_wanted: impl Fn(Ino) -> bool) -> Vec<String> {
+        let mut names = Vec::new();
+        self.tree.walk(&mut |dir, name, ino| {
+            let is_file = self.tree.get(ino).is_some_and(|inode| !inode.is_dir());
+            if is_file && dir == Ino::ROOT && is_wanted(ino) {
+                names.push(name.to_string());
+            }
+        });
+        names
+    }
+
     /// The open files by name; one without a name is said to have been removed.
     pub fn open_files(&self) -> Vec<(String, u32)> {
         let mut names: Vec<Option<String>> = vec![None; self.open.len()];

@@ -232,6 +232,17 @@ impl SimFs {
         disk.injector.ledger.silent().cloned()
     }
 
+    /// The names of all files in the root.
+    pub fn file_names(&self) -> Vec<String> {
+        self.disk.lock().file_names(|_| true)
+    }
+
+    /// The names of the files in the root in which bytes are damaged.
+    pub fn damaged_files(&self) -> Vec<String> {
+        let disk = self.disk.lock();
+        disk.file_names(|ino| disk.damage.is_in(ino))
+    }
+
     /// The files that are open now, by a name of theirs, and how often.
     pub fn open_files(&self) -> Vec<(String, u32)> {
         self.disk.lock().open_files()
