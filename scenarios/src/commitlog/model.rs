@@ -128,9 +128,9 @@ impl Model {
 
     /// As [`boundary_back`](Self::boundary_back), but from the last boundary up to `through`.
     pub(super) fn boundary_before(&self, through: u64, commits: u32) -> u64 {
-        let mut ends = self.entries.range(..through).rev();
-        let ends = ends.by_ref().filter(|(_, entry)| check::ends_commit(entry));
-        let end = ends.skip(commits as usize).next();
+        let entries = self.entries.range(..through).rev();
+        let mut ends = entries.filter(|(_, entry)| check::ends_commit(entry));
+        let end = ends.nth(commits as usize);
         end.map_or(self.oldest, |(offset, _)| offset + 1)
     }
 
