@@ -14,6 +14,10 @@ use crate::commitlog::{Epoch, LogId, TxOffset};
 use super::Piece;
 use super::walk::{Known, Walk, walk};
 
+/// Where the newest header is lost, and with it the epoch, so many are passed over: each opening
+/// takes one, so that a pair of epoch and offset that was given before is not given again.
+const EPOCHS_SKIPPED: u32 = 1 << 16;
+
 /// A segment to be written anew.
 #[derive(Clone, Debug)]
 pub(crate) struct Rewrite {
@@ -51,6 +55,13 @@ pub(crate) fn survey(
         .map(|header| header.epoch)
         .max()
         .unwrap_or(known.epoch);
+    let highest = match heads.last() {
+        // How many openings its epochs were given to is lost with the header.
+        Some(newest) if newest.header.is_err() => {
+            Epoch::new(highest.get().saturating_add(EPOCHS_SKIPPED))
+        }
+        _ => highest,
+    };
     let bound = bound.unwrap_or_default();
     let (before, rewrites) = (None, Vec::new());
     let log_id = known.log_id;

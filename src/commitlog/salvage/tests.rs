@@ -211,3 +211,20 @@ fn salvage_again_keeps_every_damaged_file() {
         3
     );
 }
+
+#[test]
+fn an_epoch_that_is_lost_with_its_header_is_not_given_again() {
+    let scratch = healthy();
+    let (log, _) = scratch.open();
+    commit(&log, &["h"]);
+    let epoch = log.epoch();
+    drop(log);
+    let mut names = scratch.names();
+    names.retain(|name| name.ends_with(".log"));
+    let newest = names.last().expect("there are segments");
+    scratch.edit(newest, |bytes| bytes.fill(0xA5));
+    let (log, _) = scratch
+        .open_with(options().salvage(true))
+        .expect("salvage opens it");
+    assert!(log.epoch() > epoch, "{} after {epoch}", log.epoch());
+}
