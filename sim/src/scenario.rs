@@ -200,8 +200,9 @@ impl<S: Scenario> Ctx<S> {
     }
 
     /// The calling task got an answer from the system, and it was judged right; or the system
-    /// refused, and an error explained why: what the task met in its operation did no harm. Bytes that were damaged and read have to lead to this or to a
-    /// report before the era ends, or else the run fails.
+    /// refused, and an error explained why: what the task met in its operation did no harm. Bytes
+    /// that were damaged and read have to lead to this or to a report before the era ends, or
+    /// else the run fails.
     pub fn verified(&self) {
         let (task, since) = (self.inner.world.task(), self.began());
         self.inner.fs.verified(task, since);

@@ -8,7 +8,8 @@
 //! | silent | neither. The run fails, whatever its scenario says |
 //!
 //! Invariants:
-//! - \[I1\] Credit goes to single sightings: an error in one file says nothing of a fault in another.
+//! - \[I1\] Credit goes to single sightings: an error in one file says nothing of a fault in
+//!   another.
 //! - \[I2\] A sighting that was detected stays so.
 //! - \[I3\] A read that fails shows no bytes, so that only a read that succeeds can be silent by
 //!   itself; which failed calls must be reported the scenario says.
