@@ -184,11 +184,8 @@ impl Model {
                 self.unsettled
                     .retain(|unsettled| unsettled.tokens != *tokens);
             }
-            Event::Failed { .. } | Event::TruncateRefused => {
-                if matches!(event, Event::TruncateRefused) {
-                    self.truncate = None;
-                }
-            }
+            Event::Failed { .. } => {}
+            Event::TruncateRefused => self.truncate = None,
             Event::Through { offset, level } => self.through(*offset, *level),
             Event::RetainBegan { offset } => {
                 self.retain = self.retain.max(Some(*offset));
