@@ -343,3 +343,44 @@ fn the_schedules_of_a_case_are_enumerated() {
     let few = blackstart(&["sim", "schedules", case, "--schedules", "2"]);
     assert!(text(&few.stdout).contains("not all there are"), "{few:?}");
 }
+
+#[test]
+fn a_case_is_explained_on_the_terminal_and_as_a_page() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let page = dir.path().join("story.html");
+    let name = page.to_str().expect("text");
+    let arguments = ["sim", "explain", "1", "--html", name];
+    let told = [
+        "nothing is wrong",
+        "Era 0 of",
+        "the log is being opened",
+        "sim replay 1",
+    ];
+    check(&arguments, 0, &told, &[]);
+    let page = std::fs::read_to_string(&page).expect("it was written");
+    assert!(page.starts_with("<!doctype html>") && page.contains("nothing is wrong"));
+    assert!(!page.contains("http"), "a page needs nothing else");
+    // What can't be read is told with its place.
+    let case = dir.path().join("bad.case");
+    let bad = case.to_str().expect("text");
+    std::fs::write(
+        &case,
+        "// a comment\nCase(\n  version: 1,\n  scenario: 7,\n)\n",
+    )
+    .expect("writes");
+    check(&["sim", "explain", bad], 1, &[], &["bad.case:4:"]);
+    check(
+        &["sim", "explain", "/no/such.case"],
+        1,
+        &[],
+        &["/no/such.case can't be read"],
+    );
+    check(
+        &["sim", "explain", "1", "--scenario", "none"],
+        1,
+        &[],
+        &["there is no scenario"],
+    );
+    let nowhere = ["sim", "explain", "1", "--html", "/proc/none/story.html"];
+    check(&nowhere, 1, &[], &["can't be written"]);
+}

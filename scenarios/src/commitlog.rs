@@ -22,12 +22,14 @@ mod oracle;
 mod payload;
 mod readers;
 mod salvaged;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 use blackstart_sim::disk::{CrashKind, Sighting};
 use blackstart_sim::draw::Draw;
+use blackstart_sim::story::Said;
 use blackstart_sim::{Ctx, Failure, Scenario, Step};
 
 pub use history::{Archived, Event, Found, Opened};
@@ -125,6 +127,18 @@ impl Scenario for CommitLog {
 
     fn must_report(&self, sighting: &Sighting) -> bool {
         excuse::must_report(sighting)
+    }
+
+    fn op_words(&self, op: &Op) -> String {
+        words::op(op)
+    }
+
+    fn event_words(&self, event: &Event) -> Said {
+        words::event(event)
+    }
+
+    fn model_words(&self, model: &Model) -> Vec<String> {
+        words::model(model)
     }
 
     fn run(&self, ctx: &Ctx<Self>) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ use crate::run::{CaseRun, run_case};
 use crate::scenario::Scenario;
 use crate::schedules::{self, ScheduleBounds, ScheduleTally};
 use crate::shrink;
+use crate::story::{self, Story};
 
 /// A case after shrinking, as text.
 #[derive(Clone, Debug)]
@@ -85,6 +86,12 @@ pub trait AnyScenario: Send + Sync {
 
     /// The case that a fuzzer's bytes draw, before any crash is chosen.
     fn case_of_bytes(&self, bytes: &[u8], options: &CampaignOptions) -> String;
+
+    /// Tells the story of a case. `command` is what reproduces it.
+    ///
+    /// # Errors
+    /// If the text is not a case of this scenario.
+    fn explain(&self, file: &str, text: &str, command: &str) -> Result<Story, CaseError>;
 
     /// Everything a seed leads to: its failure, if it has one.
     fn seed(&self, seed: u64, options: &CampaignOptions) -> Option<FailureReport>;
@@ -171,6 +178,12 @@ impl<S: Scenario> AnyScenario for Registered<S> {
         let case = generate::case(&*self.0, &mut Draw::bytes(bytes), options.profile);
         let comment = format!("drawn from {} bytes of a fuzzer", bytes.len());
         case::encode(&case, &comment).unwrap_or_else(|error| format!("// {error}\n"))
+    }
+
+    fn explain(&self, file: &str, text: &str, command: &str) -> Result<Story, CaseError> {
+        let case = case::decode(file, text)?;
+        let command = command.to_owned();
+        Ok(story::tell(&self.0, &case, file, command, text))
     }
 
     fn seed(&self, seed: u64, options: &CampaignOptions) -> Option<FailureReport> {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::case::{Case, CaseOf, End, Era};
-use crate::disk::{CrashKind, CrashModel, Profile, draw_survivors};
+use crate::disk::{CallRecord, CrashKind, CrashModel, Profile, draw_survivors};
 use crate::draw::Draw;
 use crate::explore::{Attack, Base, Effort, Found, cut_at};
 use crate::failure::Failure;
@@ -382,7 +382,10 @@ fn check_determinism<S: Scenario>(
     let two = verbose.era(start, plan_of(era)).log;
     let differs = one.iter().zip(&two).position(|(one, two)| one != two);
     let at = differs.unwrap_or_else(|| one.len().min(two.len()));
-    let line = |log: &[String]| log.get(at).cloned().unwrap_or_else(|| "the end".to_owned());
+    let line = |log: &[CallRecord]| {
+        log.get(at)
+            .map_or_else(|| "the end".to_owned(), ToString::to_string)
+    };
     report.nondeterminism = Some(format!(
         "seed {}: two runs of one case differ at call {at}: {} against {}",
         report.seed,

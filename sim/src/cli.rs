@@ -20,6 +20,7 @@
 
 mod campaign;
 mod corpus;
+mod explain;
 mod files;
 mod fuzz;
 mod interrupt;
@@ -30,8 +31,8 @@ mod schedules;
 use std::fmt;
 
 pub use options::{
-    CorpusAddArgs, CorpusCommand, CorpusRunArgs, FromFuzzArgs, ReplayArgs, RunArgs, SchedulesArgs,
-    ShrinkArgs, SimCommand,
+    CorpusAddArgs, CorpusCommand, CorpusRunArgs, ExplainArgs, FromFuzzArgs, ReplayArgs, RunArgs,
+    SchedulesArgs, ShrinkArgs, SimCommand,
 };
 
 use crate::any::AnyScenario;
@@ -109,6 +110,7 @@ pub fn run(command: &SimCommand, registry: &Registry) -> Exit {
         SimCommand::Run(args) => campaign::run(args, registry),
         SimCommand::List => Ok(list(registry)),
         SimCommand::Replay(args) => replay::replay(args, registry),
+        SimCommand::Explain(args) => explain::explain(args, registry),
         SimCommand::Shrink(args) => replay::shrink(args, registry),
         SimCommand::Schedules(args) => schedules::schedules(args, registry),
         SimCommand::Corpus(command) => corpus::run(command, registry),

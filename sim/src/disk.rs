@@ -13,6 +13,7 @@
 //!
 //! The rules, their sources and what is not modelled: docs/FAULTS.md.
 
+mod account;
 mod build;
 mod config;
 mod crash;
@@ -29,6 +30,7 @@ mod live;
 mod names;
 mod page;
 mod pending;
+mod record;
 mod resolve;
 mod simfs;
 mod survivors;
@@ -38,6 +40,9 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use account::{
+    Account, Change, EffectAccount, Ending, FileAccount, Harmed, How, Outcome, Span,
+};
 pub use config::{DiskConfig, Profile};
 pub use crash::{CrashKind, CrashModel};
 pub use draw::draw_survivors;
@@ -47,6 +52,7 @@ pub use gate::{Gate, NoGate};
 pub use image::Image;
 pub use inject::FaultBuilder;
 pub use ledger::{Fate, Shown, Sighting, Told};
+pub use record::CallRecord;
 pub use simfs::SimFs;
 pub use survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
 pub use trace::Trace;

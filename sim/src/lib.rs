@@ -26,6 +26,7 @@ pub mod serial;
 mod settle;
 pub mod shrink;
 mod stopwatch;
+pub mod story;
 
 pub use any::{AnyScenario, Registered, assert_case_passes};
 pub use campaign::{Campaign, CampaignOptions};

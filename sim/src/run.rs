@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 use crate::call::mix64;
 use crate::case::{CaseOf, Cut, End, Era};
 use crate::disk::{
-    CrashKind, CrashModel, DiskConfig, FaultRule, Image, LedgerEntry, Promise, SimFs, Trace,
+    CallRecord, CrashKind, CrashModel, DiskConfig, FaultRule, Image, LedgerEntry, Promise, SimFs,
+    Trace,
 };
 use crate::failure::Failure;
 use crate::marks::Marks;
@@ -79,7 +80,9 @@ pub(crate) struct EraRun<S: Scenario> {
     pub choices: Vec<Choice>,
     pub hash: u64,
     pub calls: u64,
-    pub log: Vec<String>,
+    pub log: Vec<CallRecord>,
+    /// The names of the tasks, by number.
+    pub tasks: Vec<String>,
 }
 
 impl<S: Scenario> Runner<S> {
@@ -170,6 +173,7 @@ impl<S: Scenario> Runner<S> {
             hash: mix64(world.call_hash() ^ fs.trace_hash()),
             calls: world.calls(),
             log: fs.take_log(),
+            tasks: world.task_names(),
             finish,
         }
     }
@@ -247,7 +251,7 @@ pub fn run_case<S: Scenario>(scenario: &Arc<S>, case: &CaseOf<S>, verbose: bool)
         result.calls += run.calls;
         if verbose {
             result.log.push(format!("era {index}"));
-            result.log.extend(run.log.iter().cloned());
+            result.log.extend(run.log.iter().map(ToString::to_string));
         }
         if let Some(failure) = run.failure {
             result.failure = Some((index, failure));

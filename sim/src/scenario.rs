@@ -23,6 +23,7 @@ use crate::draw::Draw;
 use crate::failure::Failure;
 use crate::marks::Marks;
 use crate::sched::World;
+use crate::story::Said;
 
 /// One operation of a case, with a name that stays when others are dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +110,23 @@ pub trait Scenario: Send + Sync + Sized + 'static {
         false
     }
 
+    /// An operation in words, for a [`Story`](crate::story::Story).
+    fn op_words(&self, op: &Self::Op) -> String {
+        format!("{op:?}")
+    }
+
+    /// An event in words, and what it means to whoever was told of it.
+    fn event_words(&self, event: &Self::Event) -> Said {
+        Said::fact(format!("{event:?}"))
+    }
+
+    /// What the model knows, in short lines: how much was acknowledged at which level, what must
+    /// be there after a crash.
+    fn model_words(&self, model: &Self::Model) -> Vec<String> {
+        let _ = model;
+        Vec::new()
+    }
+
     /// One era: open, read back, carry out the steps, close. A crash of the case ends it anywhere.
     ///
     /// # Errors
@@ -120,6 +138,12 @@ pub trait Scenario: Send + Sync + Sized + 'static {
 #[derive(Clone, Debug)]
 pub(crate) struct Stamped<E> {
     pub at: usize,
+    /// How many calls were written down before it; 0 where they are not.
+    pub calls: usize,
+    /// The task that recorded it and the operation in whose course.
+    pub by: (u32, u32),
+    /// Whether it contradicts the model.
+    pub contradicts: bool,
     pub event: E,
 }
 
@@ -250,10 +274,17 @@ impl<S: Scenario> Ctx<S> {
     /// # Errors
     /// The failure, if it contradicts the model.
     pub fn record(&self, event: S::Event) -> Result<(), Failure> {
-        let at = self.inner.fs.trace_len();
+        let (at, calls) = self.inner.fs.progress();
+        let by = self.inner.world.present().unwrap_or_default();
         let mut record = self.inner.record.lock();
         let judged = self.inner.scenario.apply(&mut record.model, &event);
-        record.history.push(Stamped { at, event });
+        record.history.push(Stamped {
+            at,
+            calls,
+            by,
+            contradicts: judged.is_err(),
+            event,
+        });
         judged
     }
 

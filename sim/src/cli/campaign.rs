@@ -1,6 +1,7 @@
 //! `sim run`.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,6 +12,7 @@ use crate::any::AnyScenario;
 use crate::campaign::{CampaignOptions, Progress};
 use crate::explore::Effort;
 use crate::report::{FailureReport, Report};
+use crate::story::Look;
 
 /// Without seeds and minutes, all scenarios together take this long.
 const DEFAULT_TIME: Duration = Duration::from_secs(55);
@@ -31,7 +33,7 @@ pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<Exit, UsageErro
         let bar = Bar::new(&options);
         let report = scenario.campaign(&options, &bar, &interrupted);
         bar.bar.finish_and_clear();
-        let this = conclude(args, &options, &report)?;
+        let this = conclude(args, *scenario, &options, &report)?;
         if this != Exit::Fine && exit != Exit::Nondeterminism {
             exit = this;
         }
@@ -73,6 +75,7 @@ fn processors() -> usize {
 /// Prints the report, keeps the failing cases, and says how it went.
 fn conclude(
     args: &RunArgs,
+    scenario: &dyn AnyScenario,
     options: &CampaignOptions,
     report: &Report,
 ) -> Result<Exit, UsageError> {
@@ -81,8 +84,8 @@ fn conclude(
     for failure in &report.failures {
         let path = args.out.join(failure.name());
         files::write(&path, failure.best_case())?;
-        stories.push_str(&story(failure));
-        reproduce = format!("blackstart sim replay {} --trace\n", path.display());
+        stories.push_str(&story(scenario, failure, &path));
+        reproduce = format!("blackstart sim explain {}\n", path.display());
     }
     match args.message_format {
         MessageFormat::Json => say(&format!("{}\n", json(report))),
@@ -118,18 +121,26 @@ fn conclude(
     Ok(Exit::Fine)
 }
 
-fn story(failure: &FailureReport) -> String {
-    let shrunken = if failure.shrink_runs > 0 {
-        format!(" (shrunk in {} runs)", failure.shrink_runs)
-    } else {
-        String::new()
+/// A failure in a few lines, and where its case is kept.
+fn story(scenario: &dyn AnyScenario, failure: &FailureReport, path: &Path) -> String {
+    let file = path.display().to_string();
+    let look = Look {
+        colored: std::io::stdout().is_terminal(),
+        ..Look::default()
+    };
+    let told = match scenario.explain(&file, failure.best_case(), "") {
+        Ok(story) if !story.is_clean() => story.summary(look),
+        // A case that does not fail by itself is shown as it is.
+        _ => format!("{}\n{}", failure.failure, failure.best_case()),
+    };
+    let shrunken = match failure.shrink_runs {
+        0 => String::new(),
+        runs => format!(", shrunk in {runs} runs"),
     };
     format!(
-        "\nseed {}: {}\n{}{}\n",
+        "\nseed {}: {file}{shrunken}\n{}\n",
         failure.seed,
-        failure.failure,
-        failure.best_case().trim_end(),
-        shrunken
+        told.trim_end()
     )
 }
 

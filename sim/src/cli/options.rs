@@ -16,6 +16,8 @@ pub enum SimCommand {
     List,
     /// Run one case again, from a file or a seed
     Replay(ReplayArgs),
+    /// Tell the story of a case: what was lost, when, and why that is wrong
+    Explain(ExplainArgs),
     /// Find the smallest case with the same failure
     Shrink(ShrinkArgs),
     /// Run one case under every order of tasks that needs few preemptions
@@ -90,6 +92,25 @@ pub struct ReplayArgs {
     /// Print every call on the seam
     #[arg(long)]
     pub trace: bool,
+}
+
+/// `sim explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// A case file, or the number of a seed
+    pub case: String,
+    /// The scenario of a seed; not needed if there is only one
+    #[arg(long)]
+    pub scenario: Option<String>,
+    /// Only this file system's rules (for a seed)
+    #[arg(long, value_parser = parse_profile, value_name = "PROFILE")]
+    pub profile: Option<Profile>,
+    /// Fold only calls that change nothing
+    #[arg(long)]
+    pub all: bool,
+    /// Also write the story as one HTML page
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// `sim shrink`.

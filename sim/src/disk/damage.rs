@@ -96,6 +96,12 @@ impl Damage {
         Ok(shown)
     }
 
+    /// Every damaged byte with the rule that did it, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Ino, u64, usize)> {
+        let bytes = self.bytes.iter();
+        bytes.map(|(&(ino, offset), &(_, rule))| (ino, offset, rule))
+    }
+
     pub fn hash(&self) -> u64 {
         self.bytes
             .iter()

@@ -3,7 +3,6 @@
 //! Names are in [`super::names`]. Everything here runs under the disk's lock; nothing here
 //! switches tasks.
 
-use std::fmt::Write as _;
 use std::io;
 
 use super::config::DiskConfig;
@@ -15,6 +14,7 @@ use super::image::Image;
 use super::inject::{Injector, damage_at_rest};
 use super::ledger::Shown;
 use super::page::{Content, PAGE};
+use super::record::CallLog;
 use super::trace::{Effect, Synced, Trace};
 use super::tree::{Ino, Tree};
 use crate::call::CallId;
@@ -41,7 +41,7 @@ pub(super) struct Disk {
     pub used_pages: u64,
     pub capacity_bytes: Option<u64>,
     pub hash: u64,
-    pub log: Option<Vec<String>>,
+    pub log: Option<CallLog>,
     /// Nanoseconds that the present call stalls, and that the wall clock jumps.
     waits: Option<(u64, i64)>,
 }
@@ -156,12 +156,10 @@ impl Disk {
         }
         self.hash = hash;
         if let Some(log) = &mut self.log {
-            let mut line = format!("{call}: ");
+            let mut line = String::new();
             describe(&mut line);
-            if let Err(error) = result {
-                let _ = write!(line, " = {error}");
-            }
-            log.push(line);
+            let error = result.as_ref().err().map(ToString::to_string);
+            log.push(call, line, error, self.trace.len(), self.injector.ledger());
         }
     }
 

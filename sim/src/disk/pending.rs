@@ -59,6 +59,18 @@ impl What {
         }
     }
 
+    /// The inode that it concerns: the one that is written, or whose name changes.
+    pub fn file(&self) -> Ino {
+        match self {
+            Self::Data { ino, .. }
+            | Self::Size { ino, .. }
+            | Self::Zero { ino, .. }
+            | Self::Link { ino, .. }
+            | Self::Unlink { ino, .. }
+            | Self::Rename { ino, .. } => *ino,
+        }
+    }
+
     /// Whether it changes the names of a directory.
     pub fn is_in_dir(&self, wanted: Ino) -> bool {
         match self {

@@ -45,6 +45,7 @@ use super::inject::FaultBuilder;
 use super::ledger::{Sighting, Told};
 use super::live::Disk;
 use super::names::text;
+use super::record::{CallLog, CallRecord};
 use super::survivors::Survivors;
 use super::trace::Trace;
 use super::tree::Ino;
@@ -170,18 +171,25 @@ impl SimFs {
         self.disk.lock().hash
     }
 
+    /// How many effects there were so far, and how many calls are written down.
+    pub(crate) fn progress(&self) -> (usize, usize) {
+        let disk = self.disk.lock();
+        let calls = disk.log.as_ref().map_or(0, |log| log.calls.len());
+        (disk.trace.len(), calls)
+    }
+
     /// Whether calls are written down in words, for [`SimFs::take_log`].
     pub fn set_verbose(&self, verbose: bool) {
-        self.disk.lock().log = verbose.then(Vec::new);
+        let mut disk = self.disk.lock();
+        let ledger = disk.injector.ledger();
+        disk.log = verbose.then(|| CallLog::new(ledger));
     }
 
     /// The calls in words.
-    pub fn take_log(&self) -> Vec<String> {
-        self.disk
-            .lock()
-            .log
-            .as_mut()
-            .map(std::mem::take)
+    pub fn take_log(&self) -> Vec<CallRecord> {
+        let mut disk = self.disk.lock();
+        let log = disk.log.as_mut();
+        log.map(|log| std::mem::take(&mut log.calls))
             .unwrap_or_default()
     }
 

@@ -358,6 +358,19 @@ impl World {
         self.shared.state.lock().left_behind.clone()
     }
 
+    /// The running task and the operation that it carries out; none outside of a run.
+    pub(crate) fn present(&self) -> Option<(u32, u32)> {
+        let mut state = self.shared.state.lock();
+        let current = state.current?;
+        Some((current, state.task(current).op))
+    }
+
+    /// The names of all tasks, by number.
+    pub(crate) fn task_names(&self) -> Vec<String> {
+        let state = self.shared.state.lock();
+        state.tasks.iter().map(|task| task.name.clone()).collect()
+    }
+
     /// The number of calls so far.
     pub fn calls(&self) -> u64 {
         self.shared.state.lock().calls

@@ -1,0 +1,198 @@
+//! Operations, events and the model in the words of a story.
+
+use std::ops::Range;
+
+use blackstart_sim::story::Said;
+
+use super::history::{Event, Found, Opened};
+use super::model::Model;
+use super::op::Op;
+
+/// What an operation does.
+pub(super) fn op(op: &Op) -> String {
+    match *op {
+        Op::Append {
+            records,
+            bytes,
+            level,
+        } => format!(
+            "append {} of {bytes} B, {level:?}",
+            count(u64::from(records), "record")
+        ),
+        Op::Sync => "sync".to_owned(),
+        Op::Flush => "flush".to_owned(),
+        Op::Rotate => "rotate".to_owned(),
+        Op::Retain { back } => format!("retire what is {back} or more before the end"),
+        Op::Truncate { commits } => format!("cut the last {}", count(u64::from(commits), "commit")),
+        Op::Reopen => "close and reopen".to_owned(),
+        Op::Abandon => "leave without closing and reopen".to_owned(),
+        Op::Read { back } => format!("read from {back} before the end"),
+        Op::Peek => "open read-only beside the writer".to_owned(),
+        Op::Follow => "follow, and append one synced commit".to_owned(),
+        Op::Watch => "open read-only, append one synced commit, and look again".to_owned(),
+        Op::History { commits } => format!(
+            "open read-only with an end {} back",
+            count(u64::from(commits), "commit")
+        ),
+    }
+}
+
+/// What happened.
+pub(super) fn event(event: &Event) -> Said {
+    match event {
+        Event::Submitted { tokens } => Said::fact(format!("{} handed in", range("token", tokens))),
+        Event::Acked {
+            tokens,
+            first,
+            epoch,
+            level,
+        } => Said::promise(format!(
+            "{} acknowledged {level:?} at offset {first}, epoch {epoch}",
+            range("token", tokens)
+        )),
+        Event::Refused { tokens } => Said::fact(format!("{} refused", range("token", tokens))),
+        Event::Failed { tokens } => Said::fact(format!(
+            "{} failed: may be there or not",
+            range("token", tokens)
+        )),
+        Event::Through { offset, level } => {
+            Said::promise(format!("everything below offset {offset} is {level:?}"))
+        }
+        Event::RetainBegan { offset } => Said::fact(format!("retirement up to {offset} begins")),
+        Event::Retained { oldest } => Said::promise(format!("the oldest offset is {oldest}")),
+        Event::Archived { first, archived } => Said::fact(format!(
+            "the archive has {first}..{}, {} B",
+            archived.end, archived.bytes
+        )),
+        Event::ArchiveRefused { first } => {
+            Said::fact(format!("the archive refuses the segment from {first} on"))
+        }
+        Event::SalvageBegan { damaged } => {
+            let damaged: Vec<String> = damaged.iter().map(|of| range("offset", of)).collect();
+            Said::fact(format!(
+                "a salvage begins; may be lost: {}",
+                damaged.join(", ")
+            ))
+        }
+        Event::TruncateBegan { offset } => Said::fact(format!("the cut at {offset} begins")),
+        Event::Truncated { offset } => {
+            Said::promise(format!("everything from offset {offset} on is gone"))
+        }
+        Event::TruncateRefused => Said::fact("the cut is refused"),
+        Event::OpenBegan { .. } => Said::fact("the log is being opened"),
+        Event::Dropped => Said::fact("the opening dropped bytes, and reading then failed"),
+        Event::Opened(opened) => Said::shown(self::opened(opened)),
+        Event::CacheLost => Said::fact("a failed sync dropped the page cache"),
+        Event::Closed => Said::promise("closed: everything is durable"),
+        Event::Abandoned => Said::fact("left without closing"),
+        Event::Read {
+            found,
+            from,
+            acked_through,
+            is_synced,
+            ..
+        } => {
+            let what = if *is_synced {
+                "what is durable"
+            } else {
+                "what is visible"
+            };
+            Said::shown(format!(
+                "read {what} from {from}: {}; everything below {acked_through} must be there",
+                transactions(found)
+            ))
+        }
+    }
+}
+
+fn opened(opened: &Opened) -> String {
+    let mut words = format!(
+        "opened: oldest {}, next {}; {}",
+        opened.oldest,
+        opened.next,
+        transactions(&opened.found)
+    );
+    for lost in &opened.lost {
+        words.push_str(&format!("; {} reported as lost", range("offset", lost)));
+    }
+    if opened.reports_damage {
+        words.push_str("; damage reported");
+    }
+    words
+}
+
+/// Transactions in runs: `0..3: tokens 0..3`.
+fn transactions(found: &[Found]) -> String {
+    if found.is_empty() {
+        return "no transaction".to_owned();
+    }
+    let mut runs: Vec<(Range<u64>, Option<Range<u64>>)> = Vec::new();
+    for item in found {
+        if let Some((offsets, tokens)) = runs.last_mut()
+            && offsets.end == item.offset
+            && tokens.as_ref().map(|tokens| tokens.end) == item.token
+        {
+            offsets.end += 1;
+            if let Some(tokens) = tokens {
+                tokens.end += 1;
+            }
+            continue;
+        }
+        let token = item.token.map(|token| token..token + 1);
+        runs.push((item.offset..item.offset + 1, token));
+    }
+    let runs = runs.iter().map(|(offsets, tokens)| {
+        let tokens = match tokens {
+            Some(tokens) => range("token", tokens),
+            None => "bytes of no record".to_owned(),
+        };
+        format!("{} holds {tokens}", range("offset", offsets))
+    });
+    runs.collect::<Vec<_>>().join(", ")
+}
+
+fn range(what: &str, range: &Range<u64>) -> String {
+    match range.end.saturating_sub(range.start) {
+        1 => format!("{what} {}", range.start),
+        _ => format!("{what}s {}..{}", range.start, range.end),
+    }
+}
+
+fn count(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
+
+/// What is known of the log.
+pub(super) fn model(model: &Model) -> Vec<String> {
+    let mut lines = vec![format!(
+        "offsets {}..{} are known: durable below {}, with the operating system below {}",
+        model.oldest,
+        model.end(),
+        model.synced_through,
+        model.os_through
+    )];
+    lines.push(format!(
+        "the next opening must show everything below {}",
+        model.required
+    ));
+    if !model.unsettled.is_empty() {
+        let open = model.unsettled.iter();
+        let open: Vec<String> = open.map(|commit| range("token", &commit.tokens)).collect();
+        lines.push(format!("may be there or not: {}", open.join(", ")));
+    }
+    if !model.may_be_lost.is_empty() {
+        let lost = model.may_be_lost.iter();
+        let lost: Vec<String> = lost.map(|of| range("offset", of)).collect();
+        lines.push(format!("a salvage may have lost: {}", lost.join(", ")));
+    }
+    if let Some(retain) = model.retain {
+        lines.push(format!("a retirement up to {retain} may have taken effect"));
+    }
+    if let Some(cut) = model.truncate {
+        lines.push(format!("a cut at {cut} may have taken effect"));
+    }
+    lines
+}
