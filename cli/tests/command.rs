@@ -136,10 +136,10 @@ fn wrong_use_is_one_sentence_and_exit_code_1() {
     check(&["sim", "run", "--seeds", "7"], 1, &[], &["0..500"]);
     check(&["sim", "run", "--seeds", "7..7"], 1, &[], &["empty"]);
     check(
-        &["sim", "run", "--shard", "4/4"],
+        &["sim", "run", "--shard", "0/4"],
         1,
         &[],
-        &["counts from 0"],
+        &["counts from 1"],
     );
     check(
         &["sim", "run", "--profile", "fat"],

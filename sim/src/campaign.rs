@@ -12,9 +12,10 @@
 //! # }
 //! ```
 
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -25,11 +26,13 @@ use crate::draw::Draw;
 use crate::explore::{Attack, Base, Effort, Found, cut_at};
 use crate::failure::Failure;
 use crate::generate;
-use crate::report::{FailureReport, Report, SeedReport};
+use crate::report::{Ended, FailureReport, Part, Report, SeedReport};
 use crate::run::{EraRun, Runner, Start, after_crash, plan_of};
 use crate::scenario::Scenario;
 use crate::sched::{Schedule, Watchdog};
+use crate::shard::Shard;
 use crate::shrink;
+use crate::stopwatch::Stopwatch;
 
 /// How long a task may keep the processor outside the seam.
 const WATCHDOG_PATIENCE: Duration = Duration::from_secs(30);
@@ -55,8 +58,8 @@ pub struct CampaignOptions {
     pub effort: Effort,
     /// Only this profile; none: all of them.
     pub profile: Option<Profile>,
-    /// Only the seeds whose remainder by the second number is the first.
-    pub shard: (u64, u64),
+    /// Only the seeds of this shard.
+    pub shard: Shard,
     /// One seed in this many is run twice and compared; 0: none.
     pub determinism_one_in: u64,
     /// Whether failing cases are shrunk.
@@ -73,7 +76,7 @@ impl Default for CampaignOptions {
             jobs: 1,
             effort: Effort::CAMPAIGN,
             profile: None,
-            shard: (0, 1),
+            shard: Shard::WHOLE,
             determinism_one_in: 16,
             shrink: true,
             first_failure: false,
@@ -81,10 +84,29 @@ impl Default for CampaignOptions {
     }
 }
 
+impl CampaignOptions {
+    /// The flags that `sim replay` needs besides the seed; each is followed by a space.
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        if let Some(profile) = self.profile {
+            let _ = write!(flags, "--profile {} ", profile.name());
+        }
+        if self.effort.depth_max != Effort::CAMPAIGN.depth_max {
+            let _ = write!(flags, "--depth {} ", self.effort.depth_max);
+        }
+        flags
+    }
+}
+
 /// What a campaign tells while it runs.
 pub trait Progress: Sync {
     /// A seed is done; the report holds everything so far.
     fn seed_done(&self, report: &Report);
+
+    /// A seed has failed. The case is as it was found; it may be made smaller later.
+    fn failed(&self, failure: &FailureReport) {
+        let _ = failure;
+    }
 }
 
 /// Tells nobody.
@@ -138,40 +160,23 @@ impl<S: Scenario> Campaign<S> {
         self.run_with(&Silent, &AtomicBool::new(false))
     }
 
-    /// Runs it, telling `progress`, until done or until `interrupted` is set.
+    /// Runs it, telling `progress`, until done or until `interrupted` is set. What was found until
+    /// then is in the report.
     pub fn run_with(&self, progress: &dyn Progress, interrupted: &AtomicBool) -> Report {
-        let started = crate::stopwatch::Stopwatch::start();
-        let next = AtomicU64::new(self.options.seeds.start);
-        let report = Mutex::new(Report::new(self.scenario.name(), self.scenario.marks()));
+        let started = Stopwatch::start();
+        let report = Report::new(self.scenario.name(), self.scenario.marks());
+        let work = Work {
+            options: &self.options,
+            started,
+            interrupted,
+            turn: Mutex::new(Turn::default()),
+            report: Mutex::new(report),
+            progress,
+        };
         let worker = || {
             let _watchdog = Watchdog::new(WATCHDOG_PATIENCE);
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                let late = self
-                    .options
-                    .time_max
-                    .is_some_and(|max| started.elapsed() >= max);
-                if seed >= self.options.seeds.end || late || interrupted.load(Ordering::Relaxed) {
-                    return;
-                }
-                let (shard, shards) = self.options.shard;
-                if seed % shards.max(1) != shard {
-                    continue;
-                }
-                let done = run_seed(&self.scenario, seed, &self.options);
-                let mut report = report.lock();
-                report.add(done);
-                report.elapsed = started.elapsed();
-                progress.seed_done(&report);
-                let failures_max = if self.options.first_failure {
-                    1
-                } else {
-                    FAILURES_MAX
-                };
-                if report.failures.len() >= failures_max || report.nondeterminism.is_some() {
-                    next.store(u64::MAX / 2, Ordering::Relaxed);
-                    return;
-                }
+            while let Some(seed) = work.next() {
+                work.add(run_seed(&self.scenario, seed, &self.options));
             }
         };
         std::thread::scope(|scope| {
@@ -180,30 +185,109 @@ impl<S: Scenario> Campaign<S> {
             }
             worker();
         });
-        let mut report = report.into_inner();
-        report.elapsed = started.elapsed();
-        report.interrupted = interrupted.load(Ordering::Relaxed);
-        report.failures.sort_by_key(|failure| failure.seed);
+        let mut report = work.finish();
         if self.options.shrink {
-            self.shrink_failures(&mut report);
+            self.shrink_failures(&mut report, interrupted);
         }
         report
     }
 
     /// Shrinks each failure once; a second one of the same kind keeps its case as found.
-    fn shrink_failures(&self, report: &mut Report) {
+    fn shrink_failures(&self, report: &mut Report, interrupted: &AtomicBool) {
         let mut kinds: Vec<Failure> = Vec::new();
         for failure in &mut report.failures {
+            if interrupted.load(Ordering::Relaxed) {
+                return;
+            }
             if kinds.iter().any(|kind| kind.same(&failure.failure)) {
                 continue;
             }
             kinds.push(failure.failure.clone());
             if let Ok(case) = crate::case::decode(&failure.name(), &failure.case) {
-                let shrunken = shrink::shrink(&self.scenario, &case, &failure.failure);
+                let shrunken =
+                    shrink::shrink_until(&self.scenario, &case, &failure.failure, interrupted);
                 failure.shrink_runs = shrunken.runs;
                 failure.shrunken = write_case(&shrunken.case, &failure.failure);
             }
         }
+    }
+}
+
+/// The seeds of a campaign as its threads share them.
+struct Work<'a> {
+    options: &'a CampaignOptions,
+    started: Stopwatch,
+    interrupted: &'a AtomicBool,
+    turn: Mutex<Turn>,
+    report: Mutex<Report>,
+    progress: &'a dyn Progress,
+}
+
+/// How far the threads are.
+#[derive(Default)]
+struct Turn {
+    /// How many seeds of the shard were begun.
+    position: u64,
+    /// Why no more are begun.
+    ended: Option<Ended>,
+}
+
+impl Work<'_> {
+    /// The next seed to run. A seed that is given out is run: so those that were run have no gap.
+    fn next(&self) -> Option<u64> {
+        let mut turn = self.turn.lock();
+        if turn.ended.is_some() {
+            return None;
+        }
+        let time_max = self.options.time_max;
+        let is_late = time_max.is_some_and(|max| self.started.elapsed() >= max);
+        let seed = self.options.shard.seed(&self.options.seeds, turn.position);
+        turn.ended = match seed {
+            _ if self.interrupted.load(Ordering::Relaxed) => Some(Ended::Interrupted),
+            None => Some(Ended::Complete),
+            Some(_) if is_late => Some(Ended::Time),
+            Some(_) => None,
+        };
+        if turn.ended.is_some() {
+            return None;
+        }
+        turn.position += 1;
+        seed
+    }
+
+    fn add(&self, seed: SeedReport) {
+        let mut report = self.report.lock();
+        if let Some(failure) = &seed.failure {
+            self.progress.failed(failure);
+        }
+        report.add(seed);
+        report.elapsed = self.started.elapsed();
+        self.progress.seed_done(&report);
+        let failures_max = if self.options.first_failure {
+            1
+        } else {
+            FAILURES_MAX
+        };
+        if report.failures.len() >= failures_max || report.nondeterminism.is_some() {
+            self.turn.lock().ended.get_or_insert(Ended::Failures);
+        }
+    }
+
+    fn finish(self) -> Report {
+        let mut report = self.report.into_inner();
+        let (shard, seeds) = (self.options.shard, self.options.seeds.clone());
+        let turn = self.turn.into_inner();
+        report.elapsed = self.started.elapsed();
+        report.failures.sort_by_key(|failure| failure.seed);
+        report.parts.push(Part {
+            shard,
+            done: shard.seed(&seeds, turn.position).unwrap_or(seeds.end),
+            seeds,
+            cases: report.cases,
+            profile: self.options.profile.map(|profile| profile.name().to_owned()),
+            ended: turn.ended.unwrap_or(Ended::Complete),
+        });
+        report
     }
 }
 
@@ -233,6 +317,8 @@ pub(crate) fn run_seed<S: Scenario>(
             failure,
             shrunken: String::new(),
             shrink_runs: 0,
+            flags: options.flags(),
+            seeds_too: Vec::new(),
         });
     }
     report
@@ -254,6 +340,8 @@ pub(crate) fn explore_bytes<S: Scenario>(
         failure,
         shrunken: String::new(),
         shrink_runs: 0,
+        flags: options.flags(),
+        seeds_too: Vec::new(),
     })
 }
 
@@ -266,6 +354,7 @@ pub(crate) fn explore_draw<S: Scenario>(
     report: &mut SeedReport,
 ) -> Option<(CaseOf<S>, Failure)> {
     let case = generate::case(&**scenario, draw, options.profile);
+    report.profile = case.disk.profile.name();
     let runner = Runner::of_case(scenario, &case);
     let mut start = runner.start();
     let mut before: Vec<Era<S::Op>> = Vec::new();

@@ -24,15 +24,18 @@ mod explain;
 mod files;
 mod fuzz;
 mod interrupt;
+mod lines;
+mod merge;
 mod options;
+mod output;
 mod replay;
 mod schedules;
 
 use std::fmt;
 
 pub use options::{
-    CorpusAddArgs, CorpusCommand, CorpusRunArgs, ExplainArgs, FromFuzzArgs, ReplayArgs, RunArgs,
-    SchedulesArgs, ShrinkArgs, SimCommand,
+    CorpusAddArgs, CorpusCommand, CorpusRunArgs, ExplainArgs, FromFuzzArgs, MergeArgs,
+    MessageFormat, ReplayArgs, ReportFiles, RunArgs, SchedulesArgs, ShrinkArgs, SimCommand,
 };
 
 use crate::any::AnyScenario;
@@ -51,6 +54,24 @@ pub enum Exit {
     Nondeterminism = 3,
     /// A defect of this program.
     Internal = 70,
+    /// It was stopped by Ctrl-C or by SIGTERM, and had found no failure until then.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Of two parts of one command, how the whole ended: the worse of the two.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let rank = |exit: Self| match exit {
+            Self::Fine => 0,
+            Self::Interrupted => 1,
+            Self::Usage => 2,
+            Self::Failure => 3,
+            Self::Nondeterminism => 4,
+            Self::Internal => 5,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
 }
 
 impl From<Exit> for i32 {
@@ -115,6 +136,7 @@ pub fn run(command: &SimCommand, registry: &Registry) -> Exit {
         SimCommand::Schedules(args) => schedules::schedules(args, registry),
         SimCommand::Corpus(command) => corpus::run(command, registry),
         SimCommand::FromFuzz(args) => fuzz::from_fuzz(args, registry),
+        SimCommand::Merge(args) => Ok(merge::run(args)),
     };
     match done {
         Ok(exit) => exit,

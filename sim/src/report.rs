@@ -1,7 +1,20 @@
 //! What a campaign found, in numbers and in cases.
+//!
+//! A report of a campaign has one part; the report of several shards has one for each. The form in
+//! files stands in `document`, the summing up in `merge`, the form for other tools in `junit` and
+//! `github`.
+
+pub mod document;
+pub mod github;
+pub mod junit;
+pub mod merge;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +25,10 @@ use crate::failure::Failure;
 use crate::marks::{self, Marks};
 use crate::run::EraRun;
 use crate::scenario::Scenario;
+use crate::shard::Shard;
+
+/// A campaign of fewer cases can't be expected to meet everything.
+pub const CASES_TO_MEET_ALL: u64 = 1_000;
 
 /// The fate of the faults of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,10 +56,20 @@ impl FaultCount {
         self.masked += other.masked;
         self.silent += other.silent;
     }
+
+    /// Every count with its name.
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 3] {
+        [
+            ("injected", self.injected),
+            ("observed", self.observed),
+            ("detected", self.detected),
+        ]
+    }
 }
 
 /// One failing seed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FailureReport {
     /// The seed.
     pub seed: u64,
@@ -56,6 +83,11 @@ pub struct FailureReport {
     pub shrunken: String,
     /// How many runs shrinking took.
     pub shrink_runs: u64,
+    /// The flags besides the seed that it takes to run it again, as `--profile xfs`.
+    pub flags: String,
+    /// Other seeds that fail in the same way, where reports were merged.
+    #[serde(default)]
+    pub seeds_too: Vec<u64>,
 }
 
 impl FailureReport {
@@ -76,6 +108,12 @@ impl FailureReport {
         format!("{}-{}-{}.case", self.scenario, oracle, self.seed)
     }
 
+    /// The command that runs the seed again.
+    pub fn reproduce(&self) -> String {
+        let (seed, scenario, flags) = (self.seed, &self.scenario, &self.flags);
+        format!("blackstart sim replay {seed} --scenario {scenario} {flags}--trace")
+    }
+
     /// The smallest case there is.
     pub fn best_case(&self) -> &str {
         if self.shrunken.is_empty() {
@@ -90,6 +128,8 @@ impl FailureReport {
 #[derive(Clone, Debug)]
 pub(crate) struct SeedReport {
     pub seed: u64,
+    /// The profile of its disk.
+    pub profile: &'static str,
     pub eras: u64,
     pub calls: u64,
     pub tally: Tally,
@@ -104,6 +144,7 @@ impl SeedReport {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
+            profile: "",
             eras: 0,
             calls: 0,
             tally: Tally::default(),
@@ -147,8 +188,47 @@ pub(crate) fn count_faults(ledger: &[LedgerEntry]) -> BTreeMap<String, FaultCoun
     counts
 }
 
+/// Why a campaign began no more seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    /// There were none left.
+    Complete,
+    /// Its time was over.
+    Time,
+    /// It had failed often enough.
+    Failures,
+    /// A person or a batch system stopped it.
+    Interrupted,
+}
+
+/// One shard's share of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Which seeds of the range it had.
+    pub shard: Shard,
+    /// The range that it was given.
+    pub seeds: Range<u64>,
+    /// All its seeds below this one were run.
+    pub done: u64,
+    /// Cases run.
+    pub cases: u64,
+    /// The only profile it used, if it was told to.
+    pub profile: Option<String>,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
+impl Part {
+    /// The range of which all its seeds were run.
+    pub fn seeds_done(&self) -> Range<u64> {
+        self.seeds.start..self.done.max(self.seeds.start)
+    }
+}
+
 /// What a campaign gave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// The scenario.
     pub scenario: String,
@@ -170,15 +250,19 @@ pub struct Report {
     pub failures: Vec<FailureReport>,
     /// The first divergence of two runs of one case.
     pub nondeterminism: Option<String>,
-    /// Real time.
+    /// Real time; of merged reports, the sum.
     pub elapsed: Duration,
-    /// Whether it was stopped by hand.
-    pub interrupted: bool,
-    catalogue: &'static [&'static str],
+    /// How many cases there were of each profile.
+    pub profiles: BTreeMap<String, u64>,
+    /// Which seeds it is about.
+    pub parts: Vec<Part>,
+    /// The marks of the scenario, and whether each is required.
+    pub catalogue: BTreeMap<String, bool>,
 }
 
 impl Report {
     pub(crate) fn new(scenario: &str, catalogue: &'static [&'static str]) -> Self {
+        let catalogue = catalogue.iter().map(|entry| marks::parse(entry));
         Self {
             scenario: scenario.to_owned(),
             cases: 0,
@@ -191,13 +275,17 @@ impl Report {
             failures: Vec::new(),
             nondeterminism: None,
             elapsed: Duration::ZERO,
-            interrupted: false,
-            catalogue,
+            profiles: BTreeMap::new(),
+            parts: Vec::new(),
+            catalogue: catalogue
+                .map(|(name, is_required)| (name.to_owned(), is_required))
+                .collect(),
         }
     }
 
     pub(crate) fn add(&mut self, seed: SeedReport) {
         self.cases += 1;
+        *self.profiles.entry(seed.profile.to_owned()).or_default() += 1;
         self.eras += seed.eras;
         self.calls += seed.calls + seed.tally.calls;
         self.tally.add(&seed.tally);
@@ -211,11 +299,31 @@ impl Report {
     }
 
     /// Marks of the catalogue that were never hit: name, and whether it is required.
-    pub fn never_hit(&self) -> Vec<(&'static str, bool)> {
-        let marks = self.catalogue.iter().map(|entry| marks::parse(entry));
+    pub fn never_hit(&self) -> Vec<(&str, bool)> {
+        let marks = self.catalogue.iter();
         marks
+            .map(|(name, &is_required)| (name.as_str(), is_required))
             .filter(|(name, _)| self.marks.count(name) == 0)
             .collect()
+    }
+
+    /// Required marks that were never hit, if the campaign was long enough to be judged by them:
+    /// at least [`CASES_TO_MEET_ALL`] cases of all profiles, and not stopped by hand.
+    pub fn missed(&self) -> Vec<&str> {
+        let is_free = self.parts.iter().all(|part| part.profile.is_none());
+        if self.cases < CASES_TO_MEET_ALL || !is_free || self.was_interrupted() {
+            return Vec::new();
+        }
+        let never = self.never_hit().into_iter();
+        never
+            .filter_map(|(name, is_required)| is_required.then_some(name))
+            .collect()
+    }
+
+    /// Whether some part was stopped by hand.
+    pub fn was_interrupted(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|part| part.ended == Ended::Interrupted)
     }
 
     /// Whether nothing is wrong.
@@ -234,11 +342,10 @@ impl Report {
         }
         if let Some(failure) = self.failures.first() {
             panic!(
-                "{}\n\n{}\nblackstart sim replay {} --scenario {} --trace",
+                "{}\n\n{}\n{}",
                 failure.failure,
                 failure.best_case(),
-                failure.seed,
-                failure.scenario
+                failure.reproduce()
             );
         }
     }
@@ -276,6 +383,9 @@ impl Report {
         self.summarize_faults(&mut text);
         self.summarize_marks(&mut text);
         let _ = writeln!(text, "  failures {}", self.failures.len());
+        if self.was_interrupted() {
+            let _ = writeln!(text, "  interrupted: this is what was found until then");
+        }
         text
     }
 

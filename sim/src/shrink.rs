@@ -16,6 +16,7 @@ mod weight;
 mod world;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use weight::weight;
 
@@ -45,7 +46,18 @@ pub fn step_count<C, O>(case: &Case<C, O>) -> usize {
 
 /// Finds the smallest case that fails as `failure`.
 pub fn shrink<S: Scenario>(scenario: &Arc<S>, case: &CaseOf<S>, failure: &Failure) -> Shrunken<S> {
+    shrink_until(scenario, case, failure, &AtomicBool::new(false))
+}
+
+/// Finds the smallest case that fails as `failure`, or the smallest one until `interrupted`.
+pub fn shrink_until<S: Scenario>(
+    scenario: &Arc<S>,
+    case: &CaseOf<S>,
+    failure: &Failure,
+    interrupted: &AtomicBool,
+) -> Shrunken<S> {
     let mut search = Search {
+        interrupted,
         scenario: Arc::clone(scenario),
         wanted: failure.clone(),
         best: case.clone(),
@@ -57,21 +69,27 @@ pub fn shrink<S: Scenario>(scenario: &Arc<S>, case: &CaseOf<S>, failure: &Failur
             runs: search.runs,
         };
     }
-    while search.round() && search.runs < RUNS_MAX {}
+    while search.round() && !search.is_over() {}
     Shrunken {
         case: search.best,
         runs: search.runs,
     }
 }
 
-struct Search<S: Scenario> {
+struct Search<'a, S: Scenario> {
+    interrupted: &'a AtomicBool,
     scenario: Arc<S>,
     wanted: Failure,
     best: CaseOf<S>,
     runs: u64,
 }
 
-impl<S: Scenario> Search<S> {
+impl<S: Scenario> Search<'_, S> {
+    /// Whether no more candidates are tried.
+    fn is_over(&self) -> bool {
+        self.runs >= RUNS_MAX || self.interrupted.load(Ordering::Relaxed)
+    }
+
     /// Tries everything once; true if anything became smaller.
     fn round(&mut self) -> bool {
         let before = weight(&self.best);
@@ -96,7 +114,7 @@ impl<S: Scenario> Search<S> {
 
     /// Takes the candidate if it fails as it stands.
     fn take(&mut self, candidate: CaseOf<S>) -> bool {
-        if self.runs >= RUNS_MAX || !self.fails(&candidate) {
+        if self.is_over() || !self.fails(&candidate) {
             return false;
         }
         self.best = candidate;
@@ -128,7 +146,7 @@ impl<S: Scenario> Search<S> {
 
     /// Runs the candidate up to its last crash, and tries every cut there.
     fn crash_anew(&mut self, candidate: &CaseOf<S>) -> Option<CaseOf<S>> {
-        if self.runs >= RUNS_MAX {
+        if self.is_over() {
             return None;
         }
         let last = candidate

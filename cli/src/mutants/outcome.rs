@@ -258,7 +258,12 @@ fn campaign(
         .output()
         .map_err(|error| MutantsError::io(binary, error))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().next().unwrap_or_default();
+    // Of the lines of `docs/REPORT.md`, the one with everything.
+    let is_report = |line: &&str| {
+        let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
+        line.is_some_and(|line| line["type"] == "report")
+    };
+    let line = text.lines().find(is_report).unwrap_or_default();
     serde_json::from_str(line).map_err(|error| {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let reason = format!("{error}; exit {:?}; {stderr}", output.status.code());

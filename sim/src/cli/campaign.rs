@@ -1,17 +1,19 @@
 //! `sim run`.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::options::{MessageFormat, RunArgs};
-use super::{Exit, Registry, UsageError, files, interrupt, say};
+use super::{Exit, Registry, UsageError, complain, files, interrupt, lines, output, say};
 use crate::any::AnyScenario;
 use crate::campaign::{CampaignOptions, Progress};
 use crate::explore::Effort;
 use crate::report::{FailureReport, Report};
+use crate::shard::{Shard, scheduler};
 use crate::story::Look;
 
 /// Without seeds and minutes, all scenarios together take this long.
@@ -26,22 +28,50 @@ pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<Exit, UsageErro
     if scenarios.is_empty() {
         scenarios.extend(registry.all());
     }
+    let options = options_of(args, scenarios.len())?;
     let interrupted = interrupt::flag();
     let mut exit = Exit::Fine;
+    let mut reports = Vec::new();
     for scenario in &scenarios {
-        let options = options_of(args, scenarios.len());
-        let bar = Bar::new(&options);
-        let report = scenario.campaign(&options, &bar, &interrupted);
-        bar.bar.finish_and_clear();
-        let this = conclude(args, *scenario, &options, &report)?;
-        if this != Exit::Fine && exit != Exit::Nondeterminism {
-            exit = this;
+        if interrupted.load(Ordering::Relaxed) {
+            exit = exit.and(Exit::Interrupted);
+            break;
         }
+        let teller = Teller::new(args, *scenario, &options);
+        let report = scenario.campaign(&options, &teller, &interrupted);
+        exit = exit.and(teller.conclude(&report));
+        reports.push(report);
+    }
+    exit = exit.and(output::write(&args.files, args.message_format, &reports));
+    if args.message_format == MessageFormat::Json {
+        say(&lines::end(exit));
     }
     Ok(exit)
 }
 
-fn options_of(args: &RunArgs, scenario_count: usize) -> CampaignOptions {
+/// The shard that is asked for, or that a batch system gave.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the command line reads the environment"
+)]
+fn shard_of(args: &RunArgs) -> Result<Shard, UsageError> {
+    if let Some(shard) = args.shard {
+        return Ok(shard);
+    }
+    let variable = |name: &str| std::env::var(name).ok();
+    let given = scheduler::shard(&variable, args.shards);
+    match (given, args.shards) {
+        (Ok(Some(shard)), _) => Ok(shard),
+        (Ok(None), None) => Ok(Shard::WHOLE),
+        (Ok(None), Some(_)) => Err(UsageError(
+            "--shards needs a batch system that says which shard this is; else say --shard I/N"
+                .to_owned(),
+        )),
+        (Err(error), _) => Err(UsageError(error.to_string())),
+    }
+}
+
+fn options_of(args: &RunArgs, scenario_count: usize) -> Result<CampaignOptions, UsageError> {
     let time_max = match (&args.seeds, args.minutes) {
         (_, Some(minutes)) => Some(Duration::from_secs_f64(minutes * 60.0)),
         (Some(_), None) => None,
@@ -51,17 +81,17 @@ fn options_of(args: &RunArgs, scenario_count: usize) -> CampaignOptions {
     if let Some(depth) = args.depth {
         effort.depth_max = depth;
     }
-    CampaignOptions {
+    Ok(CampaignOptions {
         seeds: args.seeds.clone().unwrap_or(0..u64::MAX / 4),
         time_max,
         jobs: args.jobs.unwrap_or_else(processors),
         effort,
         profile: args.profile,
-        shard: args.shard.unwrap_or((0, 1)),
+        shard: shard_of(args)?,
         shrink: !args.no_shrink,
         first_failure: args.first_failure,
         ..CampaignOptions::default()
-    }
+    })
 }
 
 #[expect(
@@ -72,96 +102,102 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Prints the report, keeps the failing cases, and says how it went.
-fn conclude(
-    args: &RunArgs,
-    scenario: &dyn AnyScenario,
-    options: &CampaignOptions,
-    report: &Report,
-) -> Result<Exit, UsageError> {
-    let mut reproduce = String::new();
-    let mut stories = String::new();
-    for failure in &report.failures {
-        let path = args.out.join(failure.name());
-        files::write(&path, failure.best_case())?;
-        stories.push_str(&story(scenario, failure, &path));
-        reproduce = format!("blackstart sim explain {}\n", path.display());
-    }
-    match args.message_format {
-        MessageFormat::Json => say(&format!("{}\n", json(report))),
-        MessageFormat::Human => {
-            say(&report.summary());
-            say(&stories);
-            if let Some(nondeterminism) = &report.nondeterminism {
-                say(&format!("not deterministic: {nondeterminism}\n"));
+/// Tells of one campaign while it runs and when it is over.
+struct Teller<'a> {
+    args: &'a RunArgs,
+    scenario: &'a dyn AnyScenario,
+    bar: Bar,
+    /// JSON lines of the campaign; none for people.
+    lines: Option<Mutex<lines::Campaign>>,
+}
+
+impl<'a> Teller<'a> {
+    fn new(
+        args: &'a RunArgs,
+        scenario: &'a dyn AnyScenario,
+        options: &CampaignOptions,
+    ) -> Self {
+        let lines = match args.message_format {
+            MessageFormat::Human => None,
+            MessageFormat::Json => {
+                let campaign = lines::Campaign::new(scenario.name());
+                say(&campaign.begin(options.shard, &options.seeds));
+                Some(Mutex::new(campaign))
             }
-            say(&reproduce);
+        };
+        Self {
+            args,
+            scenario,
+            bar: Bar::new(options),
+            lines,
         }
     }
-    let required: Vec<&str> = report
-        .never_hit()
-        .into_iter()
-        .filter_map(|(name, required)| required.then_some(name))
-        .collect();
-    // A short run cannot be expected to meet everything.
-    let is_long = report.cases >= 1_000 && options.profile.is_none() && !report.interrupted;
-    if report.nondeterminism.is_some() {
-        return Ok(Exit::Nondeterminism);
+
+    /// Keeps a failing case. It is kept when it is found: what comes later may not come.
+    fn keep(&self, failure: &FailureReport) -> Exit {
+        let path = self.args.out.join(failure.name());
+        match files::write(&path, failure.best_case()) {
+            Ok(()) => Exit::Fine,
+            Err(error) => {
+                complain(&error.to_string());
+                Exit::Usage
+            }
+        }
     }
-    if !report.failures.is_empty() {
-        return Ok(Exit::Failure);
+
+    /// Prints the report, keeps the cases as they were shrunk, and says how it went.
+    fn conclude(self, report: &Report) -> Exit {
+        self.bar.bar.finish_and_clear();
+        let mut exit = output::verdict(report);
+        for failure in &report.failures {
+            exit = exit.and(self.keep(failure));
+        }
+        match &self.lines {
+            Some(lines) => say(&lines.lock().report(report)),
+            None => say(&self.text(report)),
+        }
+        exit
     }
-    if is_long && !required.is_empty() {
-        say(&format!(
-            "required marks were never hit: {}\n",
-            required.join(", ")
-        ));
-        return Ok(Exit::Failure);
+
+    fn text(&self, report: &Report) -> String {
+        let mut text = output::text(report, |failure| self.story(failure));
+        if let Some(last) = report.failures.last() {
+            let path = self.args.out.join(last.name());
+            text += &format!("blackstart sim explain {}\n", path.display());
+        }
+        text
     }
-    Ok(Exit::Fine)
+
+    /// A failure in a few lines, and where its case is kept.
+    fn story(&self, failure: &FailureReport) -> String {
+        let file = self.args.out.join(failure.name()).display().to_string();
+        let look = Look {
+            colored: std::io::stdout().is_terminal(),
+            ..Look::default()
+        };
+        let told = match self.scenario.explain(&file, failure.best_case(), "") {
+            Ok(story) if !story.is_clean() => story.summary(look),
+            // A case that does not fail by itself is shown as it is.
+            _ => format!("{}\n{}", failure.failure, failure.best_case()),
+        };
+        format!("{file}\n{told}")
+    }
 }
 
-/// A failure in a few lines, and where its case is kept.
-fn story(scenario: &dyn AnyScenario, failure: &FailureReport, path: &Path) -> String {
-    let file = path.display().to_string();
-    let look = Look {
-        colored: std::io::stdout().is_terminal(),
-        ..Look::default()
-    };
-    let told = match scenario.explain(&file, failure.best_case(), "") {
-        Ok(story) if !story.is_clean() => story.summary(look),
-        // A case that does not fail by itself is shown as it is.
-        _ => format!("{}\n{}", failure.failure, failure.best_case()),
-    };
-    let shrunken = match failure.shrink_runs {
-        0 => String::new(),
-        runs => format!(", shrunk in {runs} runs"),
-    };
-    format!(
-        "\nseed {}: {file}{shrunken}\n{}\n",
-        failure.seed,
-        told.trim_end()
-    )
-}
+impl Progress for Teller<'_> {
+    fn seed_done(&self, report: &Report) {
+        self.bar.seed_done(report);
+        if let Some(lines) = &self.lines {
+            say(&lines.lock().progress(report));
+        }
+    }
 
-fn json(report: &Report) -> serde_json::Value {
-    serde_json::json!({
-        "scenario": report.scenario,
-        "cases": report.cases,
-        "eras": report.eras,
-        "seam_calls": report.calls,
-        "images": report.tally.images,
-        "images_distinct": report.tally.distinct,
-        "recoveries": report.tally.recoveries,
-        "compared": report.compared,
-        "elapsed_s": report.elapsed.as_secs_f64(),
-        "interrupted": report.interrupted,
-        "faults": report.faults,
-        "marks": report.marks,
-        "never_hit": report.never_hit().iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-        "failures": report.failures,
-        "nondeterminism": report.nondeterminism,
-    })
+    fn failed(&self, failure: &FailureReport) {
+        self.keep(failure);
+        if let Some(lines) = &self.lines {
+            say(&lines.lock().failure(failure));
+        }
+    }
 }
 
 /// Progress on standard error; hidden when that is no terminal.
@@ -180,7 +216,7 @@ impl Bar {
         }
         let length = match options.time_max {
             Some(time_max) => time_max.as_secs(),
-            None => options.seeds.end.saturating_sub(options.seeds.start) / options.shard.1.max(1),
+            None => options.shard.seed_count(&options.seeds),
         };
         let bar = ProgressBar::new(length);
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed} {msg}") {
@@ -193,7 +229,7 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
+impl Bar {
     fn seed_done(&self, report: &Report) {
         let seconds = report.elapsed.as_secs_f64().max(1e-9);
         match self.time_max {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::disk::Profile;
+use crate::shard::{SHARDS_MAX, Shard};
 
 /// Commands of the simulator.
 #[derive(Clone, Debug, Subcommand)]
@@ -27,6 +28,8 @@ pub enum SimCommand {
     Corpus(CorpusCommand),
     /// Turn what a fuzzer found into a case
     FromFuzz(FromFuzzArgs),
+    /// Put the reports of several campaigns or shards together
+    Merge(MergeArgs),
 }
 
 /// `sim run`.
@@ -43,9 +46,14 @@ pub struct RunArgs {
     /// Threads; one for each processor if not given
     #[arg(long)]
     pub jobs: Option<usize>,
-    /// Only the seeds of one shard, as `0/4`
-    #[arg(long, value_parser = parse_shard, value_name = "I/N")]
-    pub shard: Option<(u64, u64)>,
+    /// Only the seeds of one shard, from `1/4` to `4/4`. If it is not given, the shard is that of
+    /// BLACKSTART_SHARD, of a Slurm array task, or of a pod of an Indexed Job
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// How many shards there are, where a batch system tells the number of this one only
+    #[arg(long, value_name = "N", conflicts_with = "shard",
+          value_parser = clap::value_parser!(u64).range(1..=SHARDS_MAX))]
+    pub shards: Option<u64>,
     /// Only this file system's rules
     #[arg(long, value_parser = parse_profile, value_name = "PROFILE")]
     pub profile: Option<Profile>,
@@ -64,6 +72,34 @@ pub struct RunArgs {
     /// Directory for failing cases
     #[arg(long, default_value = "target/blackstart")]
     pub out: PathBuf,
+    /// Where reports go
+    #[command(flatten)]
+    pub files: ReportFiles,
+}
+
+/// Where reports go besides standard output.
+#[derive(Clone, Debug, Args)]
+pub struct ReportFiles {
+    /// Write a report, as versioned JSON, to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write a report in the form of JUnit to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// `sim merge`.
+#[derive(Clone, Debug, Args)]
+pub struct MergeArgs {
+    /// The reports
+    #[arg(required = true, value_name = "REPORT")]
+    pub reports: Vec<PathBuf>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value = "human")]
+    pub message_format: MessageFormat,
+    /// Where reports go
+    #[command(flatten)]
+    pub files: ReportFiles,
 }
 
 /// How results are printed.
@@ -71,7 +107,7 @@ pub struct RunArgs {
 pub enum MessageFormat {
     /// Text
     Human,
-    /// One JSON object per scenario
+    /// One JSON object per line, described in docs/REPORT.md
     Json,
 }
 
@@ -234,22 +270,6 @@ fn parse_minutes(text: &str) -> Result<f64, String> {
         Ok(minutes)
     } else {
         Err("expected more than 0 and at most a year".to_owned())
-    }
-}
-
-fn parse_shard(text: &str) -> Result<(u64, u64), String> {
-    let (index, count) = text.split_once('/').ok_or("expected a shard as 0/4")?;
-    let number = |text: &str| {
-        text.parse::<u64>()
-            .map_err(|_| format!("{text:?} is no number"))
-    };
-    let (index, count) = (number(index)?, number(count)?);
-    if index < count {
-        Ok((index, count))
-    } else {
-        Err(format!(
-            "shard {index} of {count}: the first number counts from 0"
-        ))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::scenario::{Scenario, Step};
 /// Pairs are tried if an era has at most so many operations.
 const PAIR_STEPS_MAX: usize = 10;
 
-impl<S: Scenario> Search<S> {
+impl<S: Scenario> Search<'_, S> {
     pub(super) fn drop_eras(&mut self) {
         let mut index = 0;
         while index < self.best.eras.len() && self.best.eras.len() > 1 {

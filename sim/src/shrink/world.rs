@@ -9,7 +9,7 @@ use crate::sched::{Latency, Schedule};
 /// Up to which call a fault is aimed lower.
 const FAULT_NTH_TRIED: u32 = 8;
 
-impl<S: Scenario> Search<S> {
+impl<S: Scenario> Search<'_, S> {
     pub(super) fn drop_faults(&mut self) {
         for era in 0..self.best.eras.len() {
             let mut at = 0;
