@@ -75,7 +75,7 @@ fn campaign(seconds: f64) -> Result<Sample> {
         ..CampaignOptions::default()
     };
     let start = cpu_time();
-    let report = Campaign::shared(Arc::new(CommitLog), options).run();
+    let report = Campaign::shared(Arc::new(CommitLog), options).report();
     let seconds = (cpu_time() - start).as_secs_f64();
     if let Some(failure) = report.failures.first() {
         return Err(format!("the campaign found a failure: {:?}", failure.failure).into());

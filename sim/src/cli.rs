@@ -70,7 +70,11 @@ impl Exit {
             Self::Nondeterminism => 4,
             Self::Internal => 5,
         };
-        if rank(other) > rank(self) { other } else { self }
+        if rank(other) > rank(self) {
+            other
+        } else {
+            self
+        }
     }
 }
 

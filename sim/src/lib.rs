@@ -7,6 +7,8 @@ pub mod campaign;
 pub mod case;
 pub mod cli;
 pub mod corpus;
+#[cfg(test)]
+mod counter;
 pub mod disk;
 pub mod draw;
 pub mod explore;

@@ -16,9 +16,8 @@ pub(super) fn run(args: &MergeArgs) -> Exit {
     for path in &args.reports {
         let file = path.display().to_string();
         let read = files::read(path).map_err(|error| error.to_string());
-        let decoded = read.and_then(|text| {
-            document::decode(&file, &text).map_err(|error| error.to_string())
-        });
+        let decoded =
+            read.and_then(|text| document::decode(&file, &text).map_err(|error| error.to_string()));
         match decoded {
             Ok(reports) => named.extend(reports.into_iter().map(|report| (file.clone(), report))),
             Err(error) => {
@@ -44,11 +43,19 @@ pub(super) fn run(args: &MergeArgs) -> Exit {
     }
     if let (MessageFormat::Human, Some(last)) = (
         args.message_format,
-        merged.reports.iter().rev().find_map(|report| report.failures.last()),
+        merged
+            .reports
+            .iter()
+            .rev()
+            .find_map(|report| report.failures.last()),
     ) {
         say(&format!("{}\n", last.reproduce()));
     }
-    exit = exit.and(output::write(&args.files, args.message_format, &merged.reports));
+    exit = exit.and(output::write(
+        &args.files,
+        args.message_format,
+        &merged.reports,
+    ));
     if args.message_format == MessageFormat::Json {
         say(&lines::end(exit));
     }

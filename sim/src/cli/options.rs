@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::campaign::in_test::parse_seeds;
 use crate::disk::Profile;
 use crate::shard::{SHARDS_MAX, Shard};
 
@@ -246,20 +247,6 @@ fn parse_identifier(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("expected a name as torn_tail_is_kept".to_owned())
-    }
-}
-
-fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    let (start, end) = text.split_once("..").ok_or("expected a range as 0..500")?;
-    let number = |text: &str| {
-        text.parse::<u64>()
-            .map_err(|_| format!("{text:?} is no number"))
-    };
-    let (start, end) = (number(start)?, number(end)?);
-    if start < end {
-        Ok(start..end)
-    } else {
-        Err(format!("{start}..{end} is empty"))
     }
 }
 

@@ -213,7 +213,10 @@ impl Campaign {
             ("compared", self.compared),
         ];
         let counts = counts.map(|(name, count)| (name.to_owned(), count));
-        let marks = self.marks.iter().map(|(name, mark)| (name.clone(), mark.hits));
+        let marks = self
+            .marks
+            .iter()
+            .map(|(name, mark)| (name.clone(), mark.hits));
         let faults = self.faults.iter().flat_map(|(kind, count)| {
             let counts = count.counts();
             counts.map(|(name, count)| (format!("{kind} {name}"), count))

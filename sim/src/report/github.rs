@@ -27,7 +27,10 @@ pub fn annotations(reports: &[Report]) -> String {
         let scenario = property(&report.scenario);
         if let Some(nondeterminism) = &report.nondeterminism {
             let message = data(nondeterminism);
-            let _ = writeln!(text, "::error title={scenario}: not deterministic::{message}");
+            let _ = writeln!(
+                text,
+                "::error title={scenario}: not deterministic::{message}"
+            );
         }
         let missed = report.missed();
         if !missed.is_empty() {

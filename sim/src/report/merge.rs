@@ -147,7 +147,10 @@ fn missing(report: &Report) -> Vec<String> {
     let mut found: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for part in &report.parts {
         let (shard, Range { end, .. }) = (part.shard, &part.seeds);
-        found.entry(shard.count()).or_default().insert(shard.index());
+        found
+            .entry(shard.count())
+            .or_default()
+            .insert(shard.index());
         if matches!(part.ended, Ended::Interrupted | Ended::Failures) {
             let why = match part.ended {
                 Ended::Interrupted => "was interrupted",

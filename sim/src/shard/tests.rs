@@ -33,13 +33,27 @@ fn the_ends_of_all_numbers_are_met() {
 
 #[test]
 fn a_common_seed_is_found_where_there_is_one() {
-    for (one, two) in [("1/2", "2/2"), ("1/2", "2/4"), ("1/4", "1/6"), ("2/3", "3/5")] {
+    for (one, two) in [
+        ("1/2", "2/2"),
+        ("1/2", "2/4"),
+        ("1/4", "1/6"),
+        ("2/3", "3/5"),
+    ] {
         let (one, two): (Shard, Shard) = (one.parse().expect("one"), two.parse().expect("two"));
-        for (ours, others) in [(0..40, 0..40), (3..9, 0..30), (0..10, 10..20), (12..14, 0..99)] {
+        for (ours, others) in [
+            (0..40, 0..40),
+            (3..9, 0..30),
+            (0..10, 10..20),
+            (12..14, 0..99),
+        ] {
             let expected = ours
                 .clone()
                 .find(|&seed| one.has(seed) && two.has(seed) && others.contains(&seed));
-            assert_eq!(one.common_seed(&ours, two, &others), expected, "{one} {two}");
+            assert_eq!(
+                one.common_seed(&ours, two, &others),
+                expected,
+                "{one} {two}"
+            );
         }
     }
 }
@@ -101,7 +115,11 @@ fn batch_systems_are_understood() {
     check(&slurm("x", "1", "7", "1", "7"), None, "no number");
     check(&[("SLURM_ARRAY_TASK_ID", "1")], None, "COUNT is not");
     check(&[("JOB_COMPLETION_INDEX", "0")], Some(3), "1/3");
-    check(&[("JOB_COMPLETION_INDEX", "0")], None, "JOB_COMPLETIONS is not");
+    check(
+        &[("JOB_COMPLETION_INDEX", "0")],
+        None,
+        "JOB_COMPLETIONS is not",
+    );
     let job = |index| [("JOB_COMPLETION_INDEX", index), ("JOB_COMPLETIONS", "3")];
     check(&job("2"), None, "3/3");
     check(&job("3"), None, "no shard 4 of 3");
