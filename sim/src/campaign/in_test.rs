@@ -14,7 +14,7 @@
 //! must not heed the environment, such as the test of an oracle, uses [`Campaign::report`].
 //!
 //! ```
-//! use std::io::{ErrorKind, Result};
+//! use std::io::{self, ErrorKind};
 //! use std::path::Path;
 //!
 //! use blackstart_sim::disk::{CrashKind, Promise};
@@ -25,7 +25,7 @@
 //! /// A number in a file: each step adds one. The model is the least and the most it may be.
 //! struct Counter;
 //!
-//! fn load(fs: &dyn Fs) -> Result<u8> {
+//! fn load(fs: &dyn Fs) -> io::Result<u8> {
 //!     let mut byte = [0];
 //!     match fs.open(Path::new("count"), OpenOptions::new().read()) {
 //!         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
@@ -34,7 +34,7 @@
 //!     Ok(byte[0])
 //! }
 //!
-//! fn save(fs: &dyn Fs, count: u8) -> Result<()> {
+//! fn save(fs: &dyn Fs, count: u8) -> io::Result<()> {
 //!     let options = OpenOptions::new().write().create().truncate();
 //!     let file = fs.open(Path::new("new"), options)?;
 //!     file.write_all_at(&[count], 0)?;
@@ -43,7 +43,7 @@
 //!     fs.sync_dir(Path::new("")) // or this
 //! }
 //!
-//! fn count(ctx: &Ctx<Counter>) -> Result<std::result::Result<(), Failure>> {
+//! fn count(ctx: &Ctx<Counter>) -> io::Result<Result<(), Failure>> {
 //!     let fs = ctx.env().fs();
 //!     fs.create_root()?;
 //!     let mut count = load(fs)?;
