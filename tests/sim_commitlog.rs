@@ -22,6 +22,7 @@ use proptest::test_runner::{TestError, TestRunner};
 #[test]
 fn the_log_survives_a_campaign() {
     let report = Campaign::new(CommitLog).seeds(160).jobs(2).run();
+    assert_eq!(report.uncatalogued(), [""; 0]);
     let never = report.never_hit();
     assert!(
         report.cases < 100 || never.iter().all(|(_, required)| !required),

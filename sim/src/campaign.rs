@@ -37,6 +37,7 @@ use crate::draw::Draw;
 use crate::explore::{Attack, Base, Effort, Found, cut_at};
 use crate::failure::Failure;
 use crate::generate;
+use crate::marks::{self, LIBRARY};
 use crate::report::{Ended, FailureReport, Part, Report, SeedReport};
 use crate::run::{EraRun, Runner, Start, after_crash, plan_of};
 use crate::scenario::Scenario;
@@ -44,6 +45,7 @@ use crate::sched::{Schedule, Watchdog};
 use crate::shard::Shard;
 use crate::shrink;
 use crate::stopwatch::Stopwatch;
+use crate::{reached, sometimes};
 
 /// How long a task may keep the processor outside the seam.
 const WATCHDOG_PATIENCE: Duration = Duration::from_secs(30);
@@ -338,6 +340,8 @@ pub(crate) fn run_seed<S: Scenario>(
 ) -> SeedReport {
     let mut report = SeedReport::new(seed);
     let mut draw = Draw::seeded(seed);
+    // What was hit on this thread before was another's.
+    let _ = marks::take();
     if let Some((case, failure)) =
         explore_draw(scenario, &mut draw, mix64(seed), options, &mut report)
     {
@@ -352,6 +356,7 @@ pub(crate) fn run_seed<S: Scenario>(
             seeds_too: Vec::new(),
         });
     }
+    report.marks.merge(&marks::take());
     report
 }
 
@@ -392,8 +397,16 @@ pub(crate) fn explore_draw<S: Scenario>(
     for (index, era) in case.eras.iter().enumerate() {
         let run = runner.era(&start, plan_of(era));
         report.observe(&run);
+        let strikes = run.ledger.iter().map(|entry| entry.injected).sum::<u64>();
+        sometimes!(LIBRARY, strikes > 0, "sim: faults struck an era");
+        sometimes!(
+            LIBRARY,
+            !run.taken.is_empty(),
+            "sim: a task was run out of order"
+        );
         if run.failure.is_none() && is_sampled(number, options.determinism_one_in) {
-            check_determinism(&runner, &start, era, &run, report);
+            reached!(LIBRARY, "sim: two runs were compared");
+            marks::unheard(|| check_determinism(&runner, &start, era, &run, report));
         }
         let found = match &run.failure {
             Some(failure) => {
@@ -418,6 +431,9 @@ pub(crate) fn explore_draw<S: Scenario>(
                 report.tally.add(&attack.tally);
                 report.marks.merge(&attack.marks);
                 report.add_faults(&attack.faults);
+                let strikes = attack.faults.values().map(|count| count.injected);
+                let strikes: u64 = strikes.sum();
+                sometimes!(LIBRARY, strikes > 0, "sim: a fault met a recovery");
                 found
             }
         };
@@ -459,8 +475,10 @@ fn go_on<S: Scenario>(
     }
     let cut = cut_at(&run.trace, at);
     let (kind, image, end) = if draw.chance(300) {
+        reached!(LIBRARY, "sim: went on after a kill");
         (CrashKind::Kill, disk.kill_image(), End::Kill { at: cut })
     } else {
+        reached!(LIBRARY, "sim: went on after a loss of power");
         let survivors = draw_survivors(&disk, draw);
         let image = disk.image(&survivors);
         let survivors = disk.materialize(&survivors);

@@ -262,7 +262,8 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn new(scenario: &str, catalogue: &'static [&'static str]) -> Self {
-        let catalogue = catalogue.iter().map(|entry| marks::parse(entry));
+        let catalogue = catalogue.iter().chain(marks::LIBRARY);
+        let catalogue = catalogue.map(|entry| marks::parse(entry));
         Self {
             scenario: scenario.to_owned(),
             cases: 0,
@@ -317,6 +318,13 @@ impl Report {
         let never = self.never_hit().into_iter();
         never
             .filter_map(|(name, is_required)| is_required.then_some(name))
+            .collect()
+    }
+
+    /// Marks that were hit and are not in the catalogue: their never being hit would go unseen.
+    pub fn uncatalogued(&self) -> Vec<&str> {
+        let hit = self.marks.iter().map(|(name, _)| name);
+        hit.filter(|name| !self.catalogue.contains_key(*name))
             .collect()
     }
 
