@@ -52,6 +52,9 @@ const WATCHDOG_PATIENCE: Duration = Duration::from_secs(30);
 /// A campaign stops after this many failures: more say nothing new.
 const FAILURES_MAX: usize = 8;
 
+/// The end of the seeds of a campaign that only a time limit ends.
+pub const SEEDS_MAX: u64 = u64::MAX / 4;
+
 /// A campaign to be run.
 pub struct Campaign<S: Scenario> {
     scenario: Arc<S>,

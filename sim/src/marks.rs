@@ -30,8 +30,8 @@
 //!
 //! Invariants:
 //! - \[I1\] Hits change nothing that a run does.
-//! - \[I2\] A seed's hits are its own: they are gathered by the thread that runs it, and one seed is
-//!   run by one thread.
+//! - \[I2\] A seed's hits are its own: they are gathered by the thread that runs it, and one seed
+//!   is run by one thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

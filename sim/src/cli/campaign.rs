@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::options::{MessageFormat, RunArgs};
 use super::{Exit, Registry, UsageError, complain, files, interrupt, lines, output, say};
 use crate::any::AnyScenario;
-use crate::campaign::{CampaignOptions, Progress};
+use crate::campaign::{CampaignOptions, Progress, SEEDS_MAX};
 use crate::explore::Effort;
 use crate::report::{FailureReport, Report};
 use crate::shard::{Shard, scheduler};
@@ -82,7 +82,7 @@ fn options_of(args: &RunArgs, scenario_count: usize) -> Result<CampaignOptions, 
         effort.depth_max = depth;
     }
     Ok(CampaignOptions {
-        seeds: args.seeds.clone().unwrap_or(0..u64::MAX / 4),
+        seeds: args.seeds.clone().unwrap_or(0..SEEDS_MAX),
         time_max,
         jobs: args.jobs.unwrap_or_else(processors),
         effort,

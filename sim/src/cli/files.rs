@@ -47,7 +47,6 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), UsageError> {
 
 /// Appends to a text file, which others append to as well.
 #[expect(
-    clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "the command line writes real files"
 )]

@@ -10,9 +10,9 @@
 //! sums all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use super::{Ended, FailureReport, Report};
+use crate::campaign::SEEDS_MAX;
 
 /// What was merged, and what is wrong with the set of reports as a whole.
 #[derive(Clone, Debug, Default)]
@@ -146,7 +146,7 @@ fn missing(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
     let mut found: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for part in &report.parts {
-        let (shard, Range { end, .. }) = (part.shard, &part.seeds);
+        let (shard, end) = (part.shard, part.seeds.end);
         found
             .entry(shard.count())
             .or_default()
@@ -156,8 +156,12 @@ fn missing(report: &Report) -> Vec<String> {
                 Ended::Interrupted => "was interrupted",
                 _ => "stopped at its failures",
             };
+            let to = match end {
+                SEEDS_MAX => "on".to_owned(),
+                end => format!("to {end}"),
+            };
             sentences.push(format!(
-                "{scenario}: shard {shard} {why}: its seeds from {} to {end} are missing",
+                "{scenario}: shard {shard} {why}: its seeds from {} {to} are missing",
                 part.done
             ));
         }
