@@ -245,6 +245,8 @@ fn campaign(
         ])
         .args(["--seeds", &format!("{}..{}", seeds.start, seeds.end)])
         .args(["--jobs", &args.jobs.to_string()])
+        // All seeds, whatever batch system this runs in.
+        .args(["--shard", "1/1"])
         .arg("--out")
         .arg(out)
         .env(
