@@ -83,6 +83,35 @@ fn an_interrupted_campaign_knows_what_it_did() {
 }
 
 #[test]
+fn a_failure_outlives_an_interruption_and_is_not_shrunk() {
+    struct StopAtFailure<'a>(&'a AtomicBool, Mutex<Vec<u64>>);
+    impl Progress for StopAtFailure<'_> {
+        fn seed_done(&self, _report: &Report) {}
+        fn failed(&self, failure: &FailureReport) {
+            self.1.lock().push(failure.seed);
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let interrupted = AtomicBool::new(false);
+    let progress = StopAtFailure(&interrupted, Mutex::default());
+    let campaign = Campaign::new(CARELESS).seeds(0..1_000);
+    let report = campaign.run_with(&progress, &interrupted);
+    assert!(report.was_interrupted());
+    let seeds: Vec<u64> = report.failures.iter().map(|failure| failure.seed).collect();
+    assert_eq!(seeds, *progress.1.lock(), "it was told when it was found");
+    let failure = report.failures.first().expect("it fails");
+    assert_eq!((failure.shrunken.as_str(), failure.shrink_runs), ("", 0));
+    assert!(failure.best_case().contains("scenario: \"counter\""));
+    // A search for a smaller case that is interrupted at once gives the case itself.
+    let case = crate::case::decode("a.case", &failure.case).expect("a case");
+    let scenario = Arc::new(CARELESS);
+    let shrunken = shrink::shrink_until(&scenario, &case, &failure.failure, &interrupted);
+    assert_eq!(shrunken.case, case);
+    let shrunken = shrink::shrink(&scenario, &case, &failure.failure);
+    assert!(shrink::step_count(&shrunken.case) <= shrink::step_count(&case));
+}
+
+#[test]
 fn a_short_campaign_is_not_judged_by_its_marks_and_a_long_one_is() {
     let short = Campaign::new(CAREFUL).seeds(3).run();
     let own = |(name, _): &(&str, bool)| !name.starts_with("sim: ");

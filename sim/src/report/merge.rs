@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Ended, FailureReport, Report};
 use crate::campaign::SEEDS_MAX;
 
+/// More missing shards are counted and not named.
+const SHARDS_TOLD: usize = 20;
+
 /// What was merged, and what is wrong with the set of reports as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Merged {
@@ -167,11 +170,15 @@ fn missing(report: &Report) -> Vec<String> {
         }
     }
     for (count, indexes) in found {
-        let absent: Vec<String> = (1..=count)
+        let mut absent: Vec<String> = (1..=count)
             .filter(|index| !indexes.contains(index))
-            .take(20)
+            .take(SHARDS_TOLD)
             .map(|index| format!("{index}/{count}"))
             .collect();
+        let more = (count - indexes.len() as u64) as usize - absent.len();
+        if more > 0 {
+            absent.push(format!("and {more} more"));
+        }
         if !absent.is_empty() {
             sentences.push(format!("{scenario}: missing shards: {}", absent.join(", ")));
         }

@@ -128,6 +128,8 @@ fn what_is_missing_or_there_twice_is_named() {
         gaps(&[&one, &two, &three, &two]),
         ["counter: 3.json is the same report as 1.json, and is counted once"]
     );
+    let few = gaps(&[&report(0..99, "7/99", true)]);
+    assert!(few[0].ends_with("20/99, 21/99, and 78 more"), "{few:?}");
     let other = report(0..5, "1/1", true);
     let found = gaps(&[&one, &two, &three, &other]);
     assert_eq!(found.len(), 3, "{found:?}");
