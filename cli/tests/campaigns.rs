@@ -59,7 +59,8 @@ fn three_shards_are_merged_into_what_one_campaign_finds() {
     for index in 1..=3 {
         let (shard, file) = (format!("{index}/3"), format!("{index}.json"));
         let more = ["--shard", &shard, "--report", &file];
-        check(&mut blackstart(dir, &[&run[..], &more].concat()), 0);
+        let (text, _) = check(&mut blackstart(dir, &[&run[..], &more].concat()), 0);
+        assert!(text.contains(&format!("shard {index}/3 of the seeds 0..12")));
     }
     let (whole, _) = check(&mut blackstart(dir, &run), 0);
     let merge = ["sim", "merge", "1.json", "3.json"];
@@ -69,6 +70,7 @@ fn three_shards_are_merged_into_what_one_campaign_finds() {
     let all = ["2.json", "--report", "all.json", "--junit", "all.xml"];
     let (merged, _) = check(&mut blackstart(dir, &[&merge[..], &all].concat()), 0);
     assert_eq!(images(&merged), images(&whole));
+    assert!(merged.contains("of 3 parts"), "{merged}");
     assert!(read(&dir.join("all.xml")).contains("<testsuite name=\"commitlog\""));
     let again = ["sim", "merge", "all.json"];
     let (again, _) = check(&mut blackstart(dir, &again), 0);

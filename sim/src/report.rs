@@ -372,6 +372,7 @@ impl Report {
             self.eras,
             rate(self.cases)
         );
+        self.summarize_parts(&mut text);
         let _ = writeln!(
             text,
             "  crash images {} ({:.0}/s), distinct {}, recoveries run {} ({:.0}/s)",
@@ -395,6 +396,20 @@ impl Report {
             let _ = writeln!(text, "  interrupted: this is what was found until then");
         }
         text
+    }
+
+    /// Which seeds it is about, where that is not all of them.
+    fn summarize_parts(&self, text: &mut String) {
+        match self.parts.as_slice() {
+            [part] if part.shard != Shard::WHOLE => {
+                let (shard, start, done) = (part.shard, part.seeds.start, part.done);
+                let _ = writeln!(text, "  shard {shard} of the seeds {start}..{done}");
+            }
+            [] | [_] => {}
+            parts => {
+                let _ = writeln!(text, "  of {} parts; times are sums", parts.len());
+            }
+        }
     }
 
     fn summarize_faults(&self, text: &mut String) {
