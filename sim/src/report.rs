@@ -58,11 +58,23 @@ impl FaultCount {
     }
 
     /// Every count with its name.
-    pub(crate) fn counts(&self) -> [(&'static str, u64); 3] {
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 6] {
+        // Taken apart, so that a new one can't be left out.
+        let Self {
+            injected,
+            observed,
+            detected,
+            repaired,
+            masked,
+            silent,
+        } = *self;
         [
-            ("injected", self.injected),
-            ("observed", self.observed),
-            ("detected", self.detected),
+            ("injected", injected),
+            ("observed", observed),
+            ("detected", detected),
+            ("repaired", repaired),
+            ("masked", masked),
+            ("silent", silent),
         ]
     }
 }
