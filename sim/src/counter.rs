@@ -6,9 +6,12 @@ use std::path::Path;
 
 use blackstart_vfs::{FileExt, Fs, OpenOptions};
 
-use crate::disk::{CrashKind, Promise};
+use crate::disk::{CrashKind, Promise, Told};
 use crate::draw::Draw;
 use crate::{Ctx, Failure, Scenario, Step};
+
+/// The number stands in the file as often as this, so that damage shows.
+const BYTES: usize = 8;
 
 /// Each step adds one.
 pub struct Counter {
@@ -35,12 +38,14 @@ impl Counter {
         // Whatever failed before: from here on it is durable.
         self.save(fs, count)?;
         if ctx.promise() != Promise::Full {
+            ctx.verified();
             return Ok(Ok(()));
         }
         ctx.mark("opened");
         if let Err(failure) = ctx.record(Event::Opened(count)) {
             return Ok(Err(failure));
         }
+        ctx.verified();
         for step in ctx.steps(0) {
             ctx.begin(step.id);
             count += 1;
@@ -54,7 +59,7 @@ impl Counter {
     fn save(&self, fs: &dyn Fs, count: u8) -> std::io::Result<()> {
         let options = OpenOptions::new().write().create().truncate();
         let file = fs.open(Path::new("new"), options)?;
-        file.write_all_at(&[count], 0)?;
+        file.write_all_at(&[count; BYTES], 0)?;
         if self.is_careful {
             file.sync_data()?;
         }
@@ -68,9 +73,13 @@ fn load(fs: &dyn Fs) -> std::io::Result<u8> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         file => file?,
     };
-    let mut byte = [0];
-    file.read_full_at(&mut byte, 0)?;
-    Ok(byte[0])
+    let mut bytes = [0; BYTES];
+    let is_whole = file.read_full_at(&mut bytes, 0)? == BYTES;
+    if is_whole && bytes == [bytes[0]; BYTES] {
+        Ok(bytes[0])
+    } else {
+        Err(ErrorKind::InvalidData.into())
+    }
 }
 
 impl Scenario for Counter {
@@ -123,8 +132,15 @@ impl Scenario for Counter {
     fn crash(&self, _model: &mut (u8, u8), _kind: CrashKind) {}
 
     fn run(&self, ctx: &Ctx<Self>) -> Result<(), Failure> {
-        // An error of the disk ends the era; nothing was promised.
-        self.count(ctx).unwrap_or(Ok(()))
+        self.count(ctx).unwrap_or_else(|error| {
+            // It ends the era: nothing more was promised.
+            if error.kind() == ErrorKind::InvalidData {
+                ctx.reported("count", &Told::Bytes(0..BYTES as u64));
+            } else {
+                ctx.verified();
+            }
+            Ok(())
+        })
     }
 }
 

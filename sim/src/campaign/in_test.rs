@@ -17,27 +17,31 @@
 //! use std::io::{self, ErrorKind};
 //! use std::path::Path;
 //!
-//! use blackstart_sim::disk::{CrashKind, Promise};
+//! use blackstart_sim::disk::{CrashKind, Promise, Told};
 //! use blackstart_sim::draw::Draw;
 //! use blackstart_sim::{Campaign, Ctx, Failure, Scenario, Step};
 //! use blackstart_vfs::{FileExt, Fs, OpenOptions};
 //!
-//! /// A number in a file: each step adds one. The model is the least and the most it may be.
+//! /// A number in a file, eight times, so that damage shows: each step adds one. The model is the
+//! /// least and the most it may be.
 //! struct Counter;
 //!
 //! fn load(fs: &dyn Fs) -> io::Result<u8> {
-//!     let mut byte = [0];
-//!     match fs.open(Path::new("count"), OpenOptions::new().read()) {
+//!     let mut bytes = [0; 8];
+//!     let count = match fs.open(Path::new("count"), OpenOptions::new().read()) {
 //!         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-//!         file => file?.read_full_at(&mut byte, 0)?,
+//!         file => file?.read_full_at(&mut bytes, 0)?,
 //!     };
-//!     Ok(byte[0])
+//!     match count == 8 && bytes == [bytes[0]; 8] {
+//!         true => Ok(bytes[0]),
+//!         false => Err(ErrorKind::InvalidData.into()),
+//!     }
 //! }
 //!
 //! fn save(fs: &dyn Fs, count: u8) -> io::Result<()> {
 //!     let options = OpenOptions::new().write().create().truncate();
 //!     let file = fs.open(Path::new("new"), options)?;
-//!     file.write_all_at(&[count], 0)?;
+//!     file.write_all_at(&[count; 8], 0)?;
 //!     file.sync_data()?; // leave this out, and the campaign fails
 //!     fs.rename(Path::new("new"), Path::new("count"))?;
 //!     fs.sync_dir(Path::new("")) // or this
@@ -49,11 +53,13 @@
 //!     let mut count = load(fs)?;
 //!     save(fs, count)?; // whatever failed before: from here on it is durable
 //!     if ctx.promise() != Promise::Full {
+//!         ctx.verified();
 //!         return Ok(Ok(())); // the disk lied, or its bytes were damaged
 //!     }
 //!     if let Err(failure) = ctx.record((count, count, true)) {
 //!         return Ok(Err(failure));
 //!     }
+//!     ctx.verified(); // what was read is right, whatever the disk did
 //!     for step in ctx.steps(0) {
 //!         ctx.begin(step.id);
 //!         let _ = ctx.record((count, count + 1, false));
@@ -99,8 +105,14 @@
 //!     }
 //!     fn crash(&self, _model: &mut (u8, u8), _kind: CrashKind) {}
 //!     fn run(&self, ctx: &Ctx<Self>) -> Result<(), Failure> {
-//!         // An error of the disk ends the era; nothing was promised.
-//!         count(ctx).unwrap_or(Ok(()))
+//!         count(ctx).unwrap_or_else(|error| {
+//!             // It ends the era: nothing more was promised. Damage has to be told.
+//!             match error.kind() {
+//!                 ErrorKind::InvalidData => drop(ctx.reported("count", &Told::Bytes(0..8))),
+//!                 _ => ctx.verified(),
+//!             }
+//!             Ok(())
+//!         })
 //!     }
 //! }
 //!
