@@ -112,11 +112,7 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    fn new(
-        args: &'a RunArgs,
-        scenario: &'a dyn AnyScenario,
-        options: &CampaignOptions,
-    ) -> Self {
+    fn new(args: &'a RunArgs, scenario: &'a dyn AnyScenario, options: &CampaignOptions) -> Self {
         let lines = match args.message_format {
             MessageFormat::Human => None,
             MessageFormat::Json => {
