@@ -159,6 +159,27 @@ fn wrong_use_is_one_sentence_and_exit_code_1() {
 }
 
 #[test]
+fn small_workloads_are_explored() {
+    let explore = |more: &[&'static str]| [&["sim", "explore"], more].concat();
+    let shallow = ["commitlog", "--depth", "1", "--jobs", "2"];
+    check(&explore(&shallow), 0, &["depth 1: ", "findings 0"], &[]);
+    let json = blackstart(&explore(
+        &[&shallow[..], &["--message-format", "json"]].concat(),
+    ));
+    let json = text(&json.stdout);
+    for part in ["\"defect\":null", "\"complete\":true", "\"findings\":[]"] {
+        assert!(json.contains(part), "{part} is not in {json}");
+    }
+    check(&explore(&["nothing"]), 1, &[], &["there is no scenario"]);
+    check(&explore(&["commitlog", "--tear", "100"]), 1, &[], &["4096"]);
+    check(&explore(&["commitlog", "--depth", "0"]), 1, &[], &["1..=8"]);
+    let both = ["commitlog", "--budget", "9", "--minutes", "1"];
+    check(&explore(&both), 1, &[], &["cannot be used with"]);
+    let missing = ["commitlog", "--case", "/no/such.case"];
+    check(&explore(&missing), 1, &[], &["can't be read"]);
+}
+
+#[test]
 fn a_case_with_an_unknown_version_scenario_or_field_is_refused_with_the_line() {
     let dir = tempfile::tempdir().expect("a directory");
     let seed = text(&blackstart(&["sim", "replay", "1"]).stdout);

@@ -22,6 +22,7 @@ mod oracle;
 mod payload;
 mod readers;
 mod salvaged;
+mod small;
 mod words;
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ mod tests;
 use blackstart_sim::disk::{CrashKind, Sighting};
 use blackstart_sim::draw::Draw;
 use blackstart_sim::story::Said;
-use blackstart_sim::{Ctx, Failure, Scenario, Step};
+use blackstart_sim::{Ctx, Failure, Scenario, SmallCase, Step};
 
 pub use history::{Archived, Event, Found, Opened};
 pub use model::Model;
@@ -99,6 +100,17 @@ impl Scenario for CommitLog {
 
     fn verification(&self, _config: &Config) -> Vec<Step<Op>> {
         op::verification()
+    }
+
+    fn small_cases(&self) -> Vec<SmallCase<Config, Op>> {
+        small::cases()
+    }
+
+    /// A run takes the tokens of its records from the model. What else it may ask for has to do
+    /// with options that no small case has.
+    fn known_to_a_run(&self, config: &Config, model: &Model) -> Option<u64> {
+        let is_curious = config.salvages || config.knows_durable || config.archive != Archive::Off;
+        (!is_curious).then_some(model.token_next)
     }
 
     fn simpler(&self, op: &Op) -> Vec<Op> {

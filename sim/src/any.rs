@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use crate::campaign::{Campaign, CampaignOptions, Progress, run_seed, write_case};
 use crate::case::{self, CaseError, CaseOf};
 use crate::draw::Draw;
+use crate::explorer::{self, Exploration, ExploreOptions};
 use crate::failure::Failure;
 use crate::generate;
 use crate::near;
@@ -27,6 +28,37 @@ pub struct ShrunkenText {
     pub runs: u64,
     /// Operations before and after.
     pub steps: (usize, usize),
+}
+
+/// What the explorer goes through.
+#[derive(Clone, Copy, Debug)]
+pub enum Workload<'a> {
+    /// The scenario's own small cases.
+    Small,
+    /// The case that a seed draws.
+    Seed(u64),
+    /// A case file.
+    Text {
+        /// Its name.
+        file: &'a str,
+        /// What it says.
+        text: &'a str,
+    },
+}
+
+/// Why nothing can be explored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExploreError {
+    /// The text is no case.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// The scenario gives no small cases.
+    #[error("scenario {scenario:?} has no small cases of its own; name a seed or a case file")]
+    NoSmallCases {
+        /// The scenario.
+        scenario: &'static str,
+    },
 }
 
 /// A scenario, whatever its types.
@@ -104,6 +136,17 @@ pub trait AnyScenario: Send + Sync {
     /// # Errors
     /// If the text is not a case of this scenario.
     fn shrink(&self, file: &str, text: &str) -> Result<Option<ShrunkenText>, CaseError>;
+
+    /// Explores a workload in full.
+    ///
+    /// # Errors
+    /// If the text is not a case of this scenario, or there is no workload.
+    fn explore(
+        &self,
+        workload: &Workload<'_>,
+        options: &ExploreOptions,
+        interrupted: &AtomicBool,
+    ) -> Result<Exploration, ExploreError>;
 
     /// What a fuzzer's bytes lead to: the failure, if there is one.
     fn fuzz(&self, bytes: &[u8], options: &CampaignOptions) -> Option<FailureReport>;
@@ -212,6 +255,24 @@ impl<S: Scenario> AnyScenario for Registered<S> {
                 shrink::step_count(&shrunken.case),
             ),
         }))
+    }
+
+    fn explore(
+        &self,
+        workload: &Workload<'_>,
+        options: &ExploreOptions,
+        interrupted: &AtomicBool,
+    ) -> Result<Exploration, ExploreError> {
+        let cases = match *workload {
+            Workload::Small => generate::small_cases(&*self.0),
+            Workload::Seed(seed) => vec![generate::case(&*self.0, &mut Draw::seeded(seed), None)],
+            Workload::Text { file, text } => vec![case::decode(file, text)?],
+        };
+        if cases.is_empty() {
+            let scenario = self.0.name();
+            return Err(ExploreError::NoSmallCases { scenario });
+        }
+        Ok(explorer::explore(&self.0, &cases, options, interrupted))
     }
 
     fn fuzz(&self, bytes: &[u8], options: &CampaignOptions) -> Option<FailureReport> {

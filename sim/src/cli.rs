@@ -21,6 +21,7 @@
 mod campaign;
 mod corpus;
 mod explain;
+mod explore;
 mod files;
 mod fuzz;
 mod interrupt;
@@ -33,6 +34,7 @@ mod schedules;
 
 use std::fmt;
 
+pub use explore::ExploreArgs;
 pub use options::{
     CorpusAddArgs, CorpusCommand, CorpusRunArgs, ExplainArgs, FromFuzzArgs, MergeArgs,
     MessageFormat, ReplayArgs, ReportFiles, RunArgs, SchedulesArgs, ShrinkArgs, SimCommand,
@@ -133,6 +135,7 @@ impl Registry {
 pub fn run(command: &SimCommand, registry: &Registry) -> Exit {
     let done = match command {
         SimCommand::Run(args) => campaign::run(args, registry),
+        SimCommand::Explore(args) => explore::explore(args, registry),
         SimCommand::List => Ok(list(registry)),
         SimCommand::Replay(args) => replay::replay(args, registry),
         SimCommand::Explain(args) => explain::explain(args, registry),

@@ -14,6 +14,7 @@
 //! The rules, their sources and what is not modelled: docs/FAULTS.md.
 
 mod account;
+mod asked;
 mod build;
 mod config;
 mod crash;
@@ -43,16 +44,19 @@ mod tests;
 pub use account::{
     Account, Change, EffectAccount, Ending, FileAccount, Harmed, How, Outcome, Span,
 };
+pub(crate) use asked::{Question, Shape};
 pub use config::{DiskConfig, Profile};
 pub use crash::{CrashKind, CrashModel};
 pub use draw::draw_survivors;
 pub use enumerate::{Budget, enumerate, legal_images_log2};
+pub(crate) use enumerate::{Choice, Elements, choices};
 pub use fault::{Errno, Fault, FaultRule, LedgerEntry, Promise, SyncFailure, Trigger};
 pub use gate::{Gate, NoGate};
 pub use image::Image;
 pub use inject::FaultBuilder;
 pub use ledger::{Fate, Shown, Sighting, Told};
 pub use record::CallRecord;
+pub(crate) use resolve::Resolution;
 pub use simfs::SimFs;
 pub use survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
 pub use trace::Trace;

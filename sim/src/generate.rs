@@ -4,7 +4,7 @@ use crate::call::CallKind;
 use crate::case::{Case, CaseOf, End, Era, VERSION};
 use crate::disk::{DiskConfig, Errno, Fault, FaultRule, Profile, SyncFailure, Trigger};
 use crate::draw::Draw;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, SmallCase};
 use crate::sched::{Latency, Schedule};
 
 /// The most eras of a drawn case.
@@ -49,6 +49,25 @@ pub(crate) fn case<S: Scenario>(
         entropy,
         eras,
     }
+}
+
+/// The scenario's small workloads as cases of one era, without faults.
+pub(crate) fn small_cases<S: Scenario>(scenario: &S) -> Vec<CaseOf<S>> {
+    let case = |small: SmallCase<S::Config, S::Op>| Case {
+        version: VERSION,
+        scenario: scenario.name().to_owned(),
+        config: small.config,
+        disk: DiskConfig::default(),
+        latency: Latency::default(),
+        entropy: 0,
+        eras: vec![Era {
+            steps: small.steps,
+            faults: Vec::new(),
+            schedule: Schedule::RunUntilBlocked,
+            end: End::Close,
+        }],
+    };
+    scenario.small_cases().into_iter().map(case).collect()
 }
 
 fn disk(draw: &mut Draw<'_>, profile: Option<Profile>) -> DiskConfig {

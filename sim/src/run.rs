@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use crate::call::mix64;
 use crate::case::{CaseOf, Cut, End, Era};
 use crate::disk::{
-    CallRecord, CrashKind, CrashModel, DiskConfig, FaultRule, Image, LedgerEntry, Promise, SimFs,
-    Trace,
+    CallRecord, CrashKind, CrashModel, DiskConfig, FaultRule, Image, LedgerEntry, Promise,
+    Question, SimFs, Trace,
 };
 use crate::failure::Failure;
 use crate::marks::Marks;
@@ -34,6 +34,8 @@ pub(crate) struct Runner<S: Scenario> {
     pub verbose: bool,
     /// Whether it is noted where other tasks could go first.
     pub notes_choices: bool,
+    /// Whether it is written down what runs ask of their image.
+    pub asks: bool,
 }
 
 /// Where an era starts.
@@ -83,6 +85,8 @@ pub(crate) struct EraRun<S: Scenario> {
     pub log: Vec<CallRecord>,
     /// The names of the tasks, by number.
     pub tasks: Vec<String>,
+    /// What it asked of its image, if that was written down and is all.
+    pub questions: Option<Vec<Question>>,
 }
 
 impl<S: Scenario> Runner<S> {
@@ -95,6 +99,7 @@ impl<S: Scenario> Runner<S> {
             entropy: case.entropy,
             verbose: false,
             notes_choices: false,
+            asks: false,
         }
     }
 
@@ -122,6 +127,9 @@ impl<S: Scenario> Runner<S> {
         let gate = Arc::new(world.clone());
         let fs = SimFs::boot(&start.image, &self.disk, plan.faults, gate);
         fs.set_verbose(self.verbose);
+        if self.asks {
+            fs.note_questions();
+        }
         let shared: Arc<World> = Arc::new(world.clone());
         let env = Env::new(Arc::new(fs.clone()), shared.clone(), shared.clone(), shared);
         let ctx = Ctx {
@@ -174,6 +182,7 @@ impl<S: Scenario> Runner<S> {
             calls: world.calls(),
             log: fs.take_log(),
             tasks: world.task_names(),
+            questions: fs.take_questions(),
             finish,
         }
     }

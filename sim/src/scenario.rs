@@ -37,6 +37,15 @@ pub struct Step<O> {
     pub op: O,
 }
 
+/// A small fixed workload, for the explorer.
+#[derive(Clone, Debug)]
+pub struct SmallCase<C, O> {
+    /// Options of the system.
+    pub config: C,
+    /// The operations, in order.
+    pub steps: Vec<Step<O>>,
+}
+
 /// A system under test with its workload and its model.
 pub trait Scenario: Send + Sync + Sized + 'static {
     /// Options of the system, part of a case.
@@ -72,6 +81,19 @@ pub trait Scenario: Send + Sync + Sized + 'static {
 
     /// The operations that check, after a crash, that the system is usable again.
     fn verification(&self, config: &Self::Config) -> Vec<Step<Self::Op>>;
+
+    /// Small fixed workloads for the explorer: a few operations that reach all that matters.
+    fn small_cases(&self) -> Vec<SmallCase<Self::Config, Self::Op>> {
+        Vec::new()
+    }
+
+    /// What of the model a run of [`Scenario::verification`] reads to decide what it does next, as
+    /// a hash; none: perhaps all of it. The explorer takes runs on images that look alike for one
+    /// if this is equal; it compares a part of them. Recording does not count as reading.
+    fn known_to_a_run(&self, config: &Self::Config, model: &Self::Model) -> Option<u64> {
+        let _ = (config, model);
+        None
+    }
 
     /// Simpler forms of an operation for the shrinker, simplest first.
     fn simpler(&self, op: &Self::Op) -> Vec<Self::Op> {

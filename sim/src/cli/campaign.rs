@@ -98,7 +98,7 @@ fn options_of(args: &RunArgs, scenario_count: usize) -> Result<CampaignOptions, 
     clippy::disallowed_methods,
     reason = "how many threads to use changes no result"
 )]
-fn processors() -> usize {
+pub(super) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

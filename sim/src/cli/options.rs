@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::explore::ExploreArgs;
 use crate::campaign::in_test::parse_seeds;
 use crate::disk::Profile;
 use crate::shard::{SHARDS_MAX, Shard};
@@ -14,6 +15,8 @@ use crate::shard::{SHARDS_MAX, Shard};
 pub enum SimCommand {
     /// Run a campaign: draw cases, crash them in many ways, check every recovery
     Run(RunArgs),
+    /// Go through every cut of a small workload, and the images there in order
+    Explore(ExploreArgs),
     /// List the scenarios
     List,
     /// Run one case again, from a file or a seed
@@ -250,7 +253,7 @@ fn parse_identifier(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_minutes(text: &str) -> Result<f64, String> {
+pub(super) fn parse_minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
     let fits = minutes.is_finite() && minutes > 0.0 && minutes <= 60.0 * 24.0 * 365.0;
     if fits {
@@ -260,7 +263,7 @@ fn parse_minutes(text: &str) -> Result<f64, String> {
     }
 }
 
-fn parse_profile(text: &str) -> Result<Profile, String> {
+pub(super) fn parse_profile(text: &str) -> Result<Profile, String> {
     if text == Profile::Tmpfs.name() {
         return Err("tmpfs keeps nothing, so no scenario can promise anything on it".to_owned());
     }

@@ -10,8 +10,8 @@ use super::config::Profile;
 use super::crash::{CrashModel, resize};
 use super::damage::{Damage, garbage};
 use super::pending::What;
-use super::resolve::{Kept, Resolution, resolve, units};
-use super::survivors::{Fill, Survivors, Tear};
+use super::resolve::{Kept, Resolution, units};
+use super::survivors::{Fill, Tear};
 use super::tree::{Ino, Inode, Tree};
 
 /// So many files that are gone are remembered for what their blocks hold.
@@ -78,10 +78,9 @@ pub(super) fn freed(model: &CrashModel, tree: &Tree) -> Vec<Arc<Inode>> {
 }
 
 /// Damage at rest is gone where the disk was written.
-pub(super) fn damage(model: &CrashModel, survivors: &Survivors) -> Damage {
+pub(super) fn damage(model: &CrashModel, resolution: &Resolution) -> Damage {
     let mut damage = model.damage.clone();
     if !damage.is_empty() {
-        let resolution = resolve(model, survivors);
         for (pending, kept) in model.pending.iter().zip(&resolution.kept) {
             if let (What::Data { ino, offset, bytes }, Kept::All) = (&pending.what, kept) {
                 damage.heal(*ino, *offset, bytes.len() as u64);

@@ -43,16 +43,28 @@ impl Profile {
         }
     }
 
-    /// How much order it promises: a failure under a stronger profile says more. tmpfs, which
-    /// keeps nothing, promises nothing.
-    pub const fn strength(self) -> usize {
-        match self {
-            Self::Tmpfs => 0,
-            Self::PosixStrict => 1,
-            Self::Ext4Writeback => 2,
-            Self::Xfs => 3,
-            Self::Ext4Ordered => 4,
-        }
+    /// Whether the other promises all the order that this one does, and more: a failure under the
+    /// other says more. This is an order in part: of two profiles perhaps neither is below the
+    /// other. tmpfs, which keeps nothing, is below all.
+    pub const fn is_below(self, other: Self) -> bool {
+        let (this, other) = (self.promises(), other.promises());
+        (this & other) == this && this != other
+    }
+
+    /// What it promises, as a set of bits.
+    const fn promises(self) -> u32 {
+        let keeps_what_is_synced = !matches!(self, Self::Tmpfs);
+        (keeps_what_is_synced as u32)
+            | (self.has_journal() as u32) << 1
+            | (self.is_data_first() as u32) << 2
+            | (self.flushes_on_replace() as u32) << 3
+            | ((keeps_what_is_synced && !self.exposes_stale()) as u32) << 4
+    }
+
+    /// How many profiles are below it: a measure for shrinking.
+    pub fn rank(self) -> usize {
+        let below = |other: &&Self| other.is_below(self);
+        Self::ALL.iter().filter(below).count()
     }
 
     /// The durable profiles, the most ordered first.

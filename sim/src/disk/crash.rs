@@ -87,8 +87,13 @@ impl CrashModel {
 
     /// The image that a loss of power leaves.
     pub fn image(&self, survivors: &Survivors) -> Image {
-        let visible = build::power(self, &resolve::resolve(self, survivors));
-        let damage = build::damage(self, survivors);
+        self.image_of(&resolve::resolve(self, survivors))
+    }
+
+    /// The image that a legal choice leaves.
+    pub(crate) fn image_of(&self, resolution: &resolve::Resolution) -> Image {
+        let visible = build::power(self, resolution);
+        let damage = build::damage(self, resolution);
         let freed = build::freed(self, &visible);
         Image {
             visible,
@@ -131,6 +136,11 @@ impl CrashModel {
         resolve::explicit(self, &resolve::resolve(self, survivors))
     }
 
+    /// A legal choice as an explicit list of what is kept.
+    pub(crate) fn survivors_of(&self, resolution: &resolve::Resolution) -> Survivors {
+        resolve::explicit(self, resolution)
+    }
+
     /// Names in the survivors that no pending effect has.
     pub fn stale(&self, survivors: &Survivors) -> Vec<String> {
         let Survivors::Explicit(Explicit { except, torn, .. }) = survivors else {
@@ -148,6 +158,17 @@ impl CrashModel {
     /// How many effects are pending.
     pub fn pending_count(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Whether two pending writes touch one tear unit.
+    pub(super) fn has_overwrites(&self) -> bool {
+        let mut seen = std::collections::BTreeSet::new();
+        self.pending.iter().any(|pending| {
+            let (first, count) = resolve::units(&pending.what, self.config.tear_bytes);
+            let ino = pending.what.content_of();
+            matches!(pending.what, What::Data { .. })
+                && (first..first + count as u64).any(|unit| !seen.insert((ino, unit)))
+        })
     }
 
     pub(super) fn visible_inode(&self, ino: Ino) -> Option<&Arc<Inode>> {

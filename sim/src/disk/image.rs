@@ -39,6 +39,11 @@ impl Image {
         }
     }
 
+    /// Whether a kill left it: there is a page cache.
+    pub(crate) fn is_of_kill(&self) -> bool {
+        self.unsynced.is_some()
+    }
+
     /// A hash of names and contents. Images with equal hashes look alike to a program, except
     /// for what is still unsynced in them, which is counted in.
     pub fn content_hash(&self) -> u64 {

@@ -5,6 +5,7 @@
 
 use std::io;
 
+use super::asked::Asked;
 use super::config::DiskConfig;
 use super::crash::CrashModel;
 use super::damage::Damage;
@@ -42,6 +43,8 @@ pub(super) struct Disk {
     pub capacity_bytes: Option<u64>,
     pub hash: u64,
     pub log: Option<CallLog>,
+    /// What the run asks of the image, if that is wanted.
+    pub asked: Option<Asked>,
     /// Nanoseconds that the present call stalls, and that the wall clock jumps.
     waits: Option<(u64, i64)>,
 }
@@ -77,6 +80,7 @@ impl Disk {
             capacity_bytes,
             hash: 0,
             log: None,
+            asked: None,
             waits: None,
         }
     }
@@ -84,6 +88,13 @@ impl Disk {
     /// What the gate is to do about time after the present call.
     pub fn take_waits(&mut self) -> Option<(u64, i64)> {
         self.waits.take()
+    }
+
+    /// The bytes of a file from here to there are the run's own from now on.
+    fn own(&mut self, ino: Ino, from: u64, to: u64) {
+        if let Some(asked) = &mut self.asked {
+            asked.own(ino, from, to);
+        }
     }
 
     /// Counts a new handle.
@@ -218,6 +229,9 @@ impl Disk {
             count = bytes_max.max(1) as usize;
             self.injector.observed(call, path, rule, Shown::Short);
         }
+        if let Some(asked) = &mut self.asked {
+            asked.read(ino, offset, offset + count as u64, len);
+        }
         let Some(target) = buffer.get_mut(..count) else {
             return Ok(0);
         };
@@ -270,6 +284,7 @@ impl Disk {
             inode.len = inode.len.max(end);
             self.used_pages += inode.content.allocated() - before;
         }
+        self.own(ino, offset, end);
         self.damage.heal(ino, offset, bytes.len() as u64);
         self.trace.push_write(call, ino, offset, bytes, is_lost);
         if end > len {
@@ -353,6 +368,9 @@ impl Disk {
             let before = inode.content.allocated();
             if new < inode.len {
                 inode.content.cut(new);
+                if let Some(asked) = &mut self.asked {
+                    asked.own(ino, new, u64::MAX);
+                }
             }
             inode.len = new;
             self.used_pages -= before - inode.content.allocated();
@@ -420,6 +438,7 @@ impl Disk {
             inode.content.zero(offset, end - offset);
             self.used_pages -= before - inode.content.allocated();
         }
+        self.own(ino, offset, end);
         self.damage.heal(ino, offset, end - offset);
         self.trace.push(
             call,
@@ -503,6 +522,9 @@ impl Disk {
     /// Shows the old bytes again. What they were is found by reading the trace anew: this is
     /// rare, so that nothing needs to be kept for it.
     fn revert(&mut self, ino: Ino) {
+        if let Some(asked) = &mut self.asked {
+            asked.void();
+        }
         let mut model = CrashModel::new(&self.base, &self.config, &self.rules);
         model.advance(&self.trace, self.trace.len());
         if let (Some(old), Some(inode)) = (model.visible_inode(ino), self.tree.make_mut(ino)) {

@@ -93,6 +93,9 @@ impl Disk {
         self.used_pages -= inode.content.allocated();
         inode.content.cut(0);
         inode.len = 0;
+        if let Some(asked) = &mut self.asked {
+            asked.own(ino, 0, u64::MAX);
+        }
         self.trace.push(
             call,
             Effect::Size {

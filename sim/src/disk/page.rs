@@ -1,7 +1,7 @@
 //! File contents as pages that are shared until written.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::hash;
 
@@ -10,6 +10,12 @@ pub(super) const PAGE: usize = 4096;
 
 /// What never-written bytes read as.
 static ZEROS: [u8; PAGE] = [0; PAGE];
+
+/// The hash of a page of zeros.
+fn zero_page_hash() -> u64 {
+    static HASH: OnceLock<u64> = OnceLock::new();
+    *HASH.get_or_init(|| hash::page(&ZEROS) | 1)
+}
 
 /// One page; its hash is computed once.
 pub(super) struct Page {
@@ -32,7 +38,7 @@ impl Page {
     fn hash(&self) -> u64 {
         match self.hash.load(Ordering::Relaxed) {
             0 => {
-                let hash = hash::bytes(1, &self.bytes) | 1;
+                let hash = hash::page(&self.bytes) | 1;
                 self.hash.store(hash, Ordering::Relaxed);
                 hash
             }
@@ -138,6 +144,19 @@ impl Content {
         if len < all {
             self.zero(len, all - len);
             self.pages.truncate(len.div_ceil(PAGE as u64) as usize);
+        }
+    }
+
+    /// A hash of a part of one page; a hole is a page of zeros.
+    pub fn piece_hash(&self, page: usize, from: usize, to: usize) -> u64 {
+        let page = self.pages.get(page).and_then(Option::as_ref);
+        match page {
+            Some(page) if from == 0 && to == PAGE => page.hash(),
+            None if from == 0 && to == PAGE => zero_page_hash(),
+            page => {
+                let bytes = page.map_or(&ZEROS, |page| &page.bytes);
+                hash::bytes(2, bytes.get(from..to).unwrap_or_default())
+            }
         }
     }
 

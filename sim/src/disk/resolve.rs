@@ -5,14 +5,19 @@
 //! a journal); a replacing rename brings the data of its file (ext4-ordered); a size comes after
 //! its data (where data goes first). See docs/FAULTS.md.
 
+use std::collections::BTreeMap;
+
 use super::crash::CrashModel;
+use super::enumerate::Elements;
+use super::hash;
 use super::pending::{Pending, What};
 use super::survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
+use super::tree::Ino;
 use crate::call::mix64;
 
 /// What of one pending effect is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(crate) enum Kept {
     No,
     All,
     /// Of a write: its tear units, in order.
@@ -20,7 +25,7 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    fn of(units: Vec<bool>) -> Self {
+    pub fn of(units: Vec<bool>) -> Self {
         if units.iter().all(|&kept| kept) {
             Self::All
         } else if units.iter().any(|&kept| kept) {
@@ -41,13 +46,85 @@ impl Kept {
 }
 
 /// A legal choice of survivors.
-#[derive(Clone, Debug)]
-pub(super) struct Resolution {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolution {
     /// By position among the pending effects.
-    pub kept: Vec<Kept>,
+    pub(super) kept: Vec<Kept>,
     /// Position, unit of the file, tear.
-    pub torn: Vec<(usize, u64, Tear)>,
-    pub fill: Fill,
+    pub(super) torn: Vec<(usize, u64, Tear)>,
+    pub(super) fill: Fill,
+}
+
+impl Resolution {
+    pub(super) fn new(kept: Vec<Kept>, fill: Fill) -> Self {
+        let torn = Vec::new();
+        Self { kept, torn, fill }
+    }
+
+    /// A hash that is equal for choices that come to the same: of the writes to a unit only the
+    /// last one that is kept counts, and what unwritten bytes show only where any may be shown.
+    pub fn fingerprint(&self, model: &CrashModel, elements: &Elements) -> u64 {
+        let overwritten = Overwritten::of(model, self, elements.has_overwrites);
+        let mut sizes = 0;
+        let mut hash = 0;
+        for (at, (pending, kept)) in model.pending.iter().zip(&self.kept).enumerate() {
+            let is_size = matches!(pending.what, What::Size { .. });
+            sizes += u64::from(is_size && *kept != Kept::No);
+            if !matches!(pending.what, What::Data { .. }) {
+                hash = hash::word(hash, u64::from(*kept == Kept::All));
+                continue;
+            }
+            let (first, count) = units(&pending.what, model.config.tear_bytes);
+            for index in 0..count {
+                let is_last =
+                    kept.unit(index) && !overwritten.after(at, pending, first + index as u64);
+                hash = hash::word(hash, 2 + u64::from(is_last));
+            }
+        }
+        let shows_unwritten = model.config.profile.exposes_stale() && sizes > 0;
+        hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
+        for &(at, unit, tear) in &self.torn {
+            let (kind, how) = match tear {
+                Tear::Prefix(bytes) => (0, u64::from(bytes)),
+                Tear::Suffix(bytes) => (1, u64::from(bytes)),
+                Tear::Mask(mask) => (2, mask),
+                Tear::Garbage => (3, 0),
+            };
+            for word in [at as u64, unit, kind, how] {
+                hash = hash::word(hash, word);
+            }
+        }
+        mix64(hash)
+    }
+}
+
+/// Which units are written again by a later write that is kept.
+struct Overwritten {
+    /// By file and unit: the last kept write. Empty if no two writes meet.
+    last: BTreeMap<(Ino, u64), usize>,
+}
+
+impl Overwritten {
+    fn of(model: &CrashModel, resolution: &Resolution, has_any: bool) -> Self {
+        let mut last = BTreeMap::new();
+        if !has_any {
+            return Self { last };
+        }
+        for (at, (pending, kept)) in model.pending.iter().zip(&resolution.kept).enumerate() {
+            if let what @ What::Data { ino, .. } = &pending.what {
+                let (first, count) = units(what, model.config.tear_bytes);
+                let kept = (0..count).filter(|&index| kept.unit(index));
+                last.extend(kept.map(|index| ((*ino, first + index as u64), at)));
+            }
+        }
+        Self { last }
+    }
+
+    fn after(&self, at: usize, pending: &Pending, unit: u64) -> bool {
+        let ino = pending.what.content_of();
+        let last = ino.and_then(|ino| self.last.get(&(ino, unit)));
+        last.is_some_and(|&last| last > at)
+    }
 }
 
 /// The tear units of a file that a write touches: the first, and how many.
@@ -63,7 +140,12 @@ pub(super) fn units(what: &What, tear_bytes: u64) -> (u64, usize) {
 
 /// Brings a wish to the nearest legal choice.
 pub(super) fn resolve(model: &CrashModel, survivors: &Survivors) -> Resolution {
-    let mut resolution = wish(model, survivors);
+    legal(model, wish(model, survivors))
+}
+
+/// As [`resolve`], for a wish that is a list of places already.
+pub(super) fn legal(model: &CrashModel, wish: Resolution) -> Resolution {
+    let mut resolution = wish;
     if model.config.profile.has_journal() {
         keep_prefix(model, &mut resolution);
     }
@@ -271,6 +353,12 @@ fn data_first(model: &CrashModel, resolution: &mut Resolution) {
     }
 }
 
+/// Whether it is a part of a write that has others.
+fn is_part(model: &CrashModel, of: &Pending) -> bool {
+    let same = model.pending.iter().filter(|pending| pending.id == of.id);
+    matches!(of.what, What::Data { .. }) && same.count() > 1
+}
+
 /// A resolution as a list of exceptions from the shorter base.
 pub(super) fn explicit(model: &CrashModel, resolution: &Resolution) -> Survivors {
     let kept_count = resolution
@@ -296,6 +384,12 @@ pub(super) fn explicit(model: &CrashModel, resolution: &Resolution) -> Survivors
             let units = match kept {
                 Kept::All if is_kept => return None,
                 Kept::No if !is_kept => return None,
+                // The name of a write may belong to several parts of it, which a later change has
+                // left; without units it would mean all of them.
+                Kept::All | Kept::No if is_part(model, pending) => {
+                    let (first, count) = units(&pending.what, model.config.tear_bytes);
+                    (first..first + count as u64).collect()
+                }
                 Kept::All | Kept::No => Vec::new(),
                 Kept::Units(kept) => {
                     let (first, _) = units(&pending.what, model.config.tear_bytes);

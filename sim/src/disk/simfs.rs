@@ -34,6 +34,7 @@ use std::sync::Arc;
 use blackstart_vfs::{DirEntry, File, Fs, Lock, LockKind, Metadata, OpenOptions};
 use parking_lot::Mutex;
 
+use super::asked::{Asked, Question};
 use super::config::DiskConfig;
 use super::crash::{CrashKind, CrashModel};
 use super::enumerate::{Budget, enumerate};
@@ -89,7 +90,11 @@ impl SimFs {
 
     /// Adds a fault.
     pub fn inject(&self, rule: FaultRule) {
-        self.disk.lock().injector.add(rule);
+        let mut disk = self.disk.lock();
+        disk.injector.add(rule);
+        if let Some(asked) = &mut disk.asked {
+            asked.void();
+        }
     }
 
     /// Stops all faults: none strikes any more, damage at rest is undone, the disk has space.
@@ -134,9 +139,25 @@ impl SimFs {
         Self::boot(image, config, &[], Arc::new(NoGate::new()))
     }
 
+    /// From now on what the run asks of the image is written down; it must not have begun.
+    pub(crate) fn note_questions(&self) {
+        let mut disk = self.disk.lock();
+        let is_void = !disk.rules.is_empty() || !disk.base.is_plain(&disk.config);
+        disk.asked = Some(Asked::of(&disk.base.visible, is_void));
+    }
+
+    /// What the run asked of the image, if that was written down and is all that it asked.
+    pub(crate) fn take_questions(&self) -> Option<Vec<Question>> {
+        self.disk.lock().asked.take().and_then(Asked::take)
+    }
+
     /// What is durable and pending now.
     pub fn crash_model(&self) -> CrashModel {
-        let disk = self.disk.lock();
+        let mut disk = self.disk.lock();
+        if let Some(asked) = &mut disk.asked {
+            asked.void();
+        }
+        let disk = &*disk;
         let mut model = CrashModel::new(&disk.base, &disk.config, &disk.rules);
         model.advance(&disk.trace, disk.trace.len());
         model

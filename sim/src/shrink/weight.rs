@@ -14,7 +14,7 @@ pub(super) fn weight<C, O>(case: &Case<C, O>) -> [usize; 7] {
         .map(|era| schedule_weight(&era.schedule))
         .sum();
     let survivors = case.eras.iter().map(|era| end_weight(&era.end)).sum();
-    let profile = Profile::ALL.len() - case.disk.profile.strength();
+    let profile = Profile::ALL.len() - case.disk.profile.rank();
     let steps = case.eras.iter().flat_map(|era| &era.steps);
     [
         case.eras.len(),

@@ -99,8 +99,8 @@ impl<S: Scenario> Search<'_, S> {
     /// The most ordered profile that still shows it.
     pub(super) fn strengthen_profile(&mut self) {
         for profile in Profile::by_strength() {
-            if profile.strength() <= self.best.disk.profile.strength() {
-                return;
+            if !self.best.disk.profile.is_below(profile) {
+                continue;
             }
             let mut candidate = self.best.clone();
             candidate.disk.profile = profile;

@@ -1,0 +1,196 @@
+//! What a run asks of the image it began on.
+//!
+//! A run knows the image only by the answers of its calls. The answers that an image gives are
+//! brought to two forms: its [`Shape`] (all names, kinds, links and lengths, asked once at the
+//! start), and the bytes of a piece of a page. Everything else that a call answers is a function
+//! of those, of the run's own writes, and of what is the same for all runs.
+//!
+//! Invariants:
+//! - \[I1\] A byte that a read returns was asked for, or the run wrote or cut it itself.
+//! - \[I2\] A question may be wider than what the run looked at, never narrower.
+//! - \[I3\] Where the above does not hold (faults, damage at rest, limited space, a look at the
+//!   crash model from inside), the record is void, and says so.
+//!
+//! Not here: what is done with questions ([`crate::readtree`]).
+
+use super::config::DiskConfig;
+use super::hash;
+use super::image::Image;
+use super::page::PAGE;
+use super::tree::{Ino, Tree};
+
+/// One question about an image's contents: the bytes of a part of one page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// The file, numbered in the order of a walk over all names.
+    file: u32,
+    page: u32,
+    from: u16,
+    to: u16,
+}
+
+/// Everything about an image but contents.
+pub(crate) struct Shape {
+    /// Of names, kinds, links and lengths.
+    pub hash: u64,
+    /// The inode of each file, in the order of the walk.
+    files: Vec<Ino>,
+}
+
+impl Image {
+    /// Looks at all names.
+    pub(crate) fn shape(&self) -> Shape {
+        let tree = &self.visible;
+        let mut files: Vec<Ino> = Vec::with_capacity(tree.inodes.len());
+        let mut hash = u64::from(tree.has_root);
+        let mut depth_of_dir: Vec<(Ino, u64)> = vec![(Ino::ROOT, 0)];
+        tree.walk(&mut |dir, name, ino| {
+            let parent = depth_of_dir.iter().find(|(known, _)| *known == dir);
+            let parent = parent.map_or(u64::MAX, |&(_, number)| number);
+            let number = files.iter().position(|&known| known == ino);
+            let number = number.unwrap_or(files.len());
+            hash = hash::bytes(hash::word(hash, parent), name.as_bytes());
+            hash = hash::word(hash, number as u64);
+            if number == files.len() {
+                files.push(ino);
+                let inode = tree.get(ino);
+                let len = inode.map_or(0, |inode| inode.len);
+                let is_dir = inode.is_some_and(|inode| inode.is_dir());
+                hash = hash::word(hash, len << 1 | u64::from(is_dir));
+                if is_dir {
+                    depth_of_dir.push((ino, number as u64 + 1));
+                }
+            }
+        });
+        Shape { hash, files }
+    }
+
+    /// The answer to a question, as a hash.
+    pub(crate) fn answer(&self, shape: &Shape, question: &Question) -> u64 {
+        let file = shape.files.get(question.file as usize);
+        let inode = file.and_then(|&ino| self.visible.get(ino));
+        let (from, to) = (usize::from(question.from), usize::from(question.to));
+        inode.map_or(0, |inode| {
+            inode.content.piece_hash(question.page as usize, from, to)
+        })
+    }
+
+    /// Whether what a run on this disk sees is told by shape and contents alone.
+    pub(crate) fn is_plain(&self, config: &DiskConfig) -> bool {
+        self.damage.is_empty() && config.capacity_bytes.is_none()
+    }
+}
+
+/// Writes down what a run asks.
+pub(super) struct Asked {
+    /// By inode: its number in the walk, and the ranges whose bytes are known or the run's own.
+    files: Vec<Option<(u32, Ranges)>>,
+    questions: Vec<Question>,
+    is_void: bool,
+}
+
+impl Asked {
+    pub fn of(tree: &Tree, is_void: bool) -> Self {
+        let mut files: Vec<Option<(u32, Ranges)>> = Vec::new();
+        files.resize_with(tree.inodes.len(), || None);
+        let mut number = 0;
+        tree.walk(&mut |_, _, ino| {
+            if let Some(slot @ None) = files.get_mut(ino.index()) {
+                *slot = Some((number, Ranges::default()));
+                number += 1;
+            }
+        });
+        Self {
+            files,
+            questions: Vec::new(),
+            is_void,
+        }
+    }
+
+    /// A read of these bytes of a file that is now `len` long.
+    pub fn read(&mut self, ino: Ino, from: u64, to: u64, len: u64) {
+        let Some(Some((number, known))) = self.files.get_mut(ino.index()) else {
+            // The run's own file.
+            return;
+        };
+        let page_bytes = PAGE as u64;
+        for (from, to) in known.missing(from, to) {
+            for page in from / page_bytes..to.div_ceil(page_bytes) {
+                let start = page * page_bytes;
+                let mut from = from.max(start) - start;
+                let mut to = to.min(start + page_bytes) - start;
+                // All that there is of a page is cheaper to ask for as a page: its hash is kept.
+                if from == 0 && start + to >= len {
+                    to = page_bytes;
+                }
+                if from == to {
+                    from = 0;
+                }
+                self.questions.push(Question {
+                    file: *number,
+                    page: page as u32,
+                    from: from as u16,
+                    to: to as u16,
+                });
+            }
+        }
+        known.add(from, to);
+    }
+
+    /// From now on these bytes are the run's own.
+    pub fn own(&mut self, ino: Ino, from: u64, to: u64) {
+        if let Some(Some((_, known))) = self.files.get_mut(ino.index()) {
+            known.add(from, to);
+        }
+    }
+
+    /// Something was asked that is not written down here.
+    pub fn void(&mut self) {
+        self.is_void = true;
+    }
+
+    /// The questions, unless the record is void.
+    pub fn take(self) -> Option<Vec<Question>> {
+        (!self.is_void).then_some(self.questions)
+    }
+}
+
+/// Disjoint ranges in ascending order.
+#[derive(Default)]
+struct Ranges(Vec<(u64, u64)>);
+
+impl Ranges {
+    fn add(&mut self, from: u64, to: u64) {
+        if from >= to {
+            return;
+        }
+        let first = self.0.partition_point(|&(_, end)| end < from);
+        let last = self.0.partition_point(|&(start, _)| start <= to);
+        let touched = self.0.get(first..last).unwrap_or_default();
+        let start = touched.first().map_or(from, |range| range.0.min(from));
+        let end = touched.last().map_or(to, |range| range.1.max(to));
+        self.0.splice(first..last, [(start, end)]);
+    }
+
+    /// The parts of a range that are in none of these.
+    fn missing(&self, from: u64, to: u64) -> Vec<(u64, u64)> {
+        let mut missing = Vec::new();
+        let mut at = from;
+        for &(start, end) in &self.0 {
+            if start >= to {
+                break;
+            }
+            if start > at {
+                missing.push((at, start));
+            }
+            at = at.max(end);
+        }
+        if at < to {
+            missing.push((at, to));
+        }
+        missing
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Choices by place mean what choices by name mean.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use blackstart_vfs::{File, FileExt, Fs, OpenOptions};
+
+use super::*;
+use crate::disk::{DiskConfig, Profile, SimFs};
+
+const RW: OpenOptions = OpenOptions::new().read().write().create();
+
+/// Two files, one of them renamed, with overwrites, growth, a shrink, and a hole in a write.
+fn disk(profile: Profile, is_long: bool) -> SimFs {
+    let fs = SimFs::new(DiskConfig {
+        profile,
+        torn_units: is_long,
+        ..DiskConfig::default()
+    });
+    fs.create_root().expect("the root");
+    let open = |name: &str| -> Arc<dyn File> { fs.open(Path::new(name), RW).expect("opens") };
+    let (one, two) = (open("one"), open("two"));
+    one.write_all_at(&[1; 1_300], 0).expect("writes");
+    one.write_all_at(&[2; 700], 200).expect("writes");
+    fs.rename(Path::new("one"), Path::new("three"))
+        .expect("renames");
+    if is_long {
+        one.set_len(600).expect("cuts");
+        two.write_all_at(&[3; 5_000], 0).expect("writes");
+        two.punch(1_000, 100).expect("punches");
+        two.set_len(9_000).expect("grows");
+        two.set_len(4_000).expect("cuts");
+        // The lengths become durable, and clip what is pending of the contents.
+        fs.fail(crate::call::CallKind::SyncData)
+            .on("two")
+            .nth(1)
+            .errno(crate::disk::Errno::Eio);
+        assert!(two.sync_data().is_err());
+        two.write_all_at(&[4; 2_000], 100).expect("writes");
+    }
+    fs
+}
+
+#[test]
+fn a_choice_and_its_survivors_are_one() {
+    for profile in Profile::ALL {
+        for is_long in [false, true] {
+            let model = disk(profile, is_long).crash_model();
+            let elements = Elements::of(&model);
+            for choice in choices(&model, &elements, 12).take(3_000) {
+                let direct = choice.resolve(&model, &elements);
+                let named = resolve(&model, &choice.survivors(&model, &elements));
+                assert_eq!(direct, named, "{profile:?} {choice:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_choice_written_down_gives_the_same_image() {
+    for profile in Profile::ALL {
+        for is_long in [false, true] {
+            let model = disk(profile, is_long).crash_model();
+            let elements = Elements::of(&model);
+            for choice in choices(&model, &elements, 12).take(2_000) {
+                let resolution = choice.resolve(&model, &elements);
+                let written = model.survivors_of(&resolution);
+                assert_eq!(
+                    model.image_of(&resolution).content_hash(),
+                    model.image(&written).content_hash(),
+                    "{profile:?} {choice:?} {written:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_fingerprints_mean_equal_images() {
+    let model = disk(Profile::PosixStrict, false).crash_model();
+    let elements = Elements::of(&model);
+    let mut images = std::collections::BTreeMap::new();
+    for choice in choices(&model, &elements, 12).take(9_000) {
+        let resolution = choice.resolve(&model, &elements);
+        let content = model.image_of(&resolution).content_hash();
+        let fingerprint = resolution.fingerprint(&model, &elements);
+        let before = images.insert(fingerprint, content);
+        assert!(before.is_none_or(|before| before == content), "{choice:?}");
+    }
+    let legal = legal_images_log2(&model).exp2();
+    assert!(images.len() as f64 <= legal, "{} of {legal}", images.len());
+    let contents: BTreeSet<u64> = images.values().copied().collect();
+    assert!(contents.len() > 50, "{} contents", contents.len());
+}

@@ -1,0 +1,392 @@
+//! The verdict on one image: through the read tree, or by running on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use super::lot::{Finding, Lot, Moment, Scene};
+use crate::call::mix64;
+use crate::case::{Case, End, Era};
+use crate::disk::{CrashKind, Image, Promise, Resolution, Shape};
+use crate::explore::cut_at;
+use crate::failure::Failure;
+use crate::readtree::ReadTree;
+use crate::run::{EraRun, Plan, Start, after_crash, run_case};
+use crate::scenario::Scenario;
+use crate::sched::{Finish, Schedule, Stop};
+
+/// A tree that has so many leaves gets no more: memory has an end.
+const LEAVES_MAX: usize = 1 << 18;
+
+/// Runs that may share a tree: they differ in nothing but their image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kin {
+    /// How many eras there were before: it varies the program's random bytes.
+    depth: u64,
+    promise: Promise,
+    known: Known,
+}
+
+/// What of the model a run may have read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    /// Only what the scenario names.
+    Named(u64),
+    /// Anything: the model of this scene after so many events and a crash of this kind.
+    All {
+        scene: u64,
+        folded: usize,
+        is_kill: bool,
+    },
+}
+
+impl Kin {
+    fn of<S: Scenario>(scene: &Scene<'_, S>, moment: &Moment<'_, S>, start: &Start<S>) -> Self {
+        let all = |is_kill| Known::All {
+            scene: scene.number,
+            folded: moment.folded,
+            is_kill,
+        };
+        let runner = scene.team.runner;
+        let known = match runner.scenario.known_to_a_run(&runner.config, &start.model) {
+            Some(known) => Known::Named(known),
+            None => all(start.image.is_of_kill()),
+        };
+        Self {
+            depth: start.depth,
+            promise: start.promise,
+            known,
+        }
+    }
+
+    /// Whether only this scene can have use for it.
+    pub fn is_of(&self, number: u64) -> bool {
+        matches!(self.known, Known::All { scene, .. } if scene == number)
+    }
+}
+
+/// What a run without a failure did.
+pub(super) struct Leaf<S: Scenario> {
+    events: Vec<S::Event>,
+    finish: Finish,
+    calls: u64,
+}
+
+/// What has been judged in one scene.
+#[derive(Default)]
+pub(super) struct Judged {
+    /// Contents with the number of events before them.
+    seen: BTreeSet<(u64, usize)>,
+    /// Whether what stands at a leaf is right after so many events and a crash of this kind.
+    passes: BTreeMap<(Kin, usize, usize, bool), bool>,
+}
+
+impl<S: Scenario> Lot<S> {
+    /// Judges an image; without a resolution it is that of a kill.
+    pub(super) fn image(
+        &mut self,
+        scene: &Scene<'_, S>,
+        moment: &Moment<'_, S>,
+        judged: &mut Judged,
+        image: Image,
+        resolution: Option<&Resolution>,
+    ) {
+        let content = image.content_hash();
+        self.contents.push(content);
+        self.tidy_contents();
+        let salt = u64::from(resolution.is_none());
+        if !judged.seen.insert((content ^ salt, moment.folded)) {
+            return;
+        }
+        self.tally(scene.depth).judged += 1;
+        let shape = image.shape();
+        let start = start_of(scene, moment, image, resolution);
+        let kin = Kin::of(scene, moment, &start);
+        // Damage, or a limit of space, is seen by runs and is in no question.
+        let is_plain = start.image.is_plain(&scene.team.runner.disk);
+        let found = self.trees.get(&kin).filter(|_| is_plain);
+        let found = found.and_then(|tree| tree.find(&start.image, &shape));
+        let Some(leaf) = found else {
+            self.run_on(scene, moment, &start, &shape, kin, resolution);
+            return;
+        };
+        self.tally(scene.depth).by_tree += 1;
+        self.tree_verdicts += 1;
+        let passes = self.passes(scene, moment, judged, &start, (kin, leaf), resolution);
+        if passes && !self.is_sampled(scene, content) {
+            return;
+        }
+        self.tally(scene.depth).checked += 1;
+        self.compare(
+            scene,
+            moment,
+            &start,
+            &shape,
+            (kin, leaf, passes),
+            resolution,
+        );
+    }
+
+    /// Whether the present verdict of a tree is compared with a run: the lot's first, and then by
+    /// a hash, so that equal contents are compared in some places and not in others.
+    fn is_sampled(&self, scene: &Scene<'_, S>, content: u64) -> bool {
+        let one_in = scene.team.options.check_one_in.max(1);
+        let hash = mix64(content ^ mix64(self.tree_verdicts));
+        self.tree_verdicts == 1 || hash.is_multiple_of(one_in)
+    }
+
+    /// Whether what the run at a leaf recorded is right for this history, too.
+    fn passes(
+        &self,
+        scene: &Scene<'_, S>,
+        moment: &Moment<'_, S>,
+        judged: &mut Judged,
+        start: &Start<S>,
+        (kin, leaf): (Kin, usize),
+        resolution: Option<&Resolution>,
+    ) -> bool {
+        let key = (kin, leaf, moment.folded, resolution.is_none());
+        if let Some(&passes) = judged.passes.get(&key) {
+            return passes;
+        }
+        let events = self.trees.get(&kin).and_then(|tree| tree.leaf(leaf));
+        let mut model = start.model.clone();
+        let scenario = &scene.team.runner.scenario;
+        let passes = events.is_some_and(|leaf| {
+            let mut events = leaf.events.iter();
+            events.all(|event| scenario.apply(&mut model, event).is_ok())
+        });
+        judged.passes.insert(key, passes);
+        passes
+    }
+
+    /// Runs the verification era, keeps what it saw and did, and crashes it in its turn.
+    fn run_on(
+        &mut self,
+        scene: &Scene<'_, S>,
+        moment: &Moment<'_, S>,
+        start: &Start<S>,
+        shape: &Shape,
+        kin: Kin,
+        resolution: Option<&Resolution>,
+    ) {
+        let verification = scene.team.verification();
+        let run = self.run(scene, start, &verification);
+        if let Some(failure) = &run.failure {
+            self.failed(scene, moment, failure, &verification, resolution);
+            return;
+        }
+        let is_full = |tree: &ReadTree<Leaf<S>>| tree.leaf_count() >= LEAVES_MAX;
+        let has_room = !self.trees.get(&kin).is_some_and(is_full);
+        if let Some(questions) = run.questions.as_ref().filter(|_| has_room) {
+            let is_deaf = scene.team.limits.is_deaf;
+            let tree = self
+                .trees
+                .entry(kin)
+                .or_insert_with(|| ReadTree::new(is_deaf));
+            let leaf = leaf_of(&run);
+            if tree.insert(&start.image, shape, questions, leaf).is_err() {
+                self.contradicted(scene, moment, "it asked something else", resolution);
+                return;
+            }
+        }
+        if scene.depth < scene.team.options.depth_max {
+            let mut before = scene.before.to_vec();
+            before.push(crashed(scene, moment, resolution));
+            self.nested(Scene {
+                start,
+                run: &run,
+                era: &verification,
+                before: &before,
+                depth: scene.depth + 1,
+                ..*scene
+            });
+        }
+    }
+
+    /// Runs on an image that the tree has judged: both must say the same.
+    fn compare(
+        &mut self,
+        scene: &Scene<'_, S>,
+        moment: &Moment<'_, S>,
+        start: &Start<S>,
+        shape: &Shape,
+        (kin, leaf, passes): (Kin, usize, bool),
+        resolution: Option<&Resolution>,
+    ) {
+        let verification = scene.team.verification();
+        let run = self.run(scene, start, &verification);
+        if run.failure.is_none() != passes {
+            self.contradicted(scene, moment, "it was judged otherwise", resolution);
+            return;
+        }
+        if let Some(failure) = &run.failure {
+            self.failed(scene, moment, failure, &verification, resolution);
+            return;
+        }
+        let ran = leaf_of(&run);
+        let Some(tree) = self.trees.get_mut(&kin) else {
+            return;
+        };
+        let is_told = tree.leaf(leaf).is_some_and(|known| known.is_like(&ran));
+        let questions = run.questions.as_deref().unwrap_or_default();
+        let path = tree.insert(&start.image, shape, questions, ran);
+        if !is_told {
+            self.contradicted(scene, moment, "it did something else", resolution);
+        } else if path != Ok(leaf) {
+            self.contradicted(scene, moment, "it asked something else", resolution);
+        }
+    }
+
+    fn run(&mut self, scene: &Scene<'_, S>, start: &Start<S>, era: &Era<S::Op>) -> EraRun<S> {
+        let plan = Plan {
+            steps: &era.steps,
+            faults: &[],
+            schedule: Schedule::RunUntilBlocked,
+            stop: Stop::Never,
+        };
+        let run = scene.team.runner.era(start, plan);
+        let tally = self.tally(scene.depth);
+        tally.recoveries += 1;
+        tally.calls += run.calls;
+        run
+    }
+
+    /// A failure becomes a case, and the case must show it.
+    fn failed(
+        &mut self,
+        scene: &Scene<'_, S>,
+        moment: &Moment<'_, S>,
+        failure: &Failure,
+        verification: &Era<S::Op>,
+        resolution: Option<&Resolution>,
+    ) {
+        let team = scene.team;
+        if team.wanted.is_some_and(|wanted| !wanted.same(failure)) {
+            return;
+        }
+        let known = self
+            .findings
+            .iter()
+            .position(|known| known.failure.same(failure));
+        if let Some(known) = known.and_then(|at| self.findings.get_mut(at))
+            && known.depth <= scene.depth
+        {
+            known.count += 1;
+            return;
+        }
+        let mut eras = scene.before.to_vec();
+        eras.push(crashed(scene, moment, resolution));
+        eras.push(verification.clone());
+        let case = Case {
+            eras,
+            ..team.case.clone()
+        };
+        let replayed = run_case(&team.runner.scenario, &case, false).failure;
+        if !replayed.is_some_and(|(_, replayed)| replayed.same(failure)) {
+            self.contradicted(
+                scene,
+                moment,
+                &format!("as a case it has not: {failure}"),
+                resolution,
+            );
+            return;
+        }
+        let mut finding = Finding {
+            failure: failure.clone(),
+            case,
+            count: 1,
+            depth: scene.depth,
+        };
+        match known.and_then(|at| self.findings.get_mut(at)) {
+            Some(deeper) => {
+                finding.count += deeper.count;
+                *deeper = finding;
+            }
+            None => self.findings.push(finding),
+        }
+    }
+
+    fn contradicted(
+        &mut self,
+        scene: &Scene<'_, S>,
+        moment: &Moment<'_, S>,
+        what: &str,
+        resolution: Option<&Resolution>,
+    ) {
+        let era = crashed(scene, moment, resolution);
+        self.defect = Some(format!(
+            "a run on an image contradicts what was known of it: {what}; crash {} of the case: \
+             {:?}",
+            scene.before.len() + 1,
+            era.end
+        ));
+    }
+}
+
+impl<S: Scenario> Leaf<S> {
+    fn is_like(&self, other: &Self) -> bool {
+        self.finish == other.finish
+            && self.calls == other.calls
+            && self.events.len() == other.events.len()
+            && told(&self.events) == told(&other.events)
+    }
+}
+
+fn told<E: Debug>(events: &[E]) -> String {
+    format!("{events:?}")
+}
+
+fn leaf_of<S: Scenario>(run: &EraRun<S>) -> Leaf<S> {
+    Leaf {
+        events: run
+            .history
+            .iter()
+            .map(|stamped| stamped.event.clone())
+            .collect(),
+        finish: run.finish.clone(),
+        calls: run.calls,
+    }
+}
+
+fn start_of<S: Scenario>(
+    scene: &Scene<'_, S>,
+    moment: &Moment<'_, S>,
+    image: Image,
+    resolution: Option<&Resolution>,
+) -> Start<S> {
+    let kind = match resolution {
+        Some(_) => CrashKind::Power,
+        None => CrashKind::Kill,
+    };
+    let scenario = &*scene.team.runner.scenario;
+    let promise = scene.run.promise;
+    after_crash(
+        scenario,
+        kind,
+        image,
+        moment.model,
+        promise,
+        scene.start.depth,
+    )
+}
+
+/// The era as a case says it, ended by the crash.
+fn crashed<S: Scenario>(
+    scene: &Scene<'_, S>,
+    moment: &Moment<'_, S>,
+    resolution: Option<&Resolution>,
+) -> Era<S::Op> {
+    let at = cut_at(&scene.run.trace, moment.at);
+    let end = match resolution {
+        Some(resolution) => End::Power {
+            at,
+            survivors: moment.disk.survivors_of(resolution),
+        },
+        None => End::Kill { at },
+    };
+    Era {
+        schedule: Schedule::Deviations(scene.run.taken.clone()),
+        end,
+        ..scene.era.clone()
+    }
+}
