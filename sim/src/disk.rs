@@ -28,6 +28,7 @@ mod inject;
 mod ledger;
 mod live;
 mod names;
+mod observed;
 mod page;
 mod pending;
 mod record;
@@ -36,6 +37,7 @@ mod simfs;
 mod survivors;
 mod trace;
 mod tree;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +55,8 @@ pub use image::Image;
 pub use inject::FaultBuilder;
 pub use ledger::{Fate, Shown, Sighting, Told};
 pub use record::CallRecord;
+pub use observed::Observed;
 pub use simfs::SimFs;
 pub use survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
 pub use trace::Trace;
+pub use witness::Verdict;
