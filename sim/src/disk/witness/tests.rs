@@ -67,7 +67,10 @@ fn every_image_is_allowed() {
             let model = fs.crash_model();
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let drawn: Vec<Survivors> = (0..6).map(|_| draw_survivors(&model, &mut rng)).collect();
-            let systematic = fs.images(&Budget::up_to(60)).into_iter().map(|(what, _)| what);
+            let systematic = fs
+                .images(&Budget::up_to(60))
+                .into_iter()
+                .map(|(what, _)| what);
             for survivors in drawn.into_iter().chain(systematic) {
                 let survivors = shows_no_stale_bytes(&model, &survivors);
                 let tree = seen(&model.image(&survivors), &model);
@@ -93,7 +96,10 @@ fn what_was_synced_must_be_there() {
     fs.sync_dir(Path::new("")).expect("syncs");
     let model = fs.crash_model();
     let mut tree = Observed::read(&fs).expect("reads");
-    assert_eq!(model.judge(&tree), Verdict::Allowed(Survivors::Explicit(Explicit::default())));
+    assert_eq!(
+        model.judge(&tree),
+        Verdict::Allowed(Survivors::Explicit(Explicit::default()))
+    );
     let lost = Observed::default();
     assert_eq!(model.judge(&lost), Verdict::Forbidden);
     let bytes = tree.nodes.get_mut(Path::new("a")).and_then(Option::as_mut);
