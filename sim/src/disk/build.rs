@@ -120,7 +120,14 @@ pub(super) fn apply_name(tree: &mut Tree, what: &What) {
                 entries.insert(Arc::clone(name), *ino);
             }
         }
-        What::Data { .. } | What::Size { .. } | What::Zero { .. } => {}
+        What::Data { .. } | What::Size { .. } | What::Zero { .. } | What::Floor { .. } => {}
+    }
+}
+
+/// Sets a length if it is longer than what there is.
+pub(super) fn raise(tree: &mut Tree, ino: Ino, len: u64) {
+    if tree.get(ino).is_some_and(|inode| inode.len < len) {
+        resize(tree, ino, len);
     }
 }
 
@@ -158,11 +165,7 @@ impl File<'_> {
             };
             self.apply(at, inode, &last, &mut data_end);
         }
-        let len = self.ops.iter().rev().find_map(|&at| match self.what(at) {
-            What::Size { new, .. } if self.kept(at) == &Kept::All => Some(*new),
-            _ => None,
-        });
-        let len = len.unwrap_or(durable_len);
+        let len = self.len(durable_len);
         if self.resolution.fill == Fill::Stale && self.model.config.profile.exposes_stale() {
             self.expose(tree, &last, durable_len, len);
         }
@@ -180,6 +183,23 @@ impl File<'_> {
 
     fn kept(&self, at: usize) -> &Kept {
         &self.resolution.kept[at]
+    }
+
+    /// The length, from what is kept of all that changed it.
+    fn len(&self, durable_len: u64) -> u64 {
+        let mut len = durable_len;
+        for &at in self.ops {
+            match (self.what(at), self.kept(at)) {
+                (What::Size { new, .. }, Kept::All) => len = *new,
+                (What::Floor { len: floor, .. }, Kept::All) => len = len.max(*floor),
+                (what, kept) => {
+                    let growth = what.growth();
+                    let reached = growth.and_then(|grown| kept.length(grown, self.tear_bytes()));
+                    len = reached.unwrap_or(len);
+                }
+            }
+        }
+        len
     }
 
     fn apply_all(&self, tree: &mut Tree) {
@@ -204,6 +224,7 @@ impl File<'_> {
                     }
                     resize(tree, *ino, *new);
                 }
+                What::Floor { ino, len } => raise(tree, *ino, *len),
                 What::Link { .. } | What::Unlink { .. } | What::Rename { .. } => {}
             }
         }
@@ -235,6 +256,10 @@ impl File<'_> {
                 for unit in covered {
                     last.insert(unit, at);
                 }
+            } else if self.what(at).range().is_some() {
+                let (first, count) = units(self.what(at), self.tear_bytes());
+                let zeroed = (0..count).filter(|&index| self.kept(at).unit(index));
+                last.extend(zeroed.map(|index| (first + index as u64, at)));
             }
         }
         last
@@ -272,14 +297,14 @@ impl File<'_> {
                     return;
                 }
                 // Not kept by itself, but part of the later versions of these units.
-                for (&unit, _) in last.iter().filter(|&(_, &last)| last > at) {
+                for (&unit, _) in last.iter().filter(|&(_, &last)| last >= at) {
                     let (start, end) = self.within(unit, start, end - start);
                     if start < end {
                         inode.content.zero(start, end - start);
                     }
                 }
             }
-            What::Link { .. } | What::Unlink { .. } | What::Rename { .. } => {}
+            What::Floor { .. } | What::Link { .. } | What::Unlink { .. } | What::Rename { .. } => {}
         }
     }
 

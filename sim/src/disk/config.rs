@@ -15,21 +15,32 @@ pub enum Profile {
     Ext4Writeback,
     /// XFS: metadata in order, a size only after its data.
     Xfs,
-    /// ext4 with `data=ordered`, the default: metadata in order, a size only after its data, and
-    /// a replacing rename only after the data of the file.
+    /// ext4 with `data=ordered`, the default: metadata in order. A size may come before its data,
+    /// which reads as zeros then, and never as stale bytes.
     Ext4Ordered,
     /// A file system in memory: a loss of power loses everything.
     Tmpfs,
+    /// btrfs: names in order, a size only after its data; a sync of a file makes its own names
+    /// durable and jumps ahead of all others.
+    Btrfs,
+    /// APFS, where a sync is `F_FULLFSYNC`: as btrfs, as far as is known.
+    Apfs,
+    /// NTFS: names in order, a size before its data, which reads as zeros then. A replacing rename
+    /// is two steps, and there is no sync of a directory.
+    Ntfs,
 }
 
 impl Profile {
     /// All profiles.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::PosixStrict,
         Self::Ext4Writeback,
         Self::Xfs,
         Self::Ext4Ordered,
         Self::Tmpfs,
+        Self::Btrfs,
+        Self::Apfs,
+        Self::Ntfs,
     ];
 
     /// The name on the command line.
@@ -40,6 +51,9 @@ impl Profile {
             Self::Xfs => "xfs",
             Self::Ext4Ordered => "ext4-ordered",
             Self::Tmpfs => "tmpfs",
+            Self::Btrfs => "btrfs",
+            Self::Apfs => "apfs",
+            Self::Ntfs => "ntfs",
         }
     }
 
@@ -49,35 +63,52 @@ impl Profile {
         match self {
             Self::Tmpfs => 0,
             Self::PosixStrict => 1,
-            Self::Ext4Writeback => 2,
-            Self::Xfs => 3,
+            Self::Ntfs => 2,
+            Self::Ext4Writeback => 3,
             Self::Ext4Ordered => 4,
+            Self::Apfs => 5,
+            Self::Btrfs => 6,
+            Self::Xfs => 7,
         }
     }
 
     /// The durable profiles, the most ordered first.
-    pub const fn by_strength() -> [Self; 4] {
+    pub const fn by_strength() -> [Self; 7] {
         [
-            Self::Ext4Ordered,
             Self::Xfs,
+            Self::Btrfs,
+            Self::Apfs,
+            Self::Ext4Ordered,
             Self::Ext4Writeback,
+            Self::Ntfs,
             Self::PosixStrict,
         ]
     }
 
     /// Whether names and explicit sizes persist in the order in which they were changed.
     pub(super) const fn has_journal(self) -> bool {
-        matches!(self, Self::Ext4Ordered | Self::Ext4Writeback | Self::Xfs)
+        !matches!(self, Self::PosixStrict | Self::Tmpfs)
     }
 
     /// Whether the size of an extending write persists only after its data.
     pub(super) const fn is_data_first(self) -> bool {
-        matches!(self, Self::Ext4Ordered | Self::Xfs)
+        matches!(self, Self::Xfs | Self::Btrfs | Self::Apfs)
     }
 
-    /// Whether a rename that replaces a file persists only after the data of the new one.
-    pub(super) const fn flushes_on_replace(self) -> bool {
-        matches!(self, Self::Ext4Ordered)
+    /// Whether a sync makes durable only the names of what is synced, and not all names that were
+    /// changed before.
+    pub(super) const fn syncs_own_names(self) -> bool {
+        matches!(self, Self::Btrfs | Self::Apfs)
+    }
+
+    /// Whether a sync of a directory does anything.
+    pub(super) const fn syncs_dirs(self) -> bool {
+        !matches!(self, Self::Ntfs)
+    }
+
+    /// Whether a rename that replaces a file removes that file first, in a step of its own.
+    pub(super) const fn replaces_in_two_steps(self) -> bool {
+        matches!(self, Self::Ntfs)
     }
 
     /// Whether bytes that were never written may show what the block held before.

@@ -79,7 +79,7 @@ pub fn enumerate<'m>(
 /// counted as one: the versions of every unit, and of names and sizes a prefix or any subset.
 pub fn legal_images_log2(model: &CrashModel) -> f64 {
     let mut versions: std::collections::BTreeMap<_, u32> = std::collections::BTreeMap::new();
-    let (mut journalled, mut sizes) = (0u32, 0u32);
+    let (mut journalled, mut sizes) = (0u32, 0.0);
     for pending in &model.pending {
         match &pending.what {
             what @ What::Data { ino, .. } => {
@@ -89,7 +89,10 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
                 }
             }
             what if what.is_journalled() => journalled += 1,
-            _ => sizes += 1,
+            what if what.growth().is_some() => {
+                sizes += f64::from(units(what, model.config.tear_bytes).1 as u32 + 1).log2();
+            }
+            _ => sizes += 1.0,
         }
     }
     let of_data: f64 = versions
@@ -101,7 +104,7 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
     } else {
         f64::from(journalled)
     };
-    of_data + of_names + f64::from(sizes)
+    of_data + of_names + sizes
 }
 
 /// Pending effects by the call that had them: a write and its size go together.
@@ -138,16 +141,19 @@ fn of_calls(model: &CrashModel, calls: &[Vec<EffectId>], mask: u64) -> Survivors
     explicit(except)
 }
 
-/// Every tear unit of every write, and every other effect.
+/// Every tear unit of every write and of what it adds to a length, and every other effect.
 fn all_units(model: &CrashModel) -> Vec<(EffectId, Option<u64>)> {
     let mut all = Vec::new();
     for pending in &model.pending {
-        if matches!(pending.what, What::Data { .. }) {
-            let (first, count) = units(&pending.what, model.config.tear_bytes);
-            // More could not be exhausted anyway.
-            let count = count.min(64) as u64;
-            all.extend((first..first + count).map(|unit| (pending.id, Some(unit))));
-        } else {
+        let (what, tear_bytes) = (&pending.what, model.config.tear_bytes);
+        let (first, count) = units(what, tear_bytes);
+        // More could not be exhausted anyway.
+        let numbers = first..first + count.min(64) as u64;
+        let is_data = matches!(what, What::Data { .. });
+        let is_part =
+            |unit: &u64| is_data || what.growth().is_some() || what.is_edge(*unit, tear_bytes);
+        all.extend(numbers.filter(is_part).map(|unit| (pending.id, Some(unit))));
+        if !is_data && what.growth().is_none() {
             all.push((pending.id, None));
         }
     }

@@ -394,6 +394,8 @@ impl Disk {
                     by_write: false,
                 },
             );
+        } else {
+            self.trace.push(call, Effect::Floor { ino, len: end });
         }
         Ok(())
     }

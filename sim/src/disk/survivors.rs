@@ -81,7 +81,8 @@ pub struct Exception {
     /// Which.
     pub effect: EffectId,
     /// Of a write: only these tear units, numbered from the start of the file. All of it if
-    /// none are named.
+    /// none are named. Of a write's length: it reaches to the end of the last unit that is kept.
+    /// Of a cut or a freed range: it is lost, and these units are zero all the same.
     #[serde(default)]
     pub units: Vec<u64>,
 }

@@ -43,6 +43,11 @@ pub(super) enum Effect {
         offset: u64,
         len: u64,
     },
+    /// Space was allocated or freed up to there, below the length.
+    Floor {
+        ino: Ino,
+        len: u64,
+    },
     /// A new inode and its name.
     Create {
         dir: Ino,

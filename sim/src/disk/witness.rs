@@ -24,7 +24,7 @@ use super::crash::CrashModel;
 use super::gate::NoGate;
 use super::observed::Observed;
 use super::pending::What;
-use super::resolve::units;
+use super::resolve::{data_of, units};
 use super::simfs::SimFs;
 use super::survivors::{Base, Exception, Explicit, Survivors};
 use super::tree::{Ino, Tree};
@@ -172,7 +172,9 @@ impl Search<'_> {
             .filter(|&at| self.model.pending[at].what.content_of() == Some(ino))
             .collect();
         let is_free = |at: &usize| {
-            !self.model.is_ordered(*at) && self.model.pending[*at].what.is_journalled()
+            let what = &self.model.pending[*at].what;
+            let is_explicit = !matches!(what, What::Data { .. }) && what.growth().is_none();
+            is_explicit && !self.model.is_ordered(*at)
         };
         let free: Vec<usize> = ops.iter().copied().filter(is_free).collect();
         if free.len() > SUBSET_MAX {
@@ -192,18 +194,6 @@ impl Search<'_> {
             }
         }
         Err(Verdict::Forbidden)
-    }
-
-    /// The effect up to which all of a file's effects come with a rename that is kept.
-    fn flushed_until(&self, ino: Ino) -> usize {
-        if !self.model.config.profile.flushes_on_replace() {
-            return 0;
-        }
-        let replaces = |at: &&usize| {
-            matches!(&self.model.pending[**at].what,
-                What::Rename { ino: renamed, replaced: Some(_), .. } if *renamed == ino)
-        };
-        self.kept.iter().rfind(replaces).copied().unwrap_or(0)
     }
 
     fn shows(&self, survivors: &Survivors) -> bool {
@@ -231,59 +221,79 @@ impl File<'_> {
     }
 
     fn witness(&self) -> Option<BTreeMap<usize, Vec<u64>>> {
-        let flushed = self.search.flushed_until(self.ino);
-        let is_size = |at: &usize| matches!(self.what(*at), What::Size { .. });
-        let must = |at: &usize| is_size(at) && (self.explicit.contains(at) || *at < flushed);
-        let first = self.ops.iter().copied().rfind(must);
-        let by_write = self.ops.iter().copied().filter(|at| {
-            matches!(self.what(*at), What::Size { by_write: true, .. }) && Some(*at) > first
-        });
-        let lasts = std::iter::once(first).chain(by_write.map(Some));
-        for last in lasts {
-            let len = match last.map(|at| self.what(at)) {
-                Some(What::Size { new, .. }) => *new,
-                _ => (self.search.model.durable.get(self.ino)).map_or(0, |inode| inode.len),
-            };
-            if len == self.bytes.len() as u64
-                && let Some(kept) = self.versions(last, flushed)
-            {
-                return Some(kept);
-            }
-        }
-        None
+        let grown = self.ops.iter().copied();
+        let grown = grown.filter(|&at| self.what(at).growth().is_some());
+        let mut lasts = std::iter::once(None).chain(grown.map(Some));
+        lasts.find_map(|last| {
+            let has_len = self.len(last) == Some(self.bytes.len() as u64);
+            has_len.then(|| self.versions(last)).flatten()
+        })
     }
 
-    /// A version for every unit, where `last` is the last length that is kept.
-    fn versions(&self, last: Option<usize>, flushed: usize) -> Option<BTreeMap<usize, Vec<u64>>> {
-        let tear_bytes = self.search.model.config.tear_bytes;
-        let before = last.and_then(|last| self.data_before(last));
+    /// The length, where `last` is the growth by a write that is kept as far as can be seen.
+    fn len(&self, last: Option<usize>) -> Option<u64> {
+        let seen = self.bytes.len() as u64;
+        let durable = self.search.model.durable.get(self.ino);
+        let mut len = durable.map_or(0, |inode| inode.len);
+        for &at in self.ops {
+            match self.what(at) {
+                What::Floor { len: floor, .. } if self.explicit.contains(&at) => {
+                    len = len.max(*floor);
+                }
+                What::Size { new, .. } if self.explicit.contains(&at) => len = *new,
+                What::Size { old, new, .. } if Some(at) == last => {
+                    let is_reached = *old < seen && seen <= *new;
+                    let is_unit = seen == *new || seen.is_multiple_of(self.tear_bytes());
+                    if !is_reached || !is_unit {
+                        return None;
+                    }
+                    len = seen;
+                }
+                _ => {}
+            }
+        }
+        Some(len)
+    }
+
+    fn tear_bytes(&self) -> u64 {
+        self.search.model.config.tear_bytes
+    }
+
+    /// A version for every unit, where `last` is the last growth that is kept.
+    fn versions(&self, last: Option<usize>) -> Option<BTreeMap<usize, Vec<u64>>> {
         let mut kept: BTreeMap<usize, Vec<u64>> =
             self.explicit.iter().map(|&at| (at, Vec::new())).collect();
-        let mut writes: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        if let Some((last, unit)) = last.and_then(|last| self.reached(last)) {
+            kept.insert(last, unit.into_iter().collect());
+        }
+        let before = last.and_then(|last| self.data_before(last));
+        let is_needed = |at: usize, unit: u64| {
+            before
+                .as_ref()
+                .is_some_and(|(of, units)| *of == at && units.contains(&unit))
+        };
+        let mut versions: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for &at in self.ops {
-            let what @ What::Data { .. } = self.what(at) else {
-                continue;
-            };
-            let (first, count) = units(what, tear_bytes);
-            let all = first..first + count as u64;
-            for unit in all.clone() {
-                writes.entry(unit).or_default().push(at);
-            }
-            if at < flushed || Some(at) == before {
-                kept.entry(at).or_default().extend(all);
+            let what = self.what(at);
+            let (first, count) = units(what, self.tear_bytes());
+            for unit in first..first + count as u64 {
+                let is_version = match what {
+                    What::Data { .. } => true,
+                    _ => !self.explicit.contains(&at) && what.is_edge(unit, self.tear_bytes()),
+                };
+                if is_version {
+                    versions.entry(unit).or_default().push(at);
+                }
+                if is_version && is_needed(at, unit) {
+                    kept.entry(at).or_default().push(unit);
+                }
             }
         }
-        if let Some(last) = last {
-            kept.insert(last, Vec::new());
-        }
-        for unit in 0..(self.bytes.len() as u64).div_ceil(tear_bytes) {
-            let writes = writes.get(&unit).map_or(&[][..], Vec::as_slice);
-            let least = writes
-                .iter()
-                .rfind(|&&at| at < flushed || Some(at) == before);
-            let versions = std::iter::once(None).chain(writes.iter().copied().map(Some));
-            let mut versions = versions.filter(|version| *version >= least.copied());
-            let version = versions.find(|version| self.is_seen(unit, *version))?;
+        for unit in 0..(self.bytes.len() as u64).div_ceil(self.tear_bytes()) {
+            let known = versions.get(&unit).map_or(&[][..], Vec::as_slice);
+            let least = known.iter().rfind(|&&at| is_needed(at, unit)).copied();
+            let mut known = std::iter::once(None).chain(known.iter().copied().map(Some));
+            let version = known.find(|at| *at >= least && self.is_seen(unit, *at))?;
             if let Some(at) = version {
                 kept.entry(at).or_default().push(unit);
             }
@@ -291,28 +301,32 @@ impl File<'_> {
         Some(kept)
     }
 
-    /// The write whose data goes before its length, where the profile says so.
-    fn data_before(&self, size: usize) -> Option<usize> {
+    /// A growth, and the unit up to which it is kept if not as a whole.
+    fn reached(&self, growth: usize) -> Option<(usize, Option<u64>)> {
+        let (_, new) = self.what(growth).growth()?;
+        let seen = self.bytes.len() as u64;
+        Some((growth, (seen < new).then(|| seen / self.tear_bytes() - 1)))
+    }
+
+    /// The units of a write that go before its length, where the profile says so.
+    fn data_before(&self, growth: usize) -> Option<(usize, BTreeSet<u64>)> {
         let model = self.search.model;
         if !model.config.profile.is_data_first() {
             return None;
         }
-        let size_id = model.pending[size].id;
-        let is_by_write = matches!(self.what(size), What::Size { by_write: true, .. });
-        self.ops.iter().copied().rfind(|&at| {
-            let id = model.pending[at].id;
-            is_by_write
-                && at < size
-                && (id.call, id.eras_ago) == (size_id.call, size_id.eras_ago)
-                && matches!(self.what(at), What::Data { .. })
-        })
+        let data = data_of(model, growth)?;
+        let (first, count) = units(self.what(data), self.tear_bytes());
+        let is_before = |unit: &u64| unit * self.tear_bytes() < self.bytes.len() as u64;
+        Some((
+            data,
+            (first..first + count as u64).filter(is_before).collect(),
+        ))
     }
 
     /// Whether a unit of what was seen is this version of it.
     fn is_seen(&self, unit: u64, version: Option<usize>) -> bool {
-        let tear_bytes = self.search.model.config.tear_bytes;
-        let start = unit * tear_bytes;
-        let end = (start + tear_bytes).min(self.bytes.len() as u64);
+        let start = unit * self.tear_bytes();
+        let end = (start + self.tear_bytes()).min(self.bytes.len() as u64);
         let mut bytes = vec![0; (end - start) as usize];
         if let Some(durable) = self.search.model.durable.get(self.ino) {
             durable.content.read(start, &mut bytes);
@@ -331,7 +345,7 @@ impl File<'_> {
                     part.copy_from_slice(&bytes[(first - from) as usize..(beyond - from) as usize]);
                 }
                 What::Data { .. } => {}
-                _ if self.explicit.contains(&at) || Some(at) < version => part.fill(0),
+                _ if self.explicit.contains(&at) || Some(at) <= version => part.fill(0),
                 _ => {}
             }
         }
