@@ -147,7 +147,7 @@ impl File<'_> {
                 .resolution
                 .torn
                 .iter()
-                .all(|(torn, ..)| !self.ops.contains(torn));
+                .all(|torn| !self.ops.contains(&torn.at));
         if is_plain {
             self.apply_all(tree);
             return;
@@ -279,8 +279,7 @@ impl File<'_> {
                         let part = bytes
                             .get((start - offset) as usize..(end - offset) as usize)
                             .unwrap_or_default();
-                        let is_last = last.get(&unit) == Some(&at);
-                        match self.tear(at, unit).filter(|_| is_last) {
+                        match last.get(&unit).and_then(|&last| self.tear(at, last, unit)) {
                             Some(tear) => self.write_torn(inode, unit, start, part, tear),
                             None => inode.content.write(start, part),
                         }
@@ -315,10 +314,18 @@ impl File<'_> {
         (start, end.max(start))
     }
 
-    fn tear(&self, at: usize, unit: u64) -> Option<Tear> {
+    /// The tear of the last version of a unit, if it tears the write `at` as well: because it is
+    /// that version, or because the disk has not had it before either.
+    fn tear(&self, at: usize, last: usize, unit: u64) -> Option<Tear> {
         let mut torn = self.resolution.torn.iter();
-        torn.find(|(torn, of, _)| *torn == at && *of == unit)
-            .map(|&(.., tear)| tear)
+        let torn = torn.find(|torn| torn.at == last && torn.unit == unit)?;
+        let has_unit = |op: &&usize| {
+            let (first, count) = units(self.what(**op), self.tear_bytes());
+            let is_data = matches!(self.what(**op), What::Data { .. });
+            is_data && (first..first + count as u64).contains(&unit)
+        };
+        let later = self.ops.iter().filter(|&&op| at < op && op <= last);
+        (later.filter(has_unit).count() as u64 <= u64::from(torn.over)).then_some(torn.tear)
     }
 
     /// Writes what a tear leaves of `part`, which begins at `start` of the file.

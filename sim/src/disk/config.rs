@@ -13,17 +13,17 @@ pub enum Profile {
     /// ext4 with `data=writeback`: metadata in order, a size may come before its data and expose
     /// stale bytes.
     Ext4Writeback,
-    /// XFS: metadata in order, a size only after its data.
+    /// XFS: metadata in order, a size only after the data of the block that it ends in.
     Xfs,
     /// ext4 with `data=ordered`, the default: metadata in order. A size may come before its data,
     /// which reads as zeros then, and never as stale bytes.
     Ext4Ordered,
     /// A file system in memory: a loss of power loses everything.
     Tmpfs,
-    /// btrfs: names in order, a size only after its data; a sync of a file makes its own names
-    /// durable and jumps ahead of all others.
+    /// btrfs: names in order, and a size before its data, as with ext4; a sync of a file makes its
+    /// own names durable and jumps ahead of all others.
     Btrfs,
-    /// APFS, where a sync is `F_FULLFSYNC`: as btrfs, as far as is known.
+    /// APFS, where a sync is `F_FULLFSYNC`: as btrfs, and a size only after its data.
     Apfs,
     /// NTFS: names in order, a size before its data, which reads as zeros then. A replacing rename
     /// is two steps, and there is no sync of a directory.
@@ -57,30 +57,28 @@ impl Profile {
         }
     }
 
-    /// How much order it promises: a failure under a stronger profile says more. tmpfs, which
-    /// keeps nothing, promises nothing.
+    /// How much order it promises: a failure under a stronger profile says more. tmpfs keeps
+    /// nothing, and NTFS has no sync of directories: neither keeps what the base rules promise.
     pub const fn strength(self) -> usize {
         match self {
-            Self::Tmpfs => 0,
+            Self::Tmpfs | Self::Ntfs => 0,
             Self::PosixStrict => 1,
-            Self::Ntfs => 2,
-            Self::Ext4Writeback => 3,
-            Self::Ext4Ordered => 4,
+            Self::Ext4Writeback => 2,
+            Self::Ext4Ordered => 3,
+            Self::Btrfs => 4,
             Self::Apfs => 5,
-            Self::Btrfs => 6,
-            Self::Xfs => 7,
+            Self::Xfs => 6,
         }
     }
 
-    /// The durable profiles, the most ordered first.
-    pub const fn by_strength() -> [Self; 7] {
+    /// The profiles that keep what the base rules promise, the most ordered first.
+    pub const fn by_strength() -> [Self; 6] {
         [
             Self::Xfs,
-            Self::Btrfs,
             Self::Apfs,
+            Self::Btrfs,
             Self::Ext4Ordered,
             Self::Ext4Writeback,
-            Self::Ntfs,
             Self::PosixStrict,
         ]
     }
@@ -90,15 +88,20 @@ impl Profile {
         !matches!(self, Self::PosixStrict | Self::Tmpfs)
     }
 
-    /// Whether the size of an extending write persists only after its data.
+    /// Whether the size of an extending write persists only after the data of its last unit.
     pub(super) const fn is_data_first(self) -> bool {
-        matches!(self, Self::Xfs | Self::Btrfs | Self::Apfs)
+        matches!(self, Self::Xfs | Self::Apfs)
     }
 
     /// Whether a sync makes durable only the names of what is synced, and not all names that were
     /// changed before.
     pub(super) const fn syncs_own_names(self) -> bool {
         matches!(self, Self::Btrfs | Self::Apfs)
+    }
+
+    /// Whether `sync_data` is the same call as `sync_all`: `F_FULLFSYNC`, `FlushFileBuffers`.
+    pub(super) const fn has_one_sync(self) -> bool {
+        matches!(self, Self::Apfs | Self::Ntfs)
     }
 
     /// Whether a sync of a directory does anything.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::config::DiskConfig;
-use super::damage::Damage;
+use super::damage::{Damage, Harm};
 use super::fault::FaultRule;
 use super::image::{Image, Unsynced};
 use super::inject::damage_at_rest;
@@ -20,7 +20,7 @@ use super::survivors::{EffectId, Explicit, Survivors};
 use super::trace::{Effect, Event, Synced, Trace};
 use super::tree::{Ino, Inode, Tree};
 use super::{build, resolve};
-use crate::call::CallId;
+use crate::call::{CallId, mix64};
 
 /// What kind of crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,7 +218,20 @@ impl CrashModel {
                 self.free(call, *ino, *offset, *offset + *len);
             }
             Effect::Floor { ino, len } => self.raise(call, *ino, *len),
-            Effect::Sync { ino, all, how } => self.sync(*ino, *all, *how),
+            Effect::Misplaced {
+                ino,
+                offset,
+                start,
+                len,
+            } => {
+                let bytes = slab.get(*start..start + len).unwrap_or_default();
+                for (at, &byte) in (*offset..).zip(bytes) {
+                    // No rule of a later era stands for it.
+                    let harm = Harm::Misplaced(byte);
+                    self.damage.harm(*ino, at, harm, usize::MAX);
+                }
+            }
+            Effect::Sync { ino, all, how } => self.sync(call, *ino, *all, *how),
             Effect::Root => {
                 self.visible.has_root = true;
                 self.durable.has_root = true;
@@ -301,7 +314,7 @@ impl CrashModel {
         self.push(call, what);
     }
 
-    fn sync(&mut self, ino: Ino, all: bool, how: Synced) {
+    fn sync(&mut self, call: CallId, ino: Ino, all: bool, how: Synced) {
         let is_dir = self.durable.get(ino).is_some_and(Inode::is_dir);
         match how {
             Synced::Nothing => {}
@@ -314,7 +327,7 @@ impl CrashModel {
                 self.fold_sync(ino, all, false);
             }
             Synced::Partial => {
-                self.fold_alternate_units(ino);
+                self.fold_some_units(ino, call.mix(0));
                 self.drop_data(ino);
                 self.fold_sync(ino, all, false);
             }
@@ -333,6 +346,8 @@ impl CrashModel {
 
     /// A sync that did what it says.
     fn fold_sync(&mut self, ino: Ino, all: bool, is_dir: bool) {
+        let profile = self.config.profile;
+        let all = all || profile.has_one_sync();
         let concerns = |what: &What| {
             if is_dir {
                 what.is_in_dir(ino)
@@ -349,7 +364,6 @@ impl CrashModel {
             What::Size { ino: sized, .. } | What::Zero { ino: sized, .. } => *sized == ino,
             What::Unlink { .. } | What::Data { .. } | What::Floor { .. } => false,
         };
-        let profile = self.config.profile;
         if is_dir && !profile.syncs_dirs() {
             return;
         }
@@ -461,8 +475,8 @@ impl CrashModel {
             .retain(|pending| !matches!(&pending.what, What::Data { ino, .. } if *ino == dropped));
     }
 
-    /// Every other tear unit of a file's data reaches the disk.
-    fn fold_alternate_units(&mut self, wanted: Ino) {
+    /// Some tear units of a file's data reach the disk: half of them, by a hash.
+    fn fold_some_units(&mut self, wanted: Ino, seed: u64) {
         let unit = self.config.tear_bytes.max(1);
         for pending in &self.pending {
             let What::Data { ino, offset, bytes } = &pending.what else {
@@ -476,7 +490,7 @@ impl CrashModel {
             while at < end {
                 let next = ((at / unit + 1) * unit).min(end);
                 let part = bytes.get((at - offset) as usize..(next - offset) as usize);
-                if (at / unit).is_multiple_of(2)
+                if mix64(seed ^ (at / unit)).is_multiple_of(2)
                     && let (Some(part), Some(inode)) = (part, self.durable.make_mut(*ino))
                 {
                     inode.content.write(at, part);

@@ -54,13 +54,24 @@ impl Kept {
     }
 }
 
+/// A unit that is torn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Torn {
+    /// The write, by position among the pending effects.
+    pub at: usize,
+    /// The unit of the file.
+    pub unit: u64,
+    pub tear: Tear,
+    /// How many of the versions just before were not on the disk either.
+    pub over: u32,
+}
+
 /// A legal choice of survivors.
 #[derive(Clone, Debug)]
 pub(super) struct Resolution {
     /// By position among the pending effects.
     pub kept: Vec<Kept>,
-    /// Position, unit of the file, tear.
-    pub torn: Vec<(usize, u64, Tear)>,
+    pub torn: Vec<Torn>,
     pub fill: Fill,
 }
 
@@ -112,7 +123,14 @@ fn wish(model: &CrashModel, survivors: &Survivors) -> Resolution {
                 .map(|pending| listed(explicit, pending, tear_bytes));
             let at = |id: &EffectId| pending.iter().position(|pending| pending.id == *id);
             let torn = explicit.torn.iter().filter(|_| model.config.torn_units);
-            let torn = torn.filter_map(|torn| Some((at(&torn.effect)?, torn.unit, torn.tear)));
+            let torn = torn.filter_map(|torn| {
+                Some(Torn {
+                    at: at(&torn.effect)?,
+                    unit: torn.unit,
+                    tear: torn.tear,
+                    over: torn.over,
+                })
+            });
             (kept.collect(), torn.collect(), explicit.fill)
         }
     };
@@ -166,11 +184,13 @@ fn hashed(model: &CrashModel, seed: u64, keep: u32, tear: u32) -> Resolution {
             .collect();
         for (unit, &is_kept) in numbers.zip(&of_units) {
             if is_kept && model.config.torn_units && hits(&pending.id, unit, seed ^ 3, tear) {
-                torn.push((
+                let hash = pending.id.mix(seed ^ 4, unit);
+                torn.push(Torn {
                     at,
                     unit,
-                    draw_tear(pending.id.mix(seed ^ 4, unit), tear_bytes),
-                ));
+                    tear: draw_tear(hash, tear_bytes),
+                    over: [0, 0, 1, 2][(mix64(hash ^ 2) % 4) as usize],
+                });
             }
         }
         kept.push(Kept::of(&pending.what, of_units));
@@ -271,31 +291,30 @@ fn keep_prefix(model: &CrashModel, resolution: &mut Resolution) {
     }
 }
 
-/// The length of an extending write is kept only as far as that write's data is: block by block,
-/// from the old end on.
+/// The length of an extending write is kept only up to the end of a unit whose data is: blocks are
+/// written in any order, and each brings the length up to its own end.
 fn data_first(model: &CrashModel, resolution: &mut Resolution) {
     let tear_bytes = model.config.tear_bytes;
     for at in 0..model.pending.len() {
         let what = &model.pending[at].what;
-        let Some((old, new)) = what.growth() else {
+        let Some((data, wanted)) = data_of(model, at).zip(
+            what.growth()
+                .and_then(|growth| resolution.kept[at].length(growth, tear_bytes)),
+        ) else {
             continue;
         };
-        let Some(data) = data_of(model, at) else {
-            continue;
+        let (first, _) = units(&model.pending[data].what, tear_bytes);
+        let is_there = |unit: &u64| {
+            let is_torn = |torn: &Torn| torn.at == data && torn.unit == *unit;
+            *unit < first
+                || (resolution.kept[data].unit((unit - first) as usize)
+                    && !resolution.torn.iter().any(is_torn))
         };
-        let wanted = resolution.kept[at].length((old, new), tear_bytes);
-        let (first, count) = units(&model.pending[data].what, tear_bytes);
-        let is_there = |unit: u64| {
-            let is_torn = |(torn, of, _): &(usize, u64, Tear)| *torn == data && *of == unit;
-            resolution.kept[data].unit((unit - first) as usize)
-                && !resolution.torn.iter().any(is_torn)
-        };
-        let missing = (first..first + count as u64).find(|&unit| !is_there(unit));
-        let reached = missing.map_or(new, |unit| unit * tear_bytes);
-        let (first, count) = units(what, tear_bytes);
-        let reaches = |unit: u64| ((unit + 1) * tear_bytes).min(new) <= reached;
-        if wanted.is_some_and(|wanted| wanted > reached) {
-            let kept = (first..first + count as u64).map(reaches);
+        let (grown, count) = units(what, tear_bytes);
+        let last = (wanted - 1) / tear_bytes;
+        let reached = (grown..=last).rfind(is_there);
+        if reached != Some(last) {
+            let kept = (grown..grown + count as u64).map(|unit| Some(unit) <= reached);
             resolution.kept[at] = Kept::of(what, kept.collect());
         }
     }
@@ -353,11 +372,12 @@ pub(super) fn explicit(model: &CrashModel, resolution: &Resolution) -> Survivors
                 units,
             })
         });
-    let torn = resolution.torn.iter().filter_map(|&(at, unit, tear)| {
+    let torn = resolution.torn.iter().filter_map(|torn| {
         Some(TornUnit {
-            effect: model.pending.get(at)?.id,
-            unit,
-            tear,
+            effect: model.pending.get(torn.at)?.id,
+            unit: torn.unit,
+            tear: torn.tear,
+            over: torn.over,
         })
     });
     Survivors::Explicit(Explicit {

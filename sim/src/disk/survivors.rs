@@ -97,6 +97,10 @@ pub struct TornUnit {
     pub unit: u64,
     /// What of it was written.
     pub tear: Tear,
+    /// How many of the versions just before were not on the disk either: the tear is over an
+    /// older one.
+    #[serde(default)]
+    pub over: u32,
 }
 
 /// What of a torn unit was written. It concerns only bytes that the write covers.

@@ -130,7 +130,8 @@ fn a_size_comes_after_its_data_where_data_goes_first() {
             let file = durable(fs, "f", &[b'o'; 512]);
             file.write_all_at(&[b'n'; 1_024], 512).expect("writes");
         },
-        &["f=o", "f=on", "f=onn"],
+        // The last unit alone may be there: then the length is, and zeros before it.
+        &["f=o", "f=on", "f=o.n", "f=onn"],
     );
     // ext4 does not wait, but shows zeros and nothing stale.
     check(
@@ -232,25 +233,25 @@ fn a_sync_brings_what_its_names_build_on() {
 }
 
 #[test]
-fn a_size_may_come_before_its_data_on_ntfs_and_shows_zeros() {
-    check(
-        Profile::Ntfs,
-        |fs| {
-            let file = durable(fs, "f", &[b'o'; 512]);
-            file.write_all_at(&[b'n'; 512], 512).expect("writes");
-        },
-        &["f=o", "f=on", "f=o."],
-    );
-    for profile in [Profile::Btrfs, Profile::Apfs] {
+fn a_size_before_its_data_shows_zeros_where_nothing_stale_is_exposed() {
+    for profile in [Profile::Ntfs, Profile::Btrfs, ORDERED] {
         check(
             profile,
             |fs| {
                 let file = durable(fs, "f", &[b'o'; 512]);
                 file.write_all_at(&[b'n'; 512], 512).expect("writes");
             },
-            &["f=o", "f=on"],
+            &["f=o", "f=on", "f=o."],
         );
     }
+    check(
+        Profile::Apfs,
+        |fs| {
+            let file = durable(fs, "f", &[b'o'; 512]);
+            file.write_all_at(&[b'n'; 512], 512).expect("writes");
+        },
+        &["f=o", "f=on"],
+    );
 }
 
 #[test]
@@ -442,6 +443,99 @@ fn a_failed_sync_may_show_the_old_bytes_again() {
 }
 
 #[test]
+fn a_write_that_fails_may_have_written_its_first_bytes() {
+    let fs = disk(STRICT);
+    let file = durable(&fs, "f", &[b'o'; 512]);
+    fs.fail(CallKind::Write).times(40).errno(Errno::Eio);
+    let mut lengths = BTreeSet::new();
+    for _ in 0..40 {
+        assert!(file.write_at(&[b'n'; 4_096], 512).is_err());
+        lengths.insert(file.len().expect("a length"));
+        file.set_len(512).expect("cuts");
+    }
+    assert!(lengths.contains(&512), "nothing: {lengths:?}");
+    assert!(lengths.len() > 5, "some of it: {lengths:?}");
+    assert!(!lengths.contains(&4_608), "but not all: {lengths:?}");
+}
+
+#[test]
+fn a_misdirected_write_destroys_another_place_and_misses_its_own() {
+    let fs = disk(STRICT);
+    let file = durable(&fs, "f", &[b'o'; 2_048]);
+    fs.fail(CallKind::Write)
+        .with(Fault::MisdirectedWrite { per_mille: 500 });
+    file.write_all_at(&[b'n'; 512], 0).expect("writes");
+    file.sync_all().expect("syncs");
+    assert_eq!(show(&fs), "f=nooo", "the cache knows nothing of it");
+    fs.crash(CrashKind::Power);
+    assert_eq!(show(&fs), "f=oono");
+    assert_eq!(fs.promise(), Promise::PrefixOnly);
+    // Writing that place again heals it.
+    open(&fs, "f")
+        .write_all_at(&[b'x'; 512], 1_024)
+        .expect("writes");
+    assert_eq!(show(&fs), "f=ooxo");
+}
+
+#[test]
+fn a_misdirected_or_stale_read_gives_other_bytes_once() {
+    let fs = disk(STRICT);
+    durable(&fs, "f", &[b'o'; 1_024]);
+    fs.crash(CrashKind::Power);
+    open(&fs, "f")
+        .write_all_at(&[b'n'; 512], 512)
+        .expect("writes");
+    let per_mille = 500;
+    for (fault, expected) in [
+        (Fault::MisdirectedRead { per_mille }, "f=??"),
+        (Fault::StaleRead, "f=oo"),
+    ] {
+        assert_eq!(show(&fs), "f=on");
+        fs.fail(CallKind::Read).with(fault);
+        let seen = show(&fs);
+        // What stands half a file further, and behind its end nothing.
+        let expected = expected.replace("??", "n.");
+        assert_eq!(seen, expected);
+        assert_eq!(show(&fs), "f=on");
+    }
+}
+
+#[test]
+fn a_tear_may_be_over_an_older_version() {
+    let fs = SimFs::new(DiskConfig {
+        torn_units: true,
+        ..DiskConfig::default()
+    });
+    fs.create_root().expect("the root");
+    let file = durable(&fs, "f", &[b'o'; 512]);
+    file.write_all_at(&[b'1'; 100], 0).expect("writes");
+    file.write_all_at(&[b'2'; 100], 100).expect("writes");
+    let model = fs.crash_model();
+    let seen = |over| {
+        let effect = model.pending[1].id;
+        let image = model.image(&Survivors::Explicit(Explicit {
+            except: vec![Exception {
+                effect,
+                units: Vec::new(),
+            }],
+            torn: vec![TornUnit {
+                effect,
+                unit: 0,
+                tear: Tear::Suffix(50),
+                over,
+            }],
+            ..Explicit::default()
+        }));
+        let tree = Observed::read(&SimFs::of_image(&image, &model.config)).expect("reads");
+        let bytes = tree.nodes.values().next().cloned().flatten();
+        let bytes = bytes.expect("a file");
+        [bytes[0], bytes[60], bytes[150], bytes[300]]
+    };
+    assert_eq!(seen(0), *b"112o");
+    assert_eq!(seen(1), *b"o12o");
+}
+
+#[test]
 fn a_lying_sync_leaves_everything_pending() {
     let fs = disk(STRICT);
     let file = durable(&fs, "f", &[b'o'; 512]);
@@ -481,11 +575,19 @@ fn a_full_disk_takes_a_part_of_a_write_and_then_nothing() {
     );
     let error = file.write_at(&[1; 4_096], 2 * 4_096).expect_err("full");
     assert_eq!(error.raw_os_error(), Some(Errno::Enospc as i32));
-    // Overwriting needs no space, and removing gives it back.
+    assert_eq!(fs.faults_struck(), 2, "the limit excuses an error");
+    // Overwriting needs no space, and removing gives it back: when it is durable, and closed.
     file.write_all_at(&[2; 4_096], 0).expect("overwrites");
-    drop(file);
     fs.remove_file(Path::new("f")).expect("removes");
-    open(&fs, "g")
+    let other = open(&fs, "g");
+    assert!(other.write_at(&[3; 4_096], 0).is_err(), "it is open");
+    drop(file);
+    assert!(
+        other.write_at(&[3; 4_096], 0).is_err(),
+        "a loss of power may bring it back"
+    );
+    fs.sync_dir(Path::new("")).expect("syncs");
+    other
         .write_all_at(&[3; 4_096], 0)
         .expect("there is space again");
 }

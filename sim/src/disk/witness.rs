@@ -267,11 +267,7 @@ impl File<'_> {
             kept.insert(last, unit.into_iter().collect());
         }
         let before = last.and_then(|last| self.data_before(last));
-        let is_needed = |at: usize, unit: u64| {
-            before
-                .as_ref()
-                .is_some_and(|(of, units)| *of == at && units.contains(&unit))
-        };
+        let is_needed = |at: usize, unit: u64| before == Some((at, unit));
         let mut versions: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for &at in self.ops {
             let what = self.what(at);
@@ -308,19 +304,13 @@ impl File<'_> {
         Some((growth, (seen < new).then(|| seen / self.tear_bytes() - 1)))
     }
 
-    /// The units of a write that go before its length, where the profile says so.
-    fn data_before(&self, growth: usize) -> Option<(usize, BTreeSet<u64>)> {
+    /// The unit of a write that goes before its length, where the profile says so.
+    fn data_before(&self, growth: usize) -> Option<(usize, u64)> {
         let model = self.search.model;
-        if !model.config.profile.is_data_first() {
-            return None;
-        }
         let data = data_of(model, growth)?;
-        let (first, count) = units(self.what(data), self.tear_bytes());
-        let is_before = |unit: &u64| unit * self.tear_bytes() < self.bytes.len() as u64;
-        Some((
-            data,
-            (first..first + count as u64).filter(is_before).collect(),
-        ))
+        let (first, _) = units(self.what(data), self.tear_bytes());
+        let last = (self.bytes.len() as u64).checked_sub(1)? / self.tear_bytes();
+        (model.config.profile.is_data_first() && last >= first).then_some((data, last))
     }
 
     /// Whether a unit of what was seen is this version of it.
