@@ -18,6 +18,9 @@ mod mount;
 mod tally;
 mod workload;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use blackstart_sim::cli::{Exit, say};
@@ -69,6 +72,8 @@ pub(crate) enum CrossvalError {
     },
     #[error("{command} failed: {stderr}")]
     Command { command: String, stderr: String },
+    #[error("{device} was written to during every copy of its image")]
+    Restless { device: String },
     #[error("{what}: {source}")]
     Io {
         what: String,

@@ -2,6 +2,8 @@
 //!
 //! The cut is the file system's own ioctl for it, through `xfs_io` of xfsprogs, which knows it for
 //! ext4 as well: from then on nothing reaches the device, and all that was only in memory is lost.
+//! btrfs has none. There the image file is copied while nothing is written to it, which the
+//! device's counters tell, and the copy is mounted instead.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -12,6 +14,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use blackstart_sim::disk::Profile;
 
@@ -21,6 +24,12 @@ use super::workload::{Cut, Round};
 /// Bytes of the image file; it is sparse.
 const IMAGE_BYTES: u64 = 320 << 20;
 
+/// Long enough for a commit that comes every second.
+const COMMIT_WAIT: Duration = Duration::from_millis(1_300);
+
+/// Tries to copy an image while nothing is written to it.
+const COPIES_MAX: u32 = 50;
+
 /// A file system that can be cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum FileSystem {
@@ -28,6 +37,8 @@ pub(super) enum FileSystem {
     Ext4,
     /// XFS
     Xfs,
+    /// btrfs
+    Btrfs,
 }
 
 impl FileSystem {
@@ -35,6 +46,7 @@ impl FileSystem {
         match self {
             Self::Ext4 => "ext4",
             Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
         }
     }
 
@@ -42,6 +54,7 @@ impl FileSystem {
         match self {
             Self::Ext4 => Profile::Ext4Ordered,
             Self::Xfs => Profile::Xfs,
+            Self::Btrfs => Profile::Btrfs,
         }
     }
 
@@ -50,6 +63,7 @@ impl FileSystem {
         match self {
             Self::Ext4 => ("mkfs.ext4", &["-q", "-F", "-b", "4096"]),
             Self::Xfs => ("mkfs.xfs", &["-q", "-f", "-b", "size=4096"]),
+            Self::Btrfs => ("mkfs.btrfs", &["-q", "-f", "-s", "4096"]),
         }
     }
 
@@ -58,6 +72,7 @@ impl FileSystem {
         match self {
             Self::Ext4 => &["loop", "loop,nodelalloc"],
             Self::Xfs => &["loop"],
+            Self::Btrfs => &["loop,commit=1"],
         }
     }
 }
@@ -79,10 +94,6 @@ impl Mount {
         let point = dir.join(format!("{}-mount", fs.name()));
         let image = dir.join(format!("{}.image", fs.name()));
         fs::create_dir_all(&point).map_err(|source| CrossvalError::io(point.display(), source))?;
-        let io = |source| CrossvalError::io(image.display(), source);
-        let file = fs::File::create(&image).map_err(io)?;
-        file.set_len(IMAGE_BYTES).map_err(io)?;
-        let (mkfs, flags) = fs.mkfs();
         let mut mount = Self {
             fs,
             image,
@@ -90,14 +101,25 @@ impl Mount {
             options: fs.options()[0],
             is_mounted: false,
         };
-        mount.run("xfs_io", &["-V"], &[])?;
+        if fs != FileSystem::Btrfs {
+            mount.run("xfs_io", &["-V"], &[])?;
+        }
+        if device_of(&mount.point)? != device_of(dir)? {
+            // A run before this one was stopped by force.
+            mount.unmount()?;
+        }
         let image = mount.image.clone();
+        let io = |source| CrossvalError::io(image.display(), source);
+        let file = fs::File::create(&image).map_err(io)?;
+        file.set_len(IMAGE_BYTES).map_err(io)?;
+        let (mkfs, flags) = fs.mkfs();
         mount.run(mkfs, flags, &[&image])?;
         mount.mount()?;
         Ok(mount)
     }
 
-    fn run(&self, program: &str, flags: &[&str], paths: &[&Path]) -> Result<(), CrossvalError> {
+    /// Runs a program and returns what it prints.
+    fn run(&self, program: &str, flags: &[&str], paths: &[&Path]) -> Result<String, CrossvalError> {
         let mut command = Command::new(program);
         command.args(flags).args(paths);
         let output = command
@@ -108,7 +130,7 @@ impl Mount {
                 source,
             })?;
         if output.status.success() && output.stderr.is_empty() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }
         let stderr = String::from_utf8_lossy(&output.stderr);
         Err(CrossvalError::Command {
@@ -150,21 +172,59 @@ impl Mount {
 
     /// Cuts the file system off from its device and mounts it again.
     pub fn cut(&mut self, cut: Cut) -> Result<(), CrossvalError> {
+        let point = self.point.clone();
         let how = match cut {
+            _ if self.fs == FileSystem::Btrfs => return self.cut_by_copy(cut),
             Cut::Hard => "shutdown",
             Cut::JournalFirst => "shutdown -f",
         };
-        let point = self.point.clone();
         self.run("xfs_io", &["-x", "-c", how], &[&point])?;
         self.unmount()?;
         self.mount()
     }
+
+    /// Mounts a copy of the image, taken while the device was idle.
+    fn cut_by_copy(&mut self, cut: Cut) -> Result<(), CrossvalError> {
+        let (image, point) = (self.image.clone(), self.point.clone());
+        let copy = image.with_extension("copy");
+        let device = self.run("findmnt", &["-n", "-o", "SOURCE"], &[&point])?;
+        let device = device.trim_start_matches("/dev/");
+        let counters = Path::new("/sys/block").join(device).join("stat");
+        let counted = || {
+            fs::read_to_string(&counters)
+                .map_err(|source| CrossvalError::io(counters.display(), source))
+        };
+        if cut == Cut::JournalFirst {
+            // It commits once in a second.
+            std::thread::sleep(COMMIT_WAIT);
+        }
+        for _ in 0..COPIES_MAX {
+            let before = counted()?;
+            self.run("cp", &["--sparse=always"], &[&image, &copy])?;
+            if before == counted()? {
+                self.unmount()?;
+                fs::rename(&copy, &image)
+                    .map_err(|source| CrossvalError::io(copy.display(), source))?;
+                return self.mount();
+            }
+        }
+        Err(CrossvalError::Restless {
+            device: device.to_owned(),
+        })
+    }
+}
+
+/// The number of the device that holds a file.
+fn device_of(path: &Path) -> Result<u64, CrossvalError> {
+    let metadata = fs::metadata(path);
+    let metadata = metadata.map_err(|source| CrossvalError::io(path.display(), source))?;
+    Ok(metadata.dev())
 }
 
 impl Drop for Mount {
     fn drop(&mut self) {
         if self.is_mounted {
-            // What can't be unmounted now is reported by the next run.
+            // The next run tries it again, and says why it can't.
             let _ = self.unmount();
         }
     }
