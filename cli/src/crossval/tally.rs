@@ -46,12 +46,12 @@ impl Tally {
             unknown,
             pending,
         } = self;
-        let rounds = settled + none + all + part + forbidden + unknown;
+        let allowed = settled + none + all + part;
         format!(
-            "{rounds} rounds, {pending} effects pending at the cuts; allowed {} (nothing was pending \
-             {settled}, nothing of it kept {none}, a part {part}, all {all}), forbidden {forbidden}, \
-             undecided {unknown}",
-            settled + none + all + part
+            "{} rounds, {pending} effects pending at the cuts; \
+             allowed {allowed} (nothing was pending {settled}, nothing of it kept {none}, \
+             a part {part}, all {all}), forbidden {forbidden}, undecided {unknown}",
+            allowed + forbidden + unknown,
         )
     }
 }

@@ -1,8 +1,9 @@
 //! From a wish to what the profile allows.
 //!
 //! A resolution says of each pending effect whether it is kept; of a write, which of its tear
-//! units. The rules, in this order: names and explicit sizes persist as a prefix (where there is
-//! a journal); a size comes after its data, unit by unit (where data goes first). See docs/FAULTS.md.
+//! units. The rules, in this order: of a cut that is lost, zeros in its own block may stay; names
+//! and explicit sizes persist as a prefix (where there is a journal); a size comes after its data,
+//! unit by unit (where data goes first). See docs/FAULTS.md.
 
 use super::crash::CrashModel;
 use super::pending::{Pending, What};
