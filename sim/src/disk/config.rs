@@ -20,10 +20,11 @@ pub enum Profile {
     Ext4Ordered,
     /// A file system in memory: a loss of power loses everything.
     Tmpfs,
-    /// btrfs: names in order, and a size before its data, as with ext4; a sync of a file makes its
-    /// own names durable and jumps ahead of all others.
+    /// btrfs: a sync makes the file's own names durable, and may bring others in any order. A size
+    /// may come before its data, as with ext4.
     Btrfs,
-    /// APFS, where a sync is `F_FULLFSYNC`: as btrfs, and a size only after its data.
+    /// APFS, where a sync is `F_FULLFSYNC`: names in order, but a sync brings the file's own ahead
+    /// of the others; a size only after its data.
     Apfs,
     /// NTFS: names in order, a size before its data, which reads as zeros then. A replacing rename
     /// is two steps, and there is no sync of a directory.
@@ -63,9 +64,9 @@ impl Profile {
         match self {
             Self::Tmpfs | Self::Ntfs => 0,
             Self::PosixStrict => 1,
-            Self::Ext4Writeback => 2,
-            Self::Ext4Ordered => 3,
-            Self::Btrfs => 4,
+            Self::Btrfs => 2,
+            Self::Ext4Writeback => 3,
+            Self::Ext4Ordered => 4,
             Self::Apfs => 5,
             Self::Xfs => 6,
         }
@@ -76,16 +77,16 @@ impl Profile {
         [
             Self::Xfs,
             Self::Apfs,
-            Self::Btrfs,
             Self::Ext4Ordered,
             Self::Ext4Writeback,
+            Self::Btrfs,
             Self::PosixStrict,
         ]
     }
 
     /// Whether names and explicit sizes persist in the order in which they were changed.
     pub(super) const fn has_journal(self) -> bool {
-        !matches!(self, Self::PosixStrict | Self::Tmpfs)
+        !matches!(self, Self::PosixStrict | Self::Tmpfs | Self::Btrfs)
     }
 
     /// Whether the size of an extending write persists only after the data of its last unit.
@@ -99,9 +100,10 @@ impl Profile {
         matches!(self, Self::Btrfs | Self::Apfs)
     }
 
-    /// Whether `sync_data` is the same call as `sync_all`: `F_FULLFSYNC`, `FlushFileBuffers`.
+    /// Whether `sync_data` does what `sync_all` does: `F_FULLFSYNC`, `FlushFileBuffers`, the log
+    /// of btrfs.
     pub(super) const fn has_one_sync(self) -> bool {
-        matches!(self, Self::Apfs | Self::Ntfs)
+        matches!(self, Self::Apfs | Self::Ntfs | Self::Btrfs)
     }
 
     /// Whether a sync of a directory does anything.
