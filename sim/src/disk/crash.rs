@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::config::DiskConfig;
-use super::damage::{Damage, Harm};
+use super::damage::{Damage, Harm, OF_EARLIER};
 use super::fault::FaultRule;
 use super::image::{Image, Unsynced};
 use super::inject::damage_at_rest;
@@ -226,9 +226,8 @@ impl CrashModel {
             } => {
                 let bytes = slab.get(*start..start + len).unwrap_or_default();
                 for (at, &byte) in (*offset..).zip(bytes) {
-                    // No rule of a later era stands for it.
                     let harm = Harm::Misplaced(byte);
-                    self.damage.harm(*ino, at, harm, usize::MAX);
+                    self.damage.harm(*ino, at, harm, OF_EARLIER);
                 }
             }
             Effect::Sync { ino, all, how } => self.sync(call, *ino, *all, *how),

@@ -38,6 +38,8 @@ pub(super) struct Injector {
     pub ledger: Ledger,
     /// Names under which a file was known before: the earlier one and the later.
     aliases: Vec<(String, String)>,
+    /// Whether the disk itself has limits that a call may meet.
+    pub has_limits: bool,
     /// How often a limit of the disk itself was met: of its space, of open files.
     limits_met: [u64; 2],
 }
@@ -141,7 +143,7 @@ impl Injector {
 
     /// `from` is about to be called `to` as well.
     pub fn renames(&mut self, from: &str, to: &str) {
-        if !self.states.is_empty() {
+        if self.has_limits || !self.states.is_empty() {
             self.aliases.push((from.to_owned(), to.to_owned()));
         }
     }

@@ -58,6 +58,7 @@ pub(super) struct Disk {
 impl Disk {
     pub fn new(image: &Image, config: &DiskConfig, rules: &[FaultRule]) -> Self {
         let mut injector = Injector::new(rules);
+        injector.has_limits = config.capacity_bytes.is_some() || config.handles_max.is_some();
         let mut damage = image.damage.clone();
         damage.disown();
         let struck = damage_at_rest(rules, &image.visible, &mut damage);
