@@ -40,6 +40,24 @@ fn the_log_survives_each_profile() {
     }
 }
 
+/// The log gives a segment its name by a rename over another, and a sync of the directory. NTFS has
+/// neither as one durable step, so that the log must not be used there as it is.
+#[test]
+fn the_log_is_not_for_ntfs() {
+    let options = CampaignOptions {
+        seeds: 0..20,
+        profile: Some(Profile::Ntfs),
+        shrink: false,
+        ..CampaignOptions::default()
+    };
+    let registry = registry();
+    let scenario = registry.find("commitlog").expect("it is registered");
+    let report = scenario.campaign(&options, &Silent, &AtomicBool::new(false));
+    let oracles = report.failures.iter().map(|found| &found.failure.oracle);
+    let lost = oracles.filter(|oracle| *oracle == "durable prefix");
+    assert!(lost.count() > 3, "{}", report.summary());
+}
+
 #[test]
 fn every_seed_is_run_twice_with_one_result() {
     let options = CampaignOptions {

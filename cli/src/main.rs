@@ -1,6 +1,7 @@
 //! The command `blackstart`.
 #![forbid(unsafe_code)]
 
+mod crossval;
 mod log;
 mod mutants;
 
@@ -31,6 +32,8 @@ enum Sim {
     Library(SimCommand),
     /// Run the catalogue of planted bugs (needs the source tree and cargo)
     Mutants(mutants::MutantsArgs),
+    /// Compare a real file system with its profile (needs root, a loop device and xfsprogs)
+    CrossValidate(crossval::CrossvalArgs),
 }
 
 fn main() -> std::process::ExitCode {
@@ -42,6 +45,12 @@ fn main() -> std::process::ExitCode {
         Ok(Cli {
             command: Command::Sim(Sim::Mutants(args)),
         }) => match mutants::run(&args) {
+            Ok(exit) => exit,
+            Err(error) => complain(&error),
+        },
+        Ok(Cli {
+            command: Command::Sim(Sim::CrossValidate(args)),
+        }) => match crossval::run(&args) {
             Ok(exit) => exit,
             Err(error) => complain(&error),
         },

@@ -405,3 +405,19 @@ fn a_case_is_explained_on_the_terminal_and_as_a_page() {
     let nowhere = ["sim", "explain", "1", "--html", "/proc/none/story.html"];
     check(&nowhere, 1, &[], &["can't be written"]);
 }
+
+#[test]
+fn cross_validation_knows_the_file_systems_it_can_cut() {
+    check(
+        &["sim", "cross-validate", "--fs", "vfat"],
+        1,
+        &[],
+        &["ext4", "xfs", "btrfs"],
+    );
+    check(
+        &["sim", "cross-validate", "--fs", "ext4", "--profile", "vfat"],
+        1,
+        &[],
+        &["there is no profile \"vfat\""],
+    );
+}

@@ -90,6 +90,10 @@ impl Scenario for CommitLog {
         &["*.log", "*"]
     }
 
+    fn tolerates_silent_damage(&self) -> bool {
+        true
+    }
+
     fn config(&self, draw: &mut Draw<'_>) -> Config {
         Config::draw(draw)
     }

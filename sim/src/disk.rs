@@ -29,6 +29,7 @@ mod inject;
 mod ledger;
 mod live;
 mod names;
+mod observed;
 mod page;
 mod pending;
 mod record;
@@ -37,6 +38,7 @@ mod simfs;
 mod survivors;
 mod trace;
 mod tree;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -55,8 +57,10 @@ pub use gate::{Gate, NoGate};
 pub use image::Image;
 pub use inject::FaultBuilder;
 pub use ledger::{Fate, Shown, Sighting, Told};
+pub use observed::Observed;
 pub use record::CallRecord;
 pub(crate) use resolve::Resolution;
 pub use simfs::SimFs;
 pub use survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
 pub use trace::Trace;
+pub use witness::Verdict;

@@ -7,6 +7,8 @@ use crate::draw::Draw;
 use crate::scenario::{Scenario, SmallCase};
 use crate::sched::{Latency, Schedule};
 
+mod rare;
+
 /// The most eras of a drawn case.
 const ERAS_MAX: u64 = 3;
 
@@ -18,6 +20,8 @@ pub(crate) fn case<S: Scenario>(
 ) -> CaseOf<S> {
     let config = draw.stream("config", 0, |draw| scenario.config(draw));
     let disk = draw.stream("disk", 0, |draw| disk(draw, profile));
+    let disk = draw.stream("rare disk", 0, |draw| rare_disk(draw, disk, profile));
+    let latency = draw.stream("latency", 0, latency);
     let entropy = draw.stream("entropy", 0, |draw| draw.below(u64::MAX));
     // Half of all cases meet no fault but crashes: faults hide what comes after them.
     let has_faults = draw.stream("faults", u64::MAX, |draw| draw.chance(500));
@@ -31,6 +35,13 @@ pub(crate) fn case<S: Scenario>(
                 Vec::new()
             }
         });
+        let rare = draw.stream("rare faults", number, |draw| {
+            match has_faults && draw.chance(300) {
+                true => rare::faults(draw, scenario.files(), scenario.tolerates_silent_damage()),
+                false => Vec::new(),
+            }
+        });
+        let faults = [faults, rare].concat();
         let schedule = draw.stream("schedule", number, schedule);
         Era {
             steps,
@@ -45,7 +56,7 @@ pub(crate) fn case<S: Scenario>(
         scenario: scenario.name().to_owned(),
         config,
         disk,
-        latency: Latency::default(),
+        latency,
         entropy,
         eras,
     }
@@ -84,6 +95,30 @@ fn disk(draw: &mut Draw<'_>, profile: Option<Profile>) -> DiskConfig {
         tear_bytes: *draw.pick(&[512, 512, 512, 4_096, 64, 1]),
         torn_units: draw.chance(300),
         ..DiskConfig::default()
+    }
+}
+
+/// What only few cases have: the file systems that are known less well, and a disk with limits.
+fn rare_disk(draw: &mut Draw<'_>, disk: DiskConfig, profile: Option<Profile>) -> DiskConfig {
+    let rare = draw
+        .chance(150)
+        .then(|| *draw.pick(&[Profile::Btrfs, Profile::Apfs]));
+    DiskConfig {
+        profile: profile.or(rare).unwrap_or(disk.profile),
+        capacity_bytes: draw.chance(30).then(|| draw.range(4..=64) * 4_096),
+        handles_max: draw.chance(30).then(|| draw.range(1..=8) as u32),
+        ..disk
+    }
+}
+
+/// Mostly that of a fast disk; else a slow one, or one whose syncs are as quick as its other calls.
+fn latency(draw: &mut Draw<'_>) -> Latency {
+    if !draw.chance(250) {
+        return Latency::default();
+    }
+    Latency {
+        call_ns: *draw.pick(&[1, 1_000, 100_000, 10_000_000]),
+        sync_ns: *draw.pick(&[1, 1_000, 10_000_000, 1_000_000_000]),
     }
 }
 
@@ -223,8 +258,7 @@ fn fault(draw: &mut Draw<'_>, files: &[&str], weights: &[u32]) -> FaultRule {
             return FaultRule::new(when, damage(draw));
         }
     };
-    let nth = *draw.pick(&[1, 2, 3, 4, 6, 9, 14, 20]);
-    let times = *draw.pick(&[1, 1, 2, 1_000]);
+    let (nth, times) = one_of(draw);
     FaultRule::new(
         Trigger::Nth {
             kind,
@@ -234,6 +268,12 @@ fn fault(draw: &mut Draw<'_>, files: &[&str], weights: &[u32]) -> FaultRule {
         },
         what,
     )
+}
+
+/// Which call of a kind a fault strikes, and how many in a row.
+fn one_of(draw: &mut Draw<'_>) -> (u32, u32) {
+    let nth = *draw.pick(&[1, 2, 3, 4, 6, 9, 14, 20]);
+    (nth, *draw.pick(&[1, 1, 2, 1_000]))
 }
 
 fn damage(draw: &mut Draw<'_>) -> Fault {

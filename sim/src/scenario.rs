@@ -73,6 +73,13 @@ pub trait Scenario: Send + Sync + Sized + 'static {
         &["*"]
     }
 
+    /// Whether the model knows what to make of damage that the disk does not report at all: writes
+    /// and reads that hit another place, reads of old contents ([`Promise::PrefixOnly`]). Campaigns
+    /// draw it then.
+    fn tolerates_silent_damage(&self) -> bool {
+        false
+    }
+
     /// Draws the system's options.
     fn config(&self, draw: &mut Draw<'_>) -> Self::Config;
 

@@ -7,7 +7,7 @@
 //! | archive | the hook's own refusal, or a fault that the hook met |
 //! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere; a salvage that was cut short |
 //! | damage between files | the same in any segment |
-//! | an offset that is no boundary, gone, or beyond the end | a disk that lied |
+//! | an offset that is no boundary, gone, or beyond the end; a log that is not there | a disk that lied |
 //! | all others | nothing |
 //!
 //! Invariants:
@@ -102,7 +102,8 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
         // What a disk that lied has lost, the model does not know.
         LogError::NotACommitBoundary { .. }
         | LogError::HistoryGone { .. }
-        | LogError::BeyondEnd { .. } => has_lied(ctx),
+        | LogError::BeyondEnd { .. }
+        | LogError::NotFound { .. } => has_lied(ctx),
         _ => false,
     }
 }

@@ -353,8 +353,8 @@ fn outcome(model: &CrashModel, id: Option<EffectId>, resolution: Option<&Resolut
             }
             Some(Kept::No) | None => units += 1,
         }
-        let torn = resolution.torn.iter().filter(|(torn, ..)| *torn == at);
-        tears.extend(torn.map(|(_, unit, tear)| format!("unit {unit} torn: {tear:?}")));
+        let torn = resolution.torn.iter().filter(|torn| torn.at == at);
+        tears.extend(torn.map(|torn| format!("unit {} torn: {:?}", torn.unit, torn.tear)));
     }
     match (kept, tears.is_empty()) {
         (0, _) => Outcome::Lost,
@@ -427,6 +427,8 @@ impl Names {
                 old: *old,
                 new: *new,
             },
+            // Up to there, whatever the length was.
+            What::Floor { len, .. } => Change::Length { old: 0, new: *len },
             What::Zero { offset, len, .. } => Change::Zero {
                 offset: *offset,
                 len: *len,

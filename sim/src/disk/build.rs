@@ -119,7 +119,14 @@ pub(super) fn apply_name(tree: &mut Tree, what: &What) {
                 entries.insert(Arc::clone(name), *ino);
             }
         }
-        What::Data { .. } | What::Size { .. } | What::Zero { .. } => {}
+        What::Data { .. } | What::Size { .. } | What::Zero { .. } | What::Floor { .. } => {}
+    }
+}
+
+/// Sets a length if it is longer than what there is.
+pub(super) fn raise(tree: &mut Tree, ino: Ino, len: u64) {
+    if tree.get(ino).is_some_and(|inode| inode.len < len) {
+        resize(tree, ino, len);
     }
 }
 
@@ -139,7 +146,7 @@ impl File<'_> {
                 .resolution
                 .torn
                 .iter()
-                .all(|(torn, ..)| !self.ops.contains(torn));
+                .all(|torn| !self.ops.contains(&torn.at));
         if is_plain {
             self.apply_all(tree);
             return;
@@ -157,11 +164,7 @@ impl File<'_> {
             };
             self.apply(at, inode, &last, &mut data_end);
         }
-        let len = self.ops.iter().rev().find_map(|&at| match self.what(at) {
-            What::Size { new, .. } if self.kept(at) == &Kept::All => Some(*new),
-            _ => None,
-        });
-        let len = len.unwrap_or(durable_len);
+        let len = self.len(durable_len);
         if self.resolution.fill == Fill::Stale && self.model.config.profile.exposes_stale() {
             self.expose(tree, &last, durable_len, len);
         }
@@ -179,6 +182,23 @@ impl File<'_> {
 
     fn kept(&self, at: usize) -> &Kept {
         &self.resolution.kept[at]
+    }
+
+    /// The length, from what is kept of all that changed it.
+    fn len(&self, durable_len: u64) -> u64 {
+        let mut len = durable_len;
+        for &at in self.ops {
+            match (self.what(at), self.kept(at)) {
+                (What::Size { new, .. }, Kept::All) => len = *new,
+                (What::Floor { len: floor, .. }, Kept::All) => len = len.max(*floor),
+                (what, kept) => {
+                    let growth = what.growth();
+                    let reached = growth.and_then(|grown| kept.length(grown, self.tear_bytes()));
+                    len = reached.unwrap_or(len);
+                }
+            }
+        }
+        len
     }
 
     fn apply_all(&self, tree: &mut Tree) {
@@ -203,6 +223,7 @@ impl File<'_> {
                     }
                     resize(tree, *ino, *new);
                 }
+                What::Floor { ino, len } => raise(tree, *ino, *len),
                 What::Link { .. } | What::Unlink { .. } | What::Rename { .. } => {}
             }
         }
@@ -234,6 +255,10 @@ impl File<'_> {
                 for unit in covered {
                     last.insert(unit, at);
                 }
+            } else if self.what(at).range().is_some() {
+                let (first, count) = units(self.what(at), self.tear_bytes());
+                let zeroed = (0..count).filter(|&index| self.kept(at).unit(index));
+                last.extend(zeroed.map(|index| (first + index as u64, at)));
             }
         }
         last
@@ -253,8 +278,7 @@ impl File<'_> {
                         let part = bytes
                             .get((start - offset) as usize..(end - offset) as usize)
                             .unwrap_or_default();
-                        let is_last = last.get(&unit) == Some(&at);
-                        match self.tear(at, unit).filter(|_| is_last) {
+                        match last.get(&unit).and_then(|&last| self.tear(at, last, unit)) {
                             Some(tear) => self.write_torn(inode, unit, start, part, tear),
                             None => inode.content.write(start, part),
                         }
@@ -271,14 +295,14 @@ impl File<'_> {
                     return;
                 }
                 // Not kept by itself, but part of the later versions of these units.
-                for (&unit, _) in last.iter().filter(|&(_, &last)| last > at) {
+                for (&unit, _) in last.iter().filter(|&(_, &last)| last >= at) {
                     let (start, end) = self.within(unit, start, end - start);
                     if start < end {
                         inode.content.zero(start, end - start);
                     }
                 }
             }
-            What::Link { .. } | What::Unlink { .. } | What::Rename { .. } => {}
+            What::Floor { .. } | What::Link { .. } | What::Unlink { .. } | What::Rename { .. } => {}
         }
     }
 
@@ -289,10 +313,18 @@ impl File<'_> {
         (start, end.max(start))
     }
 
-    fn tear(&self, at: usize, unit: u64) -> Option<Tear> {
+    /// The tear of the last version of a unit, if it tears the write `at` as well: because it is
+    /// that version, or because the disk has not had it before either.
+    fn tear(&self, at: usize, last: usize, unit: u64) -> Option<Tear> {
         let mut torn = self.resolution.torn.iter();
-        torn.find(|(torn, of, _)| *torn == at && *of == unit)
-            .map(|&(.., tear)| tear)
+        let torn = torn.find(|torn| torn.at == last && torn.unit == unit)?;
+        let has_unit = |op: &&usize| {
+            let (first, count) = units(self.what(**op), self.tear_bytes());
+            let is_data = matches!(self.what(**op), What::Data { .. });
+            is_data && (first..first + count as u64).contains(&unit)
+        };
+        let later = self.ops.iter().filter(|&&op| at < op && op <= last);
+        (later.filter(has_unit).count() as u64 <= u64::from(torn.over)).then_some(torn.tear)
     }
 
     /// Writes what a tear leaves of `part`, which begins at `start` of the file.

@@ -13,23 +13,35 @@ pub enum Profile {
     /// ext4 with `data=writeback`: metadata in order, a size may come before its data and expose
     /// stale bytes.
     Ext4Writeback,
-    /// XFS: metadata in order, a size only after its data.
+    /// XFS: metadata in order, a size only after the data of the block that it ends in.
     Xfs,
-    /// ext4 with `data=ordered`, the default: metadata in order, a size only after its data, and
-    /// a replacing rename only after the data of the file.
+    /// ext4 with `data=ordered`, the default: metadata in order. A size may come before its data,
+    /// which reads as zeros then, and never as stale bytes.
     Ext4Ordered,
     /// A file system in memory: a loss of power loses everything.
     Tmpfs,
+    /// btrfs: a sync makes the file's own names durable, and may bring others in any order. A size
+    /// may come before its data, as with ext4.
+    Btrfs,
+    /// APFS, where a sync is `F_FULLFSYNC`: names in order, but a sync brings the file's own ahead
+    /// of the others; a size only after its data.
+    Apfs,
+    /// NTFS: names in order, a size before its data, which reads as zeros then. A replacing rename
+    /// is two steps, and there is no sync of a directory.
+    Ntfs,
 }
 
 impl Profile {
     /// All profiles.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::PosixStrict,
         Self::Ext4Writeback,
         Self::Xfs,
         Self::Ext4Ordered,
         Self::Tmpfs,
+        Self::Btrfs,
+        Self::Apfs,
+        Self::Ntfs,
     ];
 
     /// The name on the command line.
@@ -40,6 +52,9 @@ impl Profile {
             Self::Xfs => "xfs",
             Self::Ext4Ordered => "ext4-ordered",
             Self::Tmpfs => "tmpfs",
+            Self::Btrfs => "btrfs",
+            Self::Apfs => "apfs",
+            Self::Ntfs => "ntfs",
         }
     }
 
@@ -53,12 +68,16 @@ impl Profile {
 
     /// What it promises, as a set of bits.
     const fn promises(self) -> u32 {
-        let keeps_what_is_synced = !matches!(self, Self::Tmpfs);
-        (keeps_what_is_synced as u32)
+        let keeps = !matches!(self, Self::Tmpfs);
+        let brings_own_names = keeps && !matches!(self, Self::PosixStrict);
+        ((keeps && self.syncs_dirs()) as u32)
             | (self.has_journal() as u32) << 1
             | (self.is_data_first() as u32) << 2
-            | (self.flushes_on_replace() as u32) << 3
-            | ((keeps_what_is_synced && !self.exposes_stale()) as u32) << 4
+            | (brings_own_names as u32) << 3
+            | ((brings_own_names && !self.syncs_own_names()) as u32) << 4
+            | ((keeps && !self.exposes_stale()) as u32) << 5
+            | (self.has_one_sync() as u32) << 6
+            | ((keeps && !self.replaces_in_two_steps()) as u32) << 7
     }
 
     /// How many profiles are below it: a measure for shrinking.
@@ -67,29 +86,48 @@ impl Profile {
         Self::ALL.iter().filter(below).count()
     }
 
-    /// The durable profiles, the most ordered first.
-    pub const fn by_strength() -> [Self; 4] {
+    /// The profiles that keep what the base rules promise, the most ordered first.
+    pub const fn by_strength() -> [Self; 6] {
         [
-            Self::Ext4Ordered,
             Self::Xfs,
+            Self::Apfs,
+            Self::Ext4Ordered,
             Self::Ext4Writeback,
+            Self::Btrfs,
             Self::PosixStrict,
         ]
     }
 
     /// Whether names and explicit sizes persist in the order in which they were changed.
     pub(super) const fn has_journal(self) -> bool {
-        matches!(self, Self::Ext4Ordered | Self::Ext4Writeback | Self::Xfs)
+        !matches!(self, Self::PosixStrict | Self::Tmpfs | Self::Btrfs)
     }
 
-    /// Whether the size of an extending write persists only after its data.
+    /// Whether the size of an extending write persists only after the data of its last unit.
     pub(super) const fn is_data_first(self) -> bool {
-        matches!(self, Self::Ext4Ordered | Self::Xfs)
+        matches!(self, Self::Xfs | Self::Apfs)
     }
 
-    /// Whether a rename that replaces a file persists only after the data of the new one.
-    pub(super) const fn flushes_on_replace(self) -> bool {
-        matches!(self, Self::Ext4Ordered)
+    /// Whether a sync makes durable only the names of what is synced, and not all names that were
+    /// changed before.
+    pub(super) const fn syncs_own_names(self) -> bool {
+        matches!(self, Self::Btrfs | Self::Apfs)
+    }
+
+    /// Whether `sync_data` does what `sync_all` does: `F_FULLFSYNC`, `FlushFileBuffers`, the log
+    /// of btrfs.
+    pub(super) const fn has_one_sync(self) -> bool {
+        matches!(self, Self::Apfs | Self::Ntfs | Self::Btrfs)
+    }
+
+    /// Whether a sync of a directory does anything.
+    pub(super) const fn syncs_dirs(self) -> bool {
+        !matches!(self, Self::Ntfs)
+    }
+
+    /// Whether a rename that replaces a file removes that file first, in a step of its own.
+    pub(super) const fn replaces_in_two_steps(self) -> bool {
+        matches!(self, Self::Ntfs)
     }
 
     /// Whether bytes that were never written may show what the block held before.

@@ -5,21 +5,22 @@
 //! - \[I2\] `durable` plus all pending effects in order is what a program sees, except for data
 //!   that a failed sync marked clean: that is seen, and neither durable nor pending.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::DiskConfig;
-use super::damage::Damage;
+use super::damage::{Damage, Harm, OF_EARLIER};
 use super::fault::FaultRule;
 use super::image::{Image, Unsynced};
 use super::inject::damage_at_rest;
-use super::pending::{Pending, What};
+use super::pending::{BLOCK, Pending, What, own_names};
 use super::survivors::{EffectId, Explicit, Survivors};
 use super::trace::{Effect, Event, Synced, Trace};
 use super::tree::{Ino, Inode, Tree};
 use super::{build, resolve};
-use crate::call::CallId;
+use crate::call::{CallId, mix64};
 
 /// What kind of crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,21 +235,55 @@ impl CrashModel {
                 if let Some(inode) = self.visible.make_mut(*ino) {
                     inode.content.zero(*offset, *len);
                 }
-                self.push(
-                    call,
-                    What::Zero {
-                        ino: *ino,
-                        offset: *offset,
-                        len: *len,
-                    },
-                );
+                self.raise(call, *ino, *offset + *len);
+                self.free(call, *ino, *offset, *offset + *len);
             }
-            Effect::Sync { ino, all, how } => self.sync(*ino, *all, *how),
+            Effect::Floor { ino, len } => self.raise(call, *ino, *len),
+            Effect::Misplaced {
+                ino,
+                offset,
+                start,
+                len,
+            } => {
+                let bytes = slab.get(*start..start + len).unwrap_or_default();
+                for (at, &byte) in (*offset..).zip(bytes) {
+                    let harm = Harm::Misplaced(byte);
+                    self.damage.harm(*ino, at, harm, OF_EARLIER);
+                }
+            }
+            Effect::Sync { ino, all, how } => self.sync(call, *ino, *all, *how),
             Effect::Root => {
                 self.visible.has_root = true;
                 self.durable.has_root = true;
             }
             names => self.name(call, names),
+        }
+    }
+
+    /// File systems write a length that they have put off before they change the blocks below it.
+    fn raise(&mut self, call: CallId, ino: Ino, len: u64) {
+        let is_put_off = |pending: &Pending| {
+            pending.what.content_of() == Some(ino) && pending.what.growth().is_some()
+        };
+        if self.pending.iter().any(is_put_off) {
+            self.push(call, What::Floor { ino, len });
+        }
+    }
+
+    /// Whole blocks are freed by the journal; parts of blocks are zeroed like data.
+    fn free(&mut self, call: CallId, ino: Ino, start: u64, end: u64) {
+        let first = start.next_multiple_of(BLOCK).min(end);
+        let last = (end / BLOCK * BLOCK).max(first);
+        for (from, to) in [(start, first), (last, end)] {
+            if from < to {
+                let bytes = vec![0; (to - from) as usize].into();
+                let offset = from;
+                self.push(call, What::Data { ino, offset, bytes });
+            }
+        }
+        if first < last {
+            let (offset, len) = (first, last - first);
+            self.push(call, What::Zero { ino, offset, len });
         }
     }
 
@@ -284,11 +319,22 @@ impl CrashModel {
             },
             _ => return,
         };
+        if let What::Rename {
+            to_dir,
+            to,
+            replaced: Some(ino),
+            ..
+        } = &what
+            && self.config.profile.replaces_in_two_steps()
+        {
+            let (dir, name, ino) = (*to_dir, Arc::clone(to), *ino);
+            self.push(call, What::Unlink { dir, name, ino });
+        }
         build::apply_name(&mut self.visible, &what);
         self.push(call, what);
     }
 
-    fn sync(&mut self, ino: Ino, all: bool, how: Synced) {
+    fn sync(&mut self, call: CallId, ino: Ino, all: bool, how: Synced) {
         let is_dir = self.durable.get(ino).is_some_and(Inode::is_dir);
         match how {
             Synced::Nothing => {}
@@ -301,7 +347,7 @@ impl CrashModel {
                 self.fold_sync(ino, all, false);
             }
             Synced::Partial => {
-                self.fold_alternate_units(ino);
+                self.fold_some_units(ino, call.mix(0));
                 self.drop_data(ino);
                 self.fold_sync(ino, all, false);
             }
@@ -320,6 +366,8 @@ impl CrashModel {
 
     /// A sync that did what it says.
     fn fold_sync(&mut self, ino: Ino, all: bool, is_dir: bool) {
+        let profile = self.config.profile;
+        let all = all || profile.has_one_sync();
         let concerns = |what: &What| {
             if is_dir {
                 what.is_in_dir(ino)
@@ -334,48 +382,33 @@ impl CrashModel {
             What::Link { ino: linked, .. } => *linked == ino,
             What::Rename { ino: renamed, .. } => all && *renamed == ino,
             What::Size { ino: sized, .. } | What::Zero { ino: sized, .. } => *sized == ino,
-            What::Unlink { .. } | What::Data { .. } => false,
+            What::Unlink { .. } | What::Data { .. } | What::Floor { .. } => false,
         };
-        // One journal: to commit any of it is to commit all that came before.
+        if is_dir && !profile.syncs_dirs() {
+            return;
+        }
+        let own_names = match profile.syncs_own_names() {
+            true => own_names(&self.pending, ino, all, is_dir),
+            false => BTreeSet::new(),
+        };
+        // One journal: to commit any of it is to commit all that came before. What came after may
+        // stay out: that of the inode may have been committed already, unseen.
+        let is_one_journal = profile.has_journal() && !profile.syncs_own_names();
         let mut pending = self.pending.iter();
-        let commits_journal = self.config.profile.has_journal()
-            && pending.any(|pending| needs_journal(&pending.what));
-        let flushed = if commits_journal {
-            self.flushed_by_names()
-        } else {
-            Vec::new()
-        };
+        let committed = pending
+            .rposition(|pending| is_one_journal && needs_journal(&pending.what))
+            .map_or(0, |last| last + 1);
         let pending = std::mem::take(&mut self.pending);
-        for pending in pending {
+        for (at, pending) in pending.into_iter().enumerate() {
             let is_folded = concerns(&pending.what)
-                || (commits_journal && pending.what.is_journalled())
-                || pending
-                    .what
-                    .content_of()
-                    .is_some_and(|ino| flushed.contains(&ino));
+                || own_names.contains(&at)
+                || (at < committed && pending.what.is_journalled());
             if is_folded {
                 self.fold(&pending.what);
             } else {
                 self.pending.push(pending);
             }
         }
-    }
-
-    /// Files whose data goes before a pending rename that replaces another file, where the profile
-    /// says so.
-    fn flushed_by_names(&self) -> Vec<Ino> {
-        if !self.config.profile.flushes_on_replace() {
-            return Vec::new();
-        }
-        let replaces = |pending: &Pending| match &pending.what {
-            What::Rename {
-                ino,
-                replaced: Some(_),
-                ..
-            } => Some(*ino),
-            _ => None,
-        };
-        self.pending.iter().filter_map(replaces).collect()
     }
 
     /// Makes one effect durable. What is still pending for the same file came before it, and must
@@ -402,8 +435,28 @@ impl CrashModel {
                 self.damage.heal(*ino, *offset, *len);
                 self.clip(*ino, *offset, offset + len);
             }
+            What::Floor { ino, len } => {
+                build::raise(&mut self.durable, *ino, *len);
+                self.grow_from(*ino, *len);
+            }
             name => build::apply_name(&mut self.durable, name),
         }
+    }
+
+    /// A file has durably grown to `len`: what is pending of its growth begins there.
+    fn grow_from(&mut self, grown: Ino, len: u64) {
+        self.pending.retain_mut(|pending| match &mut pending.what {
+            What::Size {
+                ino,
+                old,
+                new,
+                by_write: true,
+            } if *ino == grown => {
+                *old = (*old).max(len);
+                *new > len
+            }
+            _ => true,
+        });
     }
 
     /// Takes a range out of the data that is pending for a file.
@@ -442,8 +495,8 @@ impl CrashModel {
             .retain(|pending| !matches!(&pending.what, What::Data { ino, .. } if *ino == dropped));
     }
 
-    /// Every other tear unit of a file's data reaches the disk.
-    fn fold_alternate_units(&mut self, wanted: Ino) {
+    /// Some tear units of a file's data reach the disk: half of them, by a hash.
+    fn fold_some_units(&mut self, wanted: Ino, seed: u64) {
         let unit = self.config.tear_bytes.max(1);
         for pending in &self.pending {
             let What::Data { ino, offset, bytes } = &pending.what else {
@@ -457,7 +510,7 @@ impl CrashModel {
             while at < end {
                 let next = ((at / unit + 1) * unit).min(end);
                 let part = bytes.get((at - offset) as usize..(next - offset) as usize);
-                if (at / unit).is_multiple_of(2)
+                if mix64(seed ^ (at / unit)).is_multiple_of(2)
                     && let (Some(part), Some(inode)) = (part, self.durable.make_mut(*ino))
                 {
                     inode.content.write(at, part);

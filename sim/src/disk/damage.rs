@@ -19,6 +19,8 @@ pub(super) enum Harm {
     Flipped(u8),
     /// The sector cannot be read.
     Unreadable,
+    /// A write that was meant for another place has left this byte here.
+    Misplaced(u8),
 }
 
 /// A rule and the range of the file in which its damage showed.
@@ -82,9 +84,13 @@ impl Damage {
         for (&(_, at), &(harm, rule)) in self.bytes.range(range) {
             match harm {
                 Harm::Unreadable => return Err(rule),
-                Harm::Flipped(bits) => {
+                Harm::Flipped(_) | Harm::Misplaced(_) => {
                     if let Some(byte) = buffer.get_mut((at - offset) as usize) {
-                        *byte ^= bits;
+                        match harm {
+                            Harm::Misplaced(foreign) => *byte = foreign,
+                            Harm::Flipped(bits) => *byte ^= bits,
+                            Harm::Unreadable => {}
+                        }
                     }
                     match shown.iter_mut().find(|(seen, _)| *seen == rule) {
                         Some((_, bytes)) => bytes.end = at + 1,
@@ -109,6 +115,7 @@ impl Damage {
                 let harm = match harm {
                     Harm::Flipped(bits) => u64::from(bits),
                     Harm::Unreadable => 256,
+                    Harm::Misplaced(foreign) => 512 + u64::from(foreign),
                 };
                 mix64(hash ^ mix64(u64::from(ino.0)) ^ offset) ^ harm
             })

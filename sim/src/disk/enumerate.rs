@@ -209,9 +209,9 @@ fn of_units(model: &CrashModel, elements: &Elements, mask: u64) -> Resolution {
         }
         *slot = Kept::Units(of_write);
     }
-    for slot in &mut kept {
+    for (slot, pending) in kept.iter_mut().zip(&model.pending) {
         if let Kept::Units(units) = slot {
-            *slot = Kept::of(std::mem::take(units));
+            *slot = Kept::of(&pending.what, std::mem::take(units));
         }
     }
     legal(model, Resolution::new(kept, Fill::Stale))
@@ -234,7 +234,7 @@ pub fn enumerate<'m>(
 /// inside of units are not in it, and where data goes before its size some of it is not legal.
 pub fn legal_images_log2(model: &CrashModel) -> f64 {
     let mut versions: std::collections::BTreeMap<_, u32> = std::collections::BTreeMap::new();
-    let (mut journalled, mut sizes) = (0u32, 0u32);
+    let (mut journalled, mut sizes) = (0u32, 0.0);
     let mut has_size = false;
     for pending in &model.pending {
         has_size |= matches!(pending.what, What::Size { .. });
@@ -246,7 +246,10 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
                 }
             }
             what if what.is_journalled() => journalled += 1,
-            _ => sizes += 1,
+            what if what.growth().is_some() => {
+                sizes += f64::from(units(what, model.config.tear_bytes).1 as u32 + 1).log2();
+            }
+            _ => sizes += 1.0,
         }
     }
     let of_data: f64 = versions
@@ -260,7 +263,7 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
     };
     // What bytes show that were never written.
     let of_fill = f64::from(u32::from(model.config.profile.exposes_stale() && has_size));
-    of_data + of_names + f64::from(sizes) + of_fill
+    of_data + of_names + sizes + of_fill
 }
 
 /// Pending effects by the call that had them: a write and its size go together.
@@ -281,16 +284,20 @@ fn calls(model: &CrashModel) -> Vec<Range<usize>> {
     calls
 }
 
-/// Every tear unit of every write, and every other effect.
+/// Every tear unit of every write and of what it adds to a length, every unit that a cut zeroes in
+/// part, and every other effect.
 fn all_units(model: &CrashModel) -> Vec<(usize, Option<u64>)> {
     let mut all = Vec::new();
     for (at, pending) in model.pending.iter().enumerate() {
-        if matches!(pending.what, What::Data { .. }) {
-            let (first, count) = units(&pending.what, model.config.tear_bytes);
-            // More could not be exhausted anyway.
-            let count = count.min(64) as u64;
-            all.extend((first..first + count).map(|unit| (at, Some(unit))));
-        } else {
+        let (what, tear_bytes) = (&pending.what, model.config.tear_bytes);
+        let (first, count) = units(what, tear_bytes);
+        // More could not be exhausted anyway.
+        let numbers = first..first + count.min(64) as u64;
+        let is_data = matches!(what, What::Data { .. });
+        let is_part =
+            |unit: &u64| is_data || what.growth().is_some() || what.is_edge(*unit, tear_bytes);
+        all.extend(numbers.filter(is_part).map(|unit| (at, Some(unit))));
+        if !is_data && what.growth().is_none() {
             all.push((at, None));
         }
     }

@@ -91,6 +91,18 @@ pub enum Fault {
     Sync(SyncFailure),
     /// The write is shown from the cache and never reaches the disk.
     LostWrite,
+    /// The write is shown from the cache, and on the disk it hits another place of the same file.
+    MisdirectedWrite {
+        /// Which place, in thousandths of the file's length.
+        per_mille: u32,
+    },
+    /// The read gives the bytes of another place of the same file.
+    MisdirectedRead {
+        /// Which place, in thousandths of the file's length.
+        per_mille: u32,
+    },
+    /// The read gives what the file held when the era began.
+    StaleRead,
     /// A bit of a file is flipped at rest, at so many thousandths of its length. It stays flipped
     /// until the byte is written again.
     BitFlip {
@@ -151,6 +163,9 @@ impl Fault {
             Self::Sync(SyncFailure::LyingSync) => "fsync: lies",
             Self::Sync(SyncFailure::ShutDown) => "fsync: shut down",
             Self::LostWrite => "lost write",
+            Self::MisdirectedWrite { .. } => "misdirected write",
+            Self::MisdirectedRead { .. } => "misdirected read",
+            Self::StaleRead => "stale read",
             Self::BitFlip { .. } => "bit flip",
             Self::GarbageSector { .. } => "garbage sector",
             Self::UnreadableSector { .. } => "unreadable sector",
@@ -167,6 +182,9 @@ impl Fault {
                 Promise::DamageReported
             }
             Self::LostWrite
+            | Self::MisdirectedWrite { .. }
+            | Self::MisdirectedRead { .. }
+            | Self::StaleRead
             | Self::Sync(
                 SyncFailure::LyingSync
                 | SyncFailure::DelayedReport

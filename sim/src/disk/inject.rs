@@ -8,6 +8,10 @@ use super::ledger::{Fate, Ledger, Shown, Sighting};
 use super::simfs::SimFs;
 use super::tree::{Ino, Tree};
 
+/// Limits of the disk itself, as reports name them.
+const CAPACITY: &str = "capacity of the disk";
+const HANDLES: &str = "out of handles";
+
 /// Bytes of a damaged sector.
 const SECTOR: u64 = 512;
 
@@ -34,6 +38,10 @@ pub(super) struct Injector {
     pub ledger: Ledger,
     /// Names under which a file was known before: the earlier one and the later.
     aliases: Vec<(String, String)>,
+    /// Whether the disk itself has limits that a call may meet.
+    pub has_limits: bool,
+    /// How often a limit of the disk itself was met: of its space, of open files.
+    limits_met: [u64; 2],
 }
 
 impl Injector {
@@ -135,7 +143,7 @@ impl Injector {
 
     /// `from` is about to be called `to` as well.
     pub fn renames(&mut self, from: &str, to: &str) {
-        if !self.states.is_empty() {
+        if self.has_limits || !self.states.is_empty() {
             self.aliases.push((from.to_owned(), to.to_owned()));
         }
     }
@@ -161,18 +169,29 @@ impl Injector {
             }
         }
         if limits.is_empty() {
-            self.ledger.see(Sighting {
-                kind: "capacity of the disk",
-                rule: None,
-                call,
-                files: self.names(path),
-                shown: shown.clone(),
-                fate: Fate::Open,
-            });
+            self.limits_met[0] += 1;
+            self.limit_met(CAPACITY, call, path, shown.clone());
         }
         for rule in limits {
             self.observed(call, path, rule, shown.clone());
         }
+    }
+
+    /// The limit of open files was met.
+    pub fn handles_ran_out(&mut self, call: CallId, path: &str) {
+        self.limits_met[1] += 1;
+        self.limit_met(HANDLES, call, path, Shown::Failed(Errno::Emfile));
+    }
+
+    fn limit_met(&mut self, kind: &'static str, call: CallId, path: &str, shown: Shown) {
+        self.ledger.see(Sighting {
+            kind,
+            rule: None,
+            call,
+            files: self.names(path),
+            shown,
+            fate: Fate::Open,
+        });
     }
 
     /// Takes down which damage at rest is left on the disk.
@@ -202,7 +221,8 @@ impl Injector {
             )
         };
         let excusing = self.states.iter().filter(excuses);
-        excusing.map(|state| state.injected).sum()
+        let by_rules: u64 = excusing.map(|state| state.injected).sum();
+        by_rules + self.limits_met.iter().sum::<u64>()
     }
 
     pub fn promise(&self) -> Promise {
@@ -223,7 +243,19 @@ impl Injector {
             masked: self.ledger.count(rule, Some(Fate::Masked)),
             silent: self.ledger.count(rule, Some(Fate::Silent)),
         };
-        self.states.iter().enumerate().map(entry).collect()
+        let limits = self.limits_met.iter().zip([CAPACITY, HANDLES]);
+        let limits = limits.filter(|(met, _)| **met > 0);
+        let limits = limits.map(|(&met, kind)| LedgerEntry {
+            kind,
+            injected: met,
+            observed: met,
+            detected: self.ledger.count_limit(kind, Fate::Detected),
+            repaired: 0,
+            masked: self.ledger.count_limit(kind, Fate::Masked),
+            silent: self.ledger.count_limit(kind, Fate::Silent),
+        });
+        let rules = self.states.iter().enumerate().map(entry);
+        rules.chain(limits).collect()
     }
 }
 
@@ -240,7 +272,8 @@ fn fits(fault: &Fault, kind: CallKind) -> bool {
             is_sync
         }
         Fault::Sync(_) => matches!(kind, CallKind::SyncData | CallKind::SyncAll),
-        Fault::LostWrite => kind == CallKind::Write,
+        Fault::LostWrite | Fault::MisdirectedWrite { .. } => kind == CallKind::Write,
+        Fault::MisdirectedRead { .. } | Fault::StaleRead => kind == CallKind::Read,
         Fault::SpareBytes(_)
         | Fault::BitFlip { .. }
         | Fault::GarbageSector { .. }
@@ -334,7 +367,7 @@ impl<'a> FaultBuilder<'a> {
         self
     }
 
-    /// Only at the `nth` such call, from 1 and counted from the beginning of the run.
+    /// Only at the `nth` such call, from 1 and counted from when the rule is added.
     pub fn nth(mut self, nth: u32) -> Self {
         self.nth = nth;
         self

@@ -28,6 +28,9 @@ pub enum Shown {
     Short,
     /// A read returned damaged bytes; they lie within this range of the file.
     Damaged(Range<u64>),
+    /// A read returned whole bytes of another place or of another time, as if they were those of
+    /// this range. Nothing damaged is left behind, and the promise is lower from then on.
+    Misread(Range<u64>),
     /// It only took longer.
     Late,
 }
@@ -78,7 +81,7 @@ impl Sighting {
         is_named
             && match (&self.shown, told) {
                 (Shown::Failed(errno), Told::Errno(number)) => *errno as i32 == *number,
-                (Shown::Damaged(shown), Told::Bytes(range)) => {
+                (Shown::Damaged(shown) | Shown::Misread(shown), Told::Bytes(range)) => {
                     shown.start < range.end && range.start < shown.end
                 }
                 _ => false,
@@ -147,6 +150,14 @@ impl Ledger {
             sighting.rule == Some(rule) && is_fate
         });
         of_rule.count() as u64
+    }
+
+    /// How many sightings of a limit of the disk had a fate.
+    pub fn count_limit(&self, kind: &str, fate: Fate) -> u64 {
+        let of_limit = self.sightings.iter().filter(|sighting| {
+            sighting.rule.is_none() && sighting.kind == kind && sighting.fate == fate
+        });
+        of_limit.count() as u64
     }
 
     /// The first silent one.

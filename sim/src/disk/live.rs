@@ -18,7 +18,12 @@ use super::page::{Content, PAGE};
 use super::record::CallLog;
 use super::trace::{Effect, Synced, Trace};
 use super::tree::{Ino, Tree};
-use crate::call::CallId;
+use crate::call::{CallId, mix64};
+
+/// The sector at so many thousandths of a length.
+fn place(len: u64, per_mille: u32) -> u64 {
+    len * u64::from(per_mille.min(999)) / 1_000 / 512 * 512
+}
 
 /// Files end here (EFBIG).
 const FILE_BYTES_MAX: u64 = 1 << 36;
@@ -40,6 +45,10 @@ pub(super) struct Disk {
     /// Handles of an older generation are dead: the machine has crashed since.
     pub generation: u64,
     pub used_pages: u64,
+    /// Pages of files that are gone, whose removal is not durable yet.
+    pub limbo_pages: u64,
+    /// Files that lost a name since a directory was synced.
+    pub unlinked: Vec<Ino>,
     pub capacity_bytes: Option<u64>,
     pub hash: u64,
     pub log: Option<CallLog>,
@@ -52,6 +61,7 @@ pub(super) struct Disk {
 impl Disk {
     pub fn new(image: &Image, config: &DiskConfig, rules: &[FaultRule]) -> Self {
         let mut injector = Injector::new(rules);
+        injector.has_limits = config.capacity_bytes.is_some() || config.handles_max.is_some();
         let mut damage = image.damage.clone();
         damage.disown();
         let struck = damage_at_rest(rules, &image.visible, &mut damage);
@@ -77,6 +87,8 @@ impl Disk {
             locks: Vec::new(),
             generation: 0,
             used_pages,
+            limbo_pages: 0,
+            unlinked: Vec::new(),
             capacity_bytes,
             hash: 0,
             log: None,
@@ -235,7 +247,25 @@ impl Disk {
         let Some(target) = buffer.get_mut(..count) else {
             return Ok(0);
         };
-        self.content(ino)?.0.read(offset, target);
+        let asked = offset..offset + target.len() as u64;
+        let mut offset = offset;
+        match fault {
+            Some((rule, Fault::MisdirectedRead { per_mille })) => {
+                offset = place(len, per_mille);
+                self.content(ino)?.0.read(offset, target);
+                let shown = Shown::Misread(asked);
+                self.injector.observed(call, path, rule, shown);
+            }
+            Some((rule, Fault::StaleRead)) => {
+                target.fill(0);
+                if let Some(inode) = self.base.visible.get(ino) {
+                    inode.content.read(offset, target);
+                }
+                let shown = Shown::Misread(asked);
+                self.injector.observed(call, path, rule, shown);
+            }
+            _ => self.content(ino)?.0.read(offset, target),
+        }
         if !self.damage.is_empty() {
             match self.damage.show(ino, offset, target) {
                 Ok(rules) => rules.into_iter().for_each(|(rule, bytes)| {
@@ -260,8 +290,14 @@ impl Disk {
         bytes: &[u8],
         offset: u64,
     ) -> io::Result<usize> {
-        let fault = self.fault(call, path)?;
-        let (_, len) = self.content(ino)?;
+        let fault = match self.fault(call, path) {
+            Err(error) if error.raw_os_error() == Some(Errno::Eio as i32) => {
+                self.write_before_failing(call, ino, bytes, offset);
+                return Err(error);
+            }
+            fault => fault?,
+        };
+        self.content(ino)?;
         if bytes.is_empty() {
             return Ok(0);
         }
@@ -275,9 +311,43 @@ impl Disk {
             bytes = bytes.get(..bytes_max.max(1) as usize).unwrap_or(bytes);
             self.injector.observed(call, path, rule, Shown::Short);
         }
-        let is_lost = matches!(fault, Some((_, Fault::LostWrite)));
         bytes = self.fit(call, path, ino, bytes, offset)?;
+        self.put(call, ino, bytes, offset, fault.map(|(_, fault)| fault))?;
+        Ok(bytes.len())
+    }
+
+    /// A write that fails may have written its first bytes. How many is a hash of the call's name.
+    fn write_before_failing(&mut self, call: CallId, ino: Ino, bytes: &[u8], offset: u64) {
+        let hash = call.mix(0);
+        let count = bytes.len() as u64 * (mix64(hash) % 1_000) / 1_000;
+        let is_sane = offset.saturating_add(count) <= FILE_BYTES_MAX;
+        if hash.is_multiple_of(2)
+            && self.capacity_bytes.is_none()
+            && is_sane
+            && let Some(part) = bytes.get(..count as usize)
+            && !part.is_empty()
+        {
+            // The call fails in any case.
+            let _ = self.put(call, ino, part, offset, None);
+        }
+    }
+
+    /// Puts bytes into a file.
+    fn put(
+        &mut self,
+        call: CallId,
+        ino: Ino,
+        bytes: &[u8],
+        offset: u64,
+        fault: Option<Fault>,
+    ) -> io::Result<()> {
+        let (_, len) = self.content(ino)?;
         let end = offset + bytes.len() as u64;
+        let misplaced = match fault {
+            Some(Fault::MisdirectedWrite { per_mille }) => Some(place(len.max(end), per_mille)),
+            _ => None,
+        };
+        let is_lost = misplaced.is_some() || fault == Some(Fault::LostWrite);
         if let Some(inode) = self.tree.make_mut(ino) {
             let before = inode.content.allocated();
             inode.content.write(offset, bytes);
@@ -287,6 +357,11 @@ impl Disk {
         self.own(ino, offset, end);
         self.damage.heal(ino, offset, bytes.len() as u64);
         self.trace.push_write(call, ino, offset, bytes, is_lost);
+        if let Some(place) = misplaced {
+            // Only where the disk has blocks of the file already.
+            let room = (bytes.len() as u64).min(len.saturating_sub(place));
+            self.trace.push_misplaced(call, place, room as usize);
+        }
         if end > len {
             self.trace.push(
                 call,
@@ -298,7 +373,7 @@ impl Disk {
                 },
             );
         }
-        Ok(bytes.len())
+        Ok(())
     }
 
     /// As much of a write as there is space for; ENOSPC if there is none.
@@ -412,6 +487,8 @@ impl Disk {
                     by_write: false,
                 },
             );
+        } else {
+            self.trace.push(call, Effect::Floor { ino, len: end });
         }
         Ok(())
     }
@@ -531,6 +608,6 @@ impl Disk {
             inode.content = old.content.clone();
             inode.len = old.len;
         }
-        self.used_pages = self.tree.allocated();
+        self.used_pages = self.tree.allocated() + self.limbo_pages;
     }
 }

@@ -40,7 +40,7 @@ impl Disk {
             return Err(Errno::Einval.error());
         }
         let ino = match self.tree.place(path) {
-            Ok(place) => self.open_place(call, &place, options)?,
+            Ok(place) => self.open_place(call, path, &place, options)?,
             // The root itself.
             Err(_) if path.as_os_str().is_empty() || self.tree.lookup(path).is_ok() => {
                 if options.is_create_new() {
@@ -54,35 +54,39 @@ impl Disk {
         if is_dir && (options.is_write() || options.is_create()) {
             return Err(Errno::Eisdir.error());
         }
-        if self
-            .config
-            .handles_max
-            .is_some_and(|max| self.handle_count >= max)
-        {
-            return Err(Errno::Emfile.error());
-        }
+        self.has_handle(call, path)?;
         if options.is_truncate() && self.tree.get(ino).is_some_and(|inode| inode.len > 0) {
             self.truncate_open(call, ino);
         }
         Ok(ino)
     }
 
-    fn open_place(&mut self, call: CallId, place: &Place, options: OpenOptions) -> io::Result<Ino> {
+    fn open_place(
+        &mut self,
+        call: CallId,
+        path: &Path,
+        place: &Place,
+        options: OpenOptions,
+    ) -> io::Result<Ino> {
         match place.ino {
             Some(_) if options.is_create_new() => Err(Errno::Eexist.error()),
             Some(ino) => Ok(ino),
             None if options.is_create() || options.is_create_new() => {
-                if self
-                    .config
-                    .handles_max
-                    .is_some_and(|max| self.handle_count >= max)
-                {
-                    return Err(Errno::Emfile.error());
-                }
+                self.has_handle(call, path)?;
                 Ok(self.create(call, place, false))
             }
             None => Err(Errno::Enoent.error()),
         }
+    }
+
+    /// Whether one more file may be open.
+    fn has_handle(&mut self, call: CallId, path: &Path) -> io::Result<()> {
+        let handles_max = self.config.handles_max;
+        if handles_max.is_some_and(|max| self.handle_count >= max) {
+            self.injector.handles_ran_out(call, text(path));
+            return Err(Errno::Emfile.error());
+        }
+        Ok(())
     }
 
     fn truncate_open(&mut self, call: CallId, ino: Ino) {
@@ -333,6 +337,7 @@ impl Disk {
         if let Some(inode) = self.tree.make_mut(ino) {
             inode.link_count = inode.link_count.saturating_sub(1);
         }
+        self.unlinked.push(ino);
         self.reclaim(ino);
     }
 
@@ -344,7 +349,11 @@ impl Disk {
             return;
         }
         if let Some(inode) = self.tree.inodes.get_mut(ino.index()).and_then(Option::take) {
-            self.used_pages -= inode.content.allocated();
+            // The blocks are free when the removal is durable, and not before.
+            match self.unlinked.contains(&ino) {
+                true => self.limbo_pages += inode.content.allocated(),
+                false => self.used_pages -= inode.content.allocated(),
+            }
         }
     }
 
@@ -353,7 +362,10 @@ impl Disk {
         if self.tree.entries(dir).is_none() {
             return Err(Errno::Enotdir.error());
         }
-        self.sync(call, text(path), dir, true)
+        self.sync(call, text(path), dir, true)?;
+        self.used_pages -= std::mem::take(&mut self.limbo_pages);
+        self.unlinked.clear();
+        Ok(())
     }
 
     /// Takes a lock on a file and gives its inode; the caller counts the handle.

@@ -1,9 +1,13 @@
 //! Effects that a crash may keep or lose.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::survivors::EffectId;
 use super::tree::Ino;
+
+/// Bytes of a file system's block.
+pub(super) const BLOCK: u64 = 4_096;
 
 /// One pending effect and its name.
 #[derive(Clone, Debug)]
@@ -30,6 +34,11 @@ pub(super) enum What {
         offset: u64,
         len: u64,
     },
+    /// The length is at least this: what punching or allocating below an unwritten length leaves.
+    Floor {
+        ino: Ino,
+        len: u64,
+    },
     Link {
         dir: Ino,
         name: Arc<str>,
@@ -54,7 +63,10 @@ impl What {
     /// The inode whose contents or length it concerns.
     pub fn content_of(&self) -> Option<Ino> {
         match self {
-            Self::Data { ino, .. } | Self::Size { ino, .. } | Self::Zero { ino, .. } => Some(*ino),
+            Self::Data { ino, .. }
+            | Self::Size { ino, .. }
+            | Self::Zero { ino, .. }
+            | Self::Floor { ino, .. } => Some(*ino),
             Self::Link { .. } | Self::Unlink { .. } | Self::Rename { .. } => None,
         }
     }
@@ -65,9 +77,25 @@ impl What {
             Self::Data { ino, .. }
             | Self::Size { ino, .. }
             | Self::Zero { ino, .. }
+            | Self::Floor { ino, .. }
             | Self::Link { ino, .. }
             | Self::Unlink { ino, .. }
             | Self::Rename { ino, .. } => *ino,
+        }
+    }
+
+    /// The names that it changes, by directory.
+    fn entries(&self) -> Vec<(Ino, &str)> {
+        match self {
+            Self::Link { dir, name, .. } | Self::Unlink { dir, name, .. } => vec![(*dir, name)],
+            Self::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+                ..
+            } => vec![(*from_dir, from), (*to_dir, to)],
+            _ => Vec::new(),
         }
     }
 
@@ -78,7 +106,7 @@ impl What {
             Self::Rename {
                 from_dir, to_dir, ..
             } => *from_dir == wanted || *to_dir == wanted,
-            Self::Data { .. } | Self::Size { .. } | Self::Zero { .. } => false,
+            Self::Data { .. } | Self::Size { .. } | Self::Zero { .. } | Self::Floor { .. } => false,
         }
     }
 
@@ -90,7 +118,7 @@ impl What {
             Self::Zero { .. } | Self::Link { .. } | Self::Unlink { .. } | Self::Rename { .. } => {
                 true
             }
-            Self::Data { .. } => false,
+            Self::Data { .. } | Self::Floor { .. } => false,
         }
     }
 
@@ -103,4 +131,58 @@ impl What {
             _ => None,
         }
     }
+
+    /// The old and the new length, if a write made the file longer.
+    pub fn growth(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Size {
+                old,
+                new,
+                by_write: true,
+                ..
+            } => Some((*old, *new)),
+            _ => None,
+        }
+    }
+
+    /// Whether a tear unit lies in a block of which a shorter length cuts a part. Such a block is
+    /// zeroed like data, so that the zeros may reach the disk although the length does not.
+    pub fn is_edge(&self, unit: u64, tear_bytes: u64) -> bool {
+        match (self, self.range()) {
+            (Self::Size { .. }, Some((start, _))) => {
+                !start.is_multiple_of(BLOCK) && start / BLOCK == unit * tear_bytes / BLOCK
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The pending changes of names that a sync of one inode makes durable where it jumps ahead of
+/// others: those of the inode (of a directory: those in it), and what these build on, which is
+/// every earlier change of the same names and the names of new directories above.
+pub(super) fn own_names(pending: &[Pending], ino: Ino, all: bool, is_dir: bool) -> BTreeSet<usize> {
+    let is_own = |what: &What| match what {
+        _ if is_dir => what.is_in_dir(ino),
+        What::Link { ino: linked, .. } => *linked == ino,
+        What::Rename { ino: renamed, .. } => all && *renamed == ino,
+        _ => false,
+    };
+    let mut own: BTreeSet<usize> = (0..pending.len())
+        .filter(|&at| is_own(&pending[at].what))
+        .collect();
+    let mut open: Vec<usize> = own.iter().copied().collect();
+    while let Some(at) = open.pop() {
+        let entries = pending[at].what.entries();
+        for (before, earlier) in pending.iter().enumerate().take(at) {
+            let is_above = |dir: Ino| matches!(earlier.what, What::Link { ino, .. } if ino == dir);
+            let is_same = |entry| earlier.what.entries().contains(entry);
+            let is_needed = entries
+                .iter()
+                .any(|entry| is_same(entry) || is_above(entry.0));
+            if is_needed && own.insert(before) {
+                open.push(before);
+            }
+        }
+    }
+    own
 }

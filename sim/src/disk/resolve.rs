@@ -1,9 +1,9 @@
 //! From a wish to what the profile allows.
 //!
 //! A resolution says of each pending effect whether it is kept; of a write, which of its tear
-//! units. The rules, in this order: names and explicit sizes persist as a prefix (where there is
-//! a journal); a replacing rename brings the data of its file (ext4-ordered); a size comes after
-//! its data (where data goes first). See docs/FAULTS.md.
+//! units. The rules, in this order: of a cut that is lost, zeros in its own block may stay; names
+//! and explicit sizes persist as a prefix (where there is a journal); a size comes after its data,
+//! unit by unit (where data goes first). See docs/FAULTS.md.
 
 use std::collections::BTreeMap;
 
@@ -20,18 +20,46 @@ use crate::call::mix64;
 pub(crate) enum Kept {
     No,
     All,
-    /// Of a write: its tear units, in order.
+    /// Some tear units, in order. Of a write: its data. Of a write's length: the length reaches to
+    /// the end of the last of them. Of a cut that is not kept: what of a block that it zeroes in
+    /// part is zero nevertheless.
     Units(Vec<bool>),
 }
 
 impl Kept {
-    pub fn of(units: Vec<bool>) -> Self {
-        if units.iter().all(|&kept| kept) {
+    pub fn of(what: &What, units: Vec<bool>) -> Self {
+        // All zeros of a cut are not the cut: its length is still to come.
+        if units.iter().all(|&kept| kept) && !is_cut(what) {
             Self::All
         } else if units.iter().any(|&kept| kept) {
             Self::Units(units)
         } else {
             Self::No
+        }
+    }
+
+    /// The length that a growth by a write leaves, if any of it is kept.
+    pub fn length(&self, (old, new): (u64, u64), tear_bytes: u64) -> Option<u64> {
+        match self {
+            Self::No => None,
+            Self::All => Some(new),
+            Self::Units(units) => {
+                let last = units.iter().rposition(|&kept| kept)? as u64;
+                Some(((old / tear_bytes + last + 1) * tear_bytes).min(new))
+            }
+        }
+    }
+
+    fn mix_into(&self, hash: u64) -> u64 {
+        match self {
+            Self::No => hash::word(hash, 0),
+            Self::All => hash::word(hash, 1),
+            Self::Units(units) => {
+                let start = hash::word(hash, 2);
+                units
+                    .iter()
+                    .fold(start, |hash, &kept| hash::word(hash, 3 + u64::from(kept)))
+            }
         }
     }
 
@@ -45,13 +73,24 @@ impl Kept {
     }
 }
 
+/// A unit that is torn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Torn {
+    /// The write, by position among the pending effects.
+    pub at: usize,
+    /// The unit of the file.
+    pub unit: u64,
+    pub tear: Tear,
+    /// How many of the versions just before were not on the disk either.
+    pub over: u32,
+}
+
 /// A legal choice of survivors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resolution {
     /// By position among the pending effects.
     pub(super) kept: Vec<Kept>,
-    /// Position, unit of the file, tear.
-    pub(super) torn: Vec<(usize, u64, Tear)>,
+    pub(super) torn: Vec<Torn>,
     pub(super) fill: Fill,
 }
 
@@ -61,36 +100,47 @@ impl Resolution {
         Self { kept, torn, fill }
     }
 
-    /// A hash that is equal for choices that come to the same: of the writes to a unit only the
-    /// last one that is kept counts, and what unwritten bytes show only where any may be shown.
+    /// A hash that is equal only for choices that come to the same. Of the writes to a unit only
+    /// the last one that is kept counts, where nothing is torn and no cut has left zeros; and what
+    /// unwritten bytes show only where any may be shown.
     pub fn fingerprint(&self, model: &CrashModel, elements: &Elements) -> u64 {
-        let overwritten = Overwritten::of(model, self, elements.has_overwrites);
+        let is_part_cut = |(pending, kept): (&Pending, &Kept)| {
+            is_cut(&pending.what) && matches!(kept, Kept::Units(_))
+        };
+        let pairs = || model.pending.iter().zip(&self.kept);
+        let is_plain = self.torn.is_empty() && !pairs().any(is_part_cut);
+        let overwritten = Overwritten::of(model, self, is_plain && elements.has_overwrites);
         let mut sizes = 0;
         let mut hash = 0;
-        for (at, (pending, kept)) in model.pending.iter().zip(&self.kept).enumerate() {
+        for (at, (pending, kept)) in pairs().enumerate() {
             let is_size = matches!(pending.what, What::Size { .. });
             sizes += u64::from(is_size && *kept != Kept::No);
+            if let Some(growth) = pending.what.growth() {
+                let len = kept.length(growth, model.config.tear_bytes);
+                hash = hash::word(hash, len.map_or(0, |len| len + 1));
+                continue;
+            }
             if !matches!(pending.what, What::Data { .. }) {
-                hash = hash::word(hash, u64::from(*kept == Kept::All));
+                hash = kept.mix_into(hash);
                 continue;
             }
             let (first, count) = units(&pending.what, model.config.tear_bytes);
             for index in 0..count {
                 let is_last =
                     kept.unit(index) && !overwritten.after(at, pending, first + index as u64);
-                hash = hash::word(hash, 2 + u64::from(is_last));
+                hash = hash::word(hash, 3 + u64::from(is_last));
             }
         }
         let shows_unwritten = model.config.profile.exposes_stale() && sizes > 0;
         hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
-        for &(at, unit, tear) in &self.torn {
-            let (kind, how) = match tear {
+        for torn in &self.torn {
+            let (kind, how) = match torn.tear {
                 Tear::Prefix(bytes) => (0, u64::from(bytes)),
                 Tear::Suffix(bytes) => (1, u64::from(bytes)),
                 Tear::Mask(mask) => (2, mask),
                 Tear::Garbage => (3, 0),
             };
-            for word in [at as u64, unit, kind, how] {
+            for word in [torn.at as u64, torn.unit, kind, how, torn.over.into()] {
                 hash = hash::word(hash, word);
             }
         }
@@ -127,15 +177,19 @@ impl Overwritten {
     }
 }
 
-/// The tear units of a file that a write touches: the first, and how many.
+/// The tear units of a file that an effect concerns: the first, and how many.
 pub(super) fn units(what: &What, tear_bytes: u64) -> (u64, usize) {
-    match what.range() {
+    match what.range().or(what.growth()) {
         Some((start, end)) if end > start => {
             let first = start / tear_bytes;
             (first, ((end - 1) / tear_bytes - first + 1) as usize)
         }
         _ => (0, 0),
     }
+}
+
+fn is_cut(what: &What) -> bool {
+    what.range().is_some() && !matches!(what, What::Data { .. })
 }
 
 /// Brings a wish to the nearest legal choice.
@@ -146,11 +200,9 @@ pub(super) fn resolve(model: &CrashModel, survivors: &Survivors) -> Resolution {
 /// As [`resolve`], for a wish that is a list of places already.
 pub(super) fn legal(model: &CrashModel, wish: Resolution) -> Resolution {
     let mut resolution = wish;
+    only_edges(model, &mut resolution);
     if model.config.profile.has_journal() {
         keep_prefix(model, &mut resolution);
-    }
-    if model.config.profile.flushes_on_replace() {
-        flush_on_replace(model, &mut resolution);
     }
     if model.config.profile.is_data_first() {
         data_first(model, &mut resolution);
@@ -178,7 +230,14 @@ fn wish(model: &CrashModel, survivors: &Survivors) -> Resolution {
                 .map(|pending| listed(explicit, pending, tear_bytes));
             let at = |id: &EffectId| pending.iter().position(|pending| pending.id == *id);
             let torn = explicit.torn.iter().filter(|_| model.config.torn_units);
-            let torn = torn.filter_map(|torn| Some((at(&torn.effect)?, torn.unit, torn.tear)));
+            let torn = torn.filter_map(|torn| {
+                Some(Torn {
+                    at: at(&torn.effect)?,
+                    unit: torn.unit,
+                    tear: torn.tear,
+                    over: torn.over,
+                })
+            });
             (kept.collect(), torn.collect(), explicit.fill)
         }
     };
@@ -196,10 +255,11 @@ fn listed(explicit: &Explicit, pending: &Pending, tear_bytes: u64) -> Kept {
         return if is_kept { Kept::All } else { Kept::No };
     }
     let (first, count) = units(&pending.what, tear_bytes);
-    let is_data = matches!(pending.what, What::Data { .. });
-    let mut kept = vec![is_kept; count.max(1)];
+    // The units of a cut are those that are zero although it is not kept.
+    let is_kept_unit = is_kept && !is_cut(&pending.what);
+    let mut kept = vec![is_kept_unit; count.max(1)];
     for except in exceptions {
-        if except.units.is_empty() || !is_data {
+        if except.units.is_empty() || count == 0 {
             return if is_kept { Kept::No } else { Kept::All };
         }
         for unit in &except.units {
@@ -207,42 +267,40 @@ fn listed(explicit: &Explicit, pending: &Pending, tear_bytes: u64) -> Kept {
                 .checked_sub(first)
                 .and_then(|at| kept.get_mut(at as usize))
             {
-                *slot = !is_kept;
+                *slot = !is_kept_unit;
             }
         }
     }
-    Kept::of(kept)
+    Kept::of(&pending.what, kept)
 }
 
 fn hashed(model: &CrashModel, seed: u64, keep: u32, tear: u32) -> Resolution {
     let tear_bytes = model.config.tear_bytes;
-    let hits = |id: &EffectId, unit: u64, salt: u64, per_mille: u32| {
-        id.mix(seed ^ salt, unit) % 1_000 < u64::from(per_mille)
-    };
     let mut torn = Vec::new();
     let mut kept = Vec::with_capacity(model.pending.len());
     for (pending, at) in model.pending.iter().zip(0..) {
-        if !matches!(pending.what, What::Data { .. }) {
-            let is_kept = hits(&pending.id, 0, 1, keep);
-            kept.push(if is_kept { Kept::All } else { Kept::No });
-            continue;
-        }
         let (first, count) = units(&pending.what, tear_bytes);
         let numbers = first..first + count as u64;
+        if !matches!(pending.what, What::Data { .. }) {
+            kept.push(hashed_other(pending, (first, count), seed, keep));
+            continue;
+        }
         let of_units: Vec<bool> = numbers
             .clone()
-            .map(|unit| hits(&pending.id, unit, 2, keep))
+            .map(|unit| hits(&pending.id, unit, seed ^ 2, keep))
             .collect();
         for (unit, &is_kept) in numbers.zip(&of_units) {
-            if is_kept && model.config.torn_units && hits(&pending.id, unit, 3, tear) {
-                torn.push((
+            if is_kept && model.config.torn_units && hits(&pending.id, unit, seed ^ 3, tear) {
+                let hash = pending.id.mix(seed ^ 4, unit);
+                torn.push(Torn {
                     at,
                     unit,
-                    draw_tear(pending.id.mix(seed ^ 4, unit), tear_bytes),
-                ));
+                    tear: draw_tear(hash, tear_bytes),
+                    over: [0, 0, 1, 2][(mix64(hash ^ 2) % 4) as usize],
+                });
             }
         }
-        kept.push(Kept::of(of_units));
+        kept.push(Kept::of(&pending.what, of_units));
     }
     if model.config.profile.has_journal() {
         // A prefix of any length, not the short one that independent losses would leave.
@@ -254,11 +312,11 @@ fn hashed(model: &CrashModel, seed: u64, keep: u32, tear: u32) -> Resolution {
         let mut position = 0;
         for (pending, kept) in model.pending.iter().zip(&mut kept) {
             if pending.what.is_journalled() {
-                *kept = if position < length {
-                    Kept::All
-                } else {
-                    Kept::No
-                };
+                if position < length {
+                    *kept = Kept::All;
+                } else if *kept == Kept::All {
+                    *kept = Kept::No;
+                }
                 position += 1;
             }
         }
@@ -271,6 +329,32 @@ fn hashed(model: &CrashModel, seed: u64, keep: u32, tear: u32) -> Resolution {
     Resolution { kept, torn, fill }
 }
 
+/// Whether a hash of an effect's name, for one question about it, is among so many of a thousand.
+fn hits(id: &EffectId, unit: u64, salted: u64, per_mille: u32) -> bool {
+    id.mix(salted, unit) % 1_000 < u64::from(per_mille)
+}
+
+/// What is kept of an effect that is no data.
+fn hashed_other(pending: &Pending, units: (u64, usize), seed: u64, keep: u32) -> Kept {
+    let (id, what) = (&pending.id, &pending.what);
+    let (first, count) = (units.0, units.1 as u64);
+    match hits(id, 0, seed ^ 1, keep) {
+        // A length that was reached in part.
+        true if what.growth().is_some() && hits(id, 0, seed ^ 7, 250) => {
+            let last = id.mix(seed ^ 8, 0) % count.max(1);
+            Kept::of(what, (0..count).map(|unit| unit <= last).collect())
+        }
+        true => Kept::All,
+        // A cut whose zeros come before it.
+        false if what.range().is_some() && hits(id, 0, seed ^ 9, keep / 2) => {
+            let units = first..first + count;
+            let units = units.map(|unit| hits(id, unit, seed ^ 10, 500));
+            Kept::of(what, units.collect())
+        }
+        false => Kept::No,
+    }
+}
+
 fn draw_tear(hash: u64, tear_bytes: u64) -> Tear {
     let bytes = (mix64(hash) % tear_bytes.max(1)) as u32;
     match hash % 4 {
@@ -281,74 +365,64 @@ fn draw_tear(hash: u64, tear_bytes: u64) -> Tear {
     }
 }
 
+/// Of a cut that is not kept, only the zeros in blocks that it zeroes in part may be there.
+fn only_edges(model: &CrashModel, resolution: &mut Resolution) {
+    let tear_bytes = model.config.tear_bytes;
+    for (pending, kept) in model.pending.iter().zip(&mut resolution.kept) {
+        let Kept::Units(kept_units) = kept else {
+            continue;
+        };
+        if is_cut(&pending.what) {
+            let (first, _) = units(&pending.what, tear_bytes);
+            for (unit, is_kept) in (first..).zip(kept_units.iter_mut()) {
+                *is_kept &= pending.what.is_edge(unit, tear_bytes);
+            }
+            if kept_units.iter().all(|is_kept| !is_kept) {
+                *kept = Kept::No;
+            }
+        }
+    }
+}
+
 /// After the first journalled effect that is lost, none is kept.
 fn keep_prefix(model: &CrashModel, resolution: &mut Resolution) {
     let mut is_lost = false;
     for (pending, kept) in model.pending.iter().zip(&mut resolution.kept) {
         if pending.what.is_journalled() {
-            is_lost |= *kept == Kept::No;
-            *kept = if is_lost { Kept::No } else { Kept::All };
-        }
-    }
-}
-
-/// A replacing rename that is kept brings all data and sizes that its file had by then.
-fn flush_on_replace(model: &CrashModel, resolution: &mut Resolution) {
-    for (at, pending) in model.pending.iter().enumerate() {
-        let What::Rename {
-            ino,
-            replaced: Some(_),
-            ..
-        } = &pending.what
-        else {
-            continue;
-        };
-        if resolution.kept.get(at) != Some(&Kept::All) {
-            continue;
-        }
-        for (before, kept) in model.pending.iter().zip(&mut resolution.kept).take(at) {
-            if before.what.content_of() == Some(*ino) {
-                *kept = Kept::All;
+            is_lost |= *kept != Kept::All;
+            // Zeros of a lost cut are data, and in no order with the journal.
+            if is_lost && *kept == Kept::All {
+                *kept = Kept::No;
             }
         }
-        let is_torn = |(torn, ..): &(usize, u64, Tear)| {
-            let torn = model.pending.get(*torn);
-            torn.is_some_and(|torn| torn.what.content_of() == Some(*ino))
-        };
-        resolution.torn.retain(|torn| torn.0 > at || !is_torn(torn));
     }
 }
 
-/// The size of an extending write is kept only with all of that write's data.
+/// The length of an extending write is kept only up to the end of a unit whose data is: blocks are
+/// written in any order, and each brings the length up to its own end.
 fn data_first(model: &CrashModel, resolution: &mut Resolution) {
+    let tear_bytes = model.config.tear_bytes;
     for at in 0..model.pending.len() {
-        let Some(Pending {
-            id,
-            what:
-                What::Size {
-                    ino,
-                    by_write: true,
-                    ..
-                },
-        }) = model.pending.get(at)
-        else {
+        let what = &model.pending[at].what;
+        let Some((data, wanted)) = data_of(model, at).zip(
+            what.growth()
+                .and_then(|growth| resolution.kept[at].length(growth, tear_bytes)),
+        ) else {
             continue;
         };
-        let is_whole = model
-            .pending
-            .iter()
-            .enumerate()
-            .take(at)
-            .all(|(index, pending)| {
-                let is_its_data = pending.id.call == id.call
-                    && pending.id.eras_ago == id.eras_ago
-                    && matches!(&pending.what, What::Data { ino: written, .. } if written == ino);
-                !is_its_data
-                    || (resolution.kept.get(index) == Some(&Kept::All)
-                        && resolution.torn.iter().all(|(torn, ..)| *torn != index))
-            });
-        if !is_whole && let Some(kept) = resolution.kept.get_mut(at) {
-            *kept = Kept::No;
+        let (first, _) = units(&model.pending[data].what, tear_bytes);
+        let is_there = |unit: &u64| {
+            let is_torn = |torn: &Torn| torn.at == data && torn.unit == *unit;
+            *unit < first
+                || (resolution.kept[data].unit((unit - first) as usize)
+                    && !resolution.torn.iter().any(is_torn))
+        };
+        let (grown, count) = units(what, tear_bytes);
+        let last = (wanted - 1) / tear_bytes;
+        let reached = (grown..=last).rfind(is_there);
+        if reached != Some(last) {
+            let kept = (grown..grown + count as u64).map(|unit| Some(unit) <= reached);
+            resolution.kept[at] = Kept::of(what, kept.collect());
         }
     }
 }
@@ -357,6 +431,18 @@ fn data_first(model: &CrashModel, resolution: &mut Resolution) {
 fn is_part(model: &CrashModel, of: &Pending) -> bool {
     let same = model.pending.iter().filter(|pending| pending.id == of.id);
     matches!(of.what, What::Data { .. }) && same.count() > 1
+}
+
+/// The data of the write that had this length.
+pub(super) fn data_of(model: &CrashModel, size: usize) -> Option<usize> {
+    let of_size = &model.pending.get(size)?;
+    let is_its_data = |pending: &Pending| {
+        pending.id.call == of_size.id.call
+            && pending.id.eras_ago == of_size.id.eras_ago
+            && pending.what.content_of() == of_size.what.content_of()
+            && matches!(pending.what, What::Data { .. })
+    };
+    model.pending[..size].iter().rposition(is_its_data)
 }
 
 /// A resolution as a list of exceptions from the shorter base.
@@ -393,6 +479,7 @@ pub(super) fn explicit(model: &CrashModel, resolution: &Resolution) -> Survivors
                 Kept::All | Kept::No => Vec::new(),
                 Kept::Units(kept) => {
                     let (first, _) = units(&pending.what, model.config.tear_bytes);
+                    let is_kept = is_kept && !is_cut(&pending.what);
                     (first..)
                         .zip(kept)
                         .filter_map(|(unit, &kept)| (kept != is_kept).then_some(unit))
@@ -404,11 +491,12 @@ pub(super) fn explicit(model: &CrashModel, resolution: &Resolution) -> Survivors
                 units,
             })
         });
-    let torn = resolution.torn.iter().filter_map(|&(at, unit, tear)| {
+    let torn = resolution.torn.iter().filter_map(|torn| {
         Some(TornUnit {
-            effect: model.pending.get(at)?.id,
-            unit,
-            tear,
+            effect: model.pending.get(torn.at)?.id,
+            unit: torn.unit,
+            tear: torn.tear,
+            over: torn.over,
         })
     });
     Survivors::Explicit(Explicit {

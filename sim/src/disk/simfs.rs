@@ -97,13 +97,15 @@ impl SimFs {
         }
     }
 
-    /// Stops all faults: none strikes any more, damage at rest is undone, the disk has space.
+    /// Stops all faults: none strikes any more, damage at rest is undone, the disk has space and
+    /// any number of files may be open.
     pub fn heal(&self) {
         let mut disk = self.disk.lock();
         disk.note_repairs();
         disk.injector.heal();
         disk.damage.clear();
         disk.capacity_bytes = None;
+        disk.config.handles_max = None;
     }
 
     /// Crashes: a loss of power keeps nothing that was not synced. The disk then shows what

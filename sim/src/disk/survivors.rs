@@ -81,7 +81,8 @@ pub struct Exception {
     /// Which.
     pub effect: EffectId,
     /// Of a write: only these tear units, numbered from the start of the file. All of it if
-    /// none are named.
+    /// none are named. Of a write's length: it reaches to the end of the last unit that is kept.
+    /// Of a cut or a freed range: it is lost, and these units are zero all the same.
     #[serde(default)]
     pub units: Vec<u64>,
 }
@@ -96,6 +97,10 @@ pub struct TornUnit {
     pub unit: u64,
     /// What of it was written.
     pub tear: Tear,
+    /// How many of the versions just before were not on the disk either: the tear is over an
+    /// older one.
+    #[serde(default)]
+    pub over: u32,
 }
 
 /// What of a torn unit was written. It concerns only bytes that the write covers.

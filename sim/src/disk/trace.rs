@@ -30,6 +30,14 @@ pub(super) enum Effect {
         len: usize,
         is_lost: bool,
     },
+    /// Bytes of the write before went to this place of the disk as well; see
+    /// [`Fault::MisdirectedWrite`](super::fault::Fault::MisdirectedWrite).
+    Misplaced {
+        ino: Ino,
+        offset: u64,
+        start: usize,
+        len: usize,
+    },
     /// The length changed.
     Size {
         ino: Ino,
@@ -41,6 +49,11 @@ pub(super) enum Effect {
     Zero {
         ino: Ino,
         offset: u64,
+        len: u64,
+    },
+    /// Space was allocated or freed up to there, below the length.
+    Floor {
+        ino: Ino,
         len: u64,
     },
     /// A new inode and its name.
@@ -127,7 +140,7 @@ impl Trace {
     pub fn cuts_by_interest(&self) -> Vec<usize> {
         let rank = |at: usize| match self.events.get(at).map(|event| &event.effect) {
             Some(Effect::Sync { .. } | Effect::Root) => 0,
-            Some(Effect::Write { .. }) => 2,
+            Some(Effect::Write { .. } | Effect::Misplaced { .. }) => 2,
             Some(_) => 1,
             None => 0,
         };
@@ -144,6 +157,21 @@ impl Trace {
 
     pub(super) fn push(&mut self, call: CallId, effect: Effect) {
         self.events.push(Event { call, effect });
+    }
+
+    /// The first `len` bytes of the last write went to another place of its file.
+    pub(super) fn push_misplaced(&mut self, call: CallId, offset: u64, len: usize) {
+        if let Some(Effect::Write { ino, start, .. }) = self.events.last().map(|last| &last.effect)
+        {
+            let (ino, start) = (*ino, *start);
+            let effect = Effect::Misplaced {
+                ino,
+                offset,
+                start,
+                len,
+            };
+            self.push(call, effect);
+        }
     }
 
     pub(super) fn push_write(

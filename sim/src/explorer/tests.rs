@@ -70,11 +70,16 @@ fn a_forgotten_sync_of_a_directory_shows_where_a_sync_brings_no_name() {
 }
 
 #[test]
-fn a_replacement_without_data_shows_up_to_the_profile_that_flushes_it() {
+fn a_replacement_without_data_shows_on_every_profile() {
     let found = findings(Way::UnsyncedReplacement, &options(Profile::PosixStrict));
     // An empty file, and, where a kill left the new file behind, one that shows its old number.
-    assert_eq!(found, ["the number: xfs, depth 2", "whole: xfs, depth 1"]);
-    assert!(explored(Way::UnsyncedReplacement, &options(Profile::Ext4Ordered)).is_clean());
+    let most_ordered = [
+        "the number: xfs, apfs, depth 2",
+        "whole: xfs, apfs, depth 1",
+    ];
+    assert_eq!(found, most_ordered);
+    // ext4 begins to write the data of a replacement; its length may still come first.
+    assert!(!explored(Way::UnsyncedReplacement, &options(Profile::Ext4Ordered)).is_clean());
 }
 
 #[test]
@@ -85,7 +90,7 @@ fn a_fragile_opening_needs_two_crashes() {
     };
     assert_eq!(findings(Way::FragileOpening, &once), [""; 0]);
     let found = findings(Way::FragileOpening, &options(Profile::PosixStrict));
-    assert_eq!(found, ["the number: ext4-ordered, depth 2"]);
+    assert_eq!(found, ["the number: xfs, apfs, depth 2"]);
 }
 
 #[test]

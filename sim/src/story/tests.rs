@@ -54,6 +54,7 @@ fn three_pages(file: &str) -> CaseOf<Notebook> {
         },
         unit: 1,
         tear: Tear::Prefix(100),
+        over: 0,
     };
     let kept = |call, index| crate::disk::Exception {
         effect: EffectId {

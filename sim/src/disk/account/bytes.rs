@@ -101,8 +101,8 @@ fn outcome_at(
         };
     };
     let number = at / unit;
-    let is_torn = |(torn, of, _): &&(usize, u64, _)| *torn == index && *of == number;
-    if resolution.torn.iter().any(|torn| is_torn(&torn)) {
+    let mut torn = resolution.torn.iter();
+    if torn.any(|torn| torn.at == index && torn.unit == number) {
         return Outcome::Torn(String::new());
     }
     let (first, _) = units(what, unit);
