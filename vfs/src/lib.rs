@@ -14,6 +14,8 @@
 //! - \[I4\] A destructor that makes a call of this crate while its task unwinds gets an error or
 //!   no effect, and never switches tasks.
 //!
+//! Programs that were written for `std::fs`, or with `async`, find adapters in [`port`].
+//!
 //! Not here: any policy (retries, buffering, formats). Those belong to the program.
 #![forbid(unsafe_code)]
 
@@ -24,6 +26,7 @@ mod file;
 mod fs;
 mod mutex;
 pub mod os;
+pub mod port;
 mod tasks;
 mod unwind;
 
