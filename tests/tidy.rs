@@ -52,6 +52,7 @@ const BESIDE_THE_SEAM: &[Exception] = &[
         "sim/src/cli/",
         "the same as a library: files of cases, processors",
     ),
+    Exception::new("sim/examples/", "programs that people start"),
     Exception::new(
         "sim/src/campaign.rs",
         "workers: one simulation never spans threads",

@@ -21,6 +21,7 @@ pub(crate) fn case<S: Scenario>(
     let entropy = draw.stream("entropy", 0, |draw| draw.below(u64::MAX));
     // Half of all cases meet no fault but crashes: faults hide what comes after them.
     let has_faults = draw.stream("faults", u64::MAX, |draw| draw.chance(500));
+    let has_faults = has_faults && scenario.meets_faults();
     let era_count = draw.stream("eras", 0, |draw| draw.range(1..=ERAS_MAX));
     let eras = (0..era_count).map(|number| {
         let steps = draw.stream("steps", number, |draw| scenario.steps(draw, &config));
@@ -231,7 +232,7 @@ fn damage(draw: &mut Draw<'_>) -> Fault {
 
 /// The faults that meet the recoveries of one exploration: mostly none.
 pub(crate) fn later_faults<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> Vec<FaultRule> {
-    if !draw.chance(250) {
+    if !draw.chance(250) || !scenario.meets_faults() {
         return Vec::new();
     }
     let files = scenario.files();

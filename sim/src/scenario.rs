@@ -64,6 +64,12 @@ pub trait Scenario: Send + Sync + Sized + 'static {
         &["*"]
     }
 
+    /// Whether campaigns draw faults besides crashes. Without them the disk is honest, free of
+    /// errors and never full.
+    fn meets_faults(&self) -> bool {
+        true
+    }
+
     /// Draws the system's options.
     fn config(&self, draw: &mut Draw<'_>) -> Self::Config;
 
