@@ -13,9 +13,10 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use blackstart_sim::disk::{CrashKind, DiskConfig, SimFs};
-use blackstart_sim::sched::{Finish, World, WorldConfig};
-use blackstart_vfs::port::{block_on, fs};
+use blackstart_sim::call::{CallId, CallKind};
+use blackstart_sim::disk::{CrashKind, DiskConfig, Image, SimFs};
+use blackstart_sim::sched::{Finish, Stop, World, WorldConfig};
+use blackstart_vfs::port::{Barrier, block_on, fs};
 use blackstart_vfs::{Env, Event, Fs};
 
 /// An answer in a form that all worlds share: the kind of an error, not its words.
@@ -108,10 +109,21 @@ fn by_shim(env: &Env) -> String {
     log
 }
 
+/// An empty disk whose calls are calls of the world.
+fn simulated_disk(world: &World) -> SimFs {
+    let config = DiskConfig::default();
+    SimFs::boot(
+        &Image::empty(&config),
+        &config,
+        &[],
+        Arc::new(world.clone()),
+    )
+}
+
 /// Runs `body` as the first task of a simulated world.
 fn in_simulation(body: impl FnOnce(&Env) + Send + 'static) -> Finish {
     let world = World::new(WorldConfig::default());
-    let disk = SimFs::new(DiskConfig::default());
+    let disk = simulated_disk(&world);
     let shared = Arc::new(world.clone());
     let env = Env::new(Arc::new(disk), shared.clone(), shared.clone(), shared);
     world.run(Box::new(move || body(&env)))
@@ -197,4 +209,54 @@ fn a_future_that_nobody_wakes_is_a_deadlock() {
     // The same of an event, so that the test is known to tell the two apart.
     let finish = in_simulation(|env| drop(Event::new(env).ticket()));
     assert_eq!(finish, Finish::Complete);
+}
+
+/// Code that must not be unwound: it counts its calls on the seam and how it was left.
+struct Foreign<'a> {
+    barrier: &'a Barrier,
+    disk: &'a dyn Fs,
+    calls: u32,
+    errors: u32,
+}
+
+impl Foreign<'_> {
+    fn touch(&mut self) {
+        self.calls += 1;
+        let listed = self.barrier.call(|| self.disk.read_dir(Path::new("")));
+        self.errors += u32::from(listed.is_err());
+    }
+}
+
+#[test]
+fn a_crash_passes_foreign_code_by_and_goes_on_behind_it() {
+    let third = CallId {
+        op: 0,
+        task: 0,
+        kind: CallKind::ReadDir,
+        nth: 2,
+    };
+    let world = World::new(WorldConfig {
+        stop: Stop::Before(third),
+        ..WorldConfig::default()
+    });
+    let disk = simulated_disk(&world);
+    let seen = Arc::new(parking_lot::Mutex::new((0, 0)));
+    let (to_tell, barrier) = (Arc::clone(&seen), Barrier::default());
+    let finish = world.run(Box::new(move || {
+        disk.create_root().expect("the root can be created");
+        barrier.around(|| {
+            let mut foreign = Foreign {
+                barrier: &barrier,
+                disk: &disk,
+                calls: 0,
+                errors: 0,
+            };
+            (0..6).for_each(|_| foreign.touch());
+            *to_tell.lock() = (foreign.calls, foreign.errors);
+            panic!("what it says after the crash is nobody's");
+        });
+        *to_tell.lock() = (0, 0);
+    }));
+    assert_eq!(finish, Finish::Crashed);
+    assert_eq!(*seen.lock(), (6, 4));
 }

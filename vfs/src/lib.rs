@@ -10,7 +10,7 @@
 //!   [`JoinHandle::join`] and what is built of them ([`Mutex`]). An ordinary lock (a *leaf lock*)
 //!   is never held across a call of this crate.
 //! - \[I3\] A simulated crash ends a task by an unwind that only [`catch`] may intercept, and
-//!   [`catch`] lets it through.
+//!   [`catch`] lets it through. [`port::Barrier`] delays it, for code that cannot be unwound.
 //! - \[I4\] A destructor that makes a call of this crate while its task unwinds gets an error or
 //!   no effect, and never switches tasks.
 //!

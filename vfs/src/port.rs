@@ -5,6 +5,7 @@
 //! - [`fs::File`] is also the adapter by itself: `File::from` makes `Read + Write + Seek` of any
 //!   open file of the seam.
 //! - [`block_on`] runs asynchronous storage code on [`crate::Tasks`] and [`crate::Event`].
+//! - [`Barrier`] keeps a simulated crash from unwinding code that must not be unwound.
 //!
 //! Invariants:
 //! - \[I1\] Each function makes the calls on the seam that its name says, and promises what they
@@ -15,7 +16,9 @@
 //! [`crate::Fs::lock`]. Executors with threads of their own (tokio): a simulation cannot schedule
 //! what it does not start.
 
+mod barrier;
 mod block_on;
 pub mod fs;
 
+pub use barrier::Barrier;
 pub use block_on::block_on;
