@@ -17,7 +17,7 @@ pub(crate) fn case<S: Scenario>(
     profile: Option<Profile>,
 ) -> CaseOf<S> {
     let config = draw.stream("config", 0, |draw| scenario.config(draw));
-    let disk = draw.stream("disk", 0, |draw| disk(draw, profile));
+    let disk = draw.stream("disk", 0, |draw| scenario.disk(disk(draw, profile)));
     let entropy = draw.stream("entropy", 0, |draw| draw.below(u64::MAX));
     // Half of all cases meet no fault but crashes: faults hide what comes after them.
     let has_faults = draw.stream("faults", u64::MAX, |draw| draw.chance(500));
