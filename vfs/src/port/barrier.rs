@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{catch, is_crash, unwind_for_crash};
 
+/// Linux's number.
+const EIO: i32 = 5;
+
 /// Stops a simulated crash at the calls of foreign code and lets it go on behind that code.
 ///
 /// ```
@@ -51,7 +54,7 @@ impl Barrier {
     /// # Errors
     /// Of `body`; EIO once a crash has struck.
     pub fn call<T>(&self, body: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let down = || io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
+        let down = || io::Error::from_raw_os_error(EIO);
         if self.is_crashed() {
             return Err(down());
         }

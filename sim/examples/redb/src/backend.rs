@@ -23,12 +23,23 @@ const NEW: &str = "db.new";
 pub struct Backend {
     file: Arc<dyn File>,
     barrier: Arc<Barrier>,
-    resized: Arc<AtomicBool>,
+    state: Arc<State>,
+}
+
+/// What is known of a backend that redb has taken.
+#[derive(Debug, Default)]
+pub struct State {
+    /// redb has set the length of the file.
+    pub is_resized: AtomicBool,
+    /// The process is over: nothing is written any more.
+    pub is_over: AtomicBool,
 }
 
 impl Backend {
-    /// Opens the file of the database.
+    /// Opens the file of the database. Its name is made durable: a kill right after the creation
+    /// may have left it in the page cache alone.
     pub fn open(disk: &dyn Fs, barrier: &Arc<Barrier>) -> io::Result<Self> {
+        barrier.call(|| disk.sync_dir(Path::new("")))?;
         Self::named(disk, barrier, NAME, OpenOptions::new().read().write())
     }
 
@@ -43,12 +54,9 @@ impl Backend {
         Self::named(disk, barrier, NEW, options)
     }
 
-    /// Gives the new database its name, durably. redb must have closed it.
+    /// Gives the new database its name. redb must have closed it.
     pub fn install(disk: &dyn Fs, barrier: &Barrier) -> io::Result<()> {
-        barrier.call(|| {
-            disk.rename(Path::new(NEW), Path::new(NAME))?;
-            disk.sync_dir(Path::new(""))
-        })
+        barrier.call(|| disk.rename(Path::new(NEW), Path::new(NAME)))
     }
 
     fn named(
@@ -61,13 +69,20 @@ impl Backend {
         Ok(Self {
             file,
             barrier: Arc::clone(barrier),
-            resized: Arc::default(),
+            state: Arc::default(),
         })
     }
 
-    /// Becomes true when redb sets the length of the file.
-    pub fn resized(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.resized)
+    /// What is known of it, also when redb has taken it.
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state)
+    }
+
+    fn call<T>(&self, body: impl FnOnce(&dyn File) -> io::Result<T>) -> io::Result<T> {
+        if self.state.is_over.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::Other.into());
+        }
+        self.barrier.call(|| body(&*self.file))
     }
 }
 
@@ -79,23 +94,23 @@ impl fmt::Debug for Backend {
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.barrier.call(|| self.file.len())
+        self.call(|file| file.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.barrier.call(|| self.file.read_exact_at(out, offset))
+        self.call(|file| file.read_exact_at(out, offset))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.resized.store(true, Ordering::SeqCst);
-        self.barrier.call(|| self.file.set_len(len))
+        self.state.is_resized.store(true, Ordering::SeqCst);
+        self.call(|file| file.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.barrier.call(|| self.file.sync_data())
+        self.call(|file| file.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.barrier.call(|| self.file.write_all_at(data, offset))
+        self.call(|file| file.write_all_at(data, offset))
     }
 }

@@ -1,16 +1,16 @@
 //! Puts redb through an era's operations.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use blackstart_sim::{Ctx, Failure};
 use blackstart_vfs::port::Barrier;
 use redb::{
-    Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError,
-    WriteTransaction,
+    CompactionError, Database, Durability, ReadableDatabase, ReadableTable, TableDefinition,
+    TableError, WriteTransaction,
 };
 
-use crate::backend::Backend;
+use crate::backend::{self, Backend};
 use crate::model::{Event, State, Value};
 use crate::op::{Change, Ending, Op};
 use crate::scenario::Redb;
@@ -24,8 +24,7 @@ const CACHE_BYTES: usize = 256 << 10;
 /// An open database.
 struct Open {
     db: Database,
-    /// Whether the length of its file was set: it grew or shrank.
-    resized: Arc<AtomicBool>,
+    state: Arc<backend::State>,
 }
 
 /// One era.
@@ -87,7 +86,7 @@ fn open(ctx: &Context, barrier: &Arc<Barrier>) -> Result<Open, Failure> {
         create(ctx, barrier)?;
     }
     let backend = Backend::open(disk, barrier).map_err(|error| broken(&error))?;
-    let resized = backend.resized();
+    let state = backend.state();
     let opened = Database::builder()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(backend);
@@ -108,16 +107,21 @@ fn open(ctx: &Context, barrier: &Arc<Barrier>) -> Result<Open, Failure> {
             return Err(Failure::new("check_integrity finds nothing", message));
         }
     }
-    Ok(Open { db, resized })
+    Ok(Open { db, state })
 }
 
-/// Closes in order.
+/// Closes in order, or leaves the database as the end of the process would.
 fn close(ctx: &Context, barrier: &Barrier, open: Open) -> Result<(), Failure> {
+    let is_abandoned = ctx.config().abandon;
+    open.state.is_over.store(is_abandoned, Ordering::SeqCst);
     drop(open.db);
-    if open.resized.load(Ordering::SeqCst) {
+    if open.state.is_resized.load(Ordering::SeqCst) {
         ctx.mark("resized");
     }
-    record(ctx, barrier, Event::Closed)
+    match is_abandoned {
+        true => Ok(()),
+        false => record(ctx, barrier, Event::Closed),
+    }
 }
 
 fn transaction(
@@ -213,9 +217,11 @@ fn undo(
 
 /// Compaction changes nothing that can be seen. It commits durably, so all is durable then.
 fn compact(ctx: &Context, barrier: &Barrier, db: &mut Database) -> Result<(), Failure> {
-    let is_smaller = db.compact().map_err(|error| broken(&error))?;
-    if is_smaller {
-        ctx.mark("compacted");
+    match db.compact() {
+        Ok(true) => ctx.mark("compacted"),
+        // 4.1.0 refuses behind a commit that is not durable.
+        Ok(false) | Err(CompactionError::TransactionInProgress) => {}
+        Err(error) => return Err(broken(&error)),
     }
     if barrier.is_crashed() {
         return Err(broken(&"crashed"));

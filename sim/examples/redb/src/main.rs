@@ -3,7 +3,7 @@
 //! `cargo run --release --manifest-path sim/examples/redb/Cargo.toml -- run`
 //!
 //! Beside the commands of the simulator there is `plain`, which measures what one would do without
-//! it: copy the file, tear the copy at random, open it.
+//! it: copy the file, open the copy.
 #![forbid(unsafe_code)]
 
 mod backend;
@@ -12,6 +12,8 @@ mod model;
 mod op;
 mod plain;
 mod scenario;
+
+use std::path::PathBuf;
 
 use blackstart_sim::Registered;
 use blackstart_sim::cli::{self, Registry, SimCommand};
@@ -29,8 +31,10 @@ struct Cli {
 enum Command {
     #[command(flatten)]
     Sim(SimCommand),
-    /// Copy, tear and reopen a file without the simulator, for so many seconds
+    /// Copy and reopen a file without the simulator, for so many seconds
     Plain {
+        /// Where a directory of its own may be made
+        parent: PathBuf,
         #[arg(default_value_t = 5)]
         seconds: u64,
     },
@@ -54,8 +58,8 @@ fn main() {
             command: Command::Sim(command),
         }) => cli::run(&command, &registry),
         Ok(Cli {
-            command: Command::Plain { seconds },
-        }) => plain::run(seconds),
+            command: Command::Plain { parent, seconds },
+        }) => plain::run(&parent, seconds),
         Err(error) => cli::usage(&error),
     };
     std::process::exit(exit.into())

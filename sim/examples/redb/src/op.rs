@@ -15,6 +15,10 @@ const STEPS_MAX: u64 = 10;
 pub struct Config {
     /// Whether each opening is followed by `check_integrity`.
     pub integrity: bool,
+    /// Whether an image must also stand a second opening and a second transaction.
+    pub again: bool,
+    /// Whether the process ends without closing the database.
+    pub abandon: bool,
 }
 
 /// Which operations are drawn.
@@ -24,7 +28,8 @@ pub enum Mixture {
     All,
     /// Transactions with large values.
     Growth,
-    /// Transactions with small values, all of them durable.
+    /// Transactions with small values, all of them durable, and never an orderly close, which would
+    /// shrink the file.
     Commits,
 }
 
@@ -70,7 +75,7 @@ pub enum Op {
     },
     /// `Database::compact`.
     Compact,
-    /// Close in order and open again.
+    /// Close in order, or as the configuration says, and open again.
     Reopen,
 }
 
@@ -127,13 +132,16 @@ fn changes(draw: &mut Draw<'_>, sizes: &[u32]) -> Vec<Change> {
     changes.collect()
 }
 
-/// After a crash: it takes a transaction, closes, opens, and takes another.
-pub fn verification() -> Vec<Step<Op>> {
+/// After a crash: it takes a transaction and closes; perhaps it opens again and takes another.
+pub fn verification(config: &Config) -> Vec<Step<Op>> {
     let put = |key| Op::Transaction {
         changes: vec![Change::Put(key, 40)],
         ending: Ending::Immediate,
     };
-    let ops = [put(1), Op::Reopen, put(2)];
+    let mut ops = vec![put(1)];
+    if config.again {
+        ops.extend([Op::Reopen, put(2)]);
+    }
     let steps = (1..).zip(ops);
     steps.map(|(id, op)| Step { id, client: 0, op }).collect()
 }
