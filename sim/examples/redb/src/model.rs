@@ -46,25 +46,28 @@ pub enum Event {
 /// What is known.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// States since the last durable one, which is the first.
+    /// States since the last one that is known to be durable, which is the first.
     committed: Vec<Arc<State>>,
     /// The state of a commit that has not returned.
     begun: Option<Arc<State>>,
     /// The next token.
     pub token_next: u64,
+    /// Whether what an opening shows is durable. If not, it may be what a kill left in the page
+    /// cache, and a loss of power may take it back.
+    opening_settles: bool,
 }
 
-impl Default for Model {
-    fn default() -> Self {
+impl Model {
+    /// An empty database.
+    pub fn new(opening_settles: bool) -> Self {
         Self {
+            opening_settles,
             committed: vec![Arc::default()],
             begun: None,
             token_next: 1,
         }
     }
-}
 
-impl Model {
     /// The state that a transaction would see now.
     pub fn latest(&self) -> &Arc<State> {
         // There is always one.
@@ -124,28 +127,24 @@ impl Model {
     /// What an opening shows is exactly one committed state, the last durable one or a later one,
     /// or that of the commit in flight.
     fn opened(&mut self, found: &Arc<State>) -> Result<(), Failure> {
-        let begun = self.begun.take();
-        if !self
-            .committed
-            .iter()
-            .chain(&begun)
-            .any(|state| state == found)
-        {
+        let returned = self.committed.len();
+        self.committed.extend(self.begun.take());
+        let Some(at) = self.committed.iter().rposition(|state| state == found) else {
+            let states: Vec<String> = self.committed.iter().map(|state| tell(state)).collect();
             return Err(Failure::new(
                 "a committed state",
                 format!(
-                    "found {}; durable is {}, then {} more; in flight {}",
+                    "found {}; expected one of these: {} (the first is durable, {returned} have \
+                     returned)",
                     tell(found),
-                    self.committed
-                        .first()
-                        .map_or_else(String::new, |state| tell(state)),
-                    self.committed.len() - 1,
-                    begun.map_or_else(|| "nothing".to_owned(), |state| tell(&state)),
+                    states.join(", "),
                 ),
             ));
+        };
+        self.committed.truncate(at + 1);
+        if self.opening_settles {
+            self.settle();
         }
-        self.committed.clear();
-        self.committed.push(Arc::clone(found));
         Ok(())
     }
 }

@@ -88,7 +88,7 @@ impl Scenario for Redb {
     }
 
     fn model(&self, _config: &Config) -> Model {
-        Model::default()
+        Model::new(true)
     }
 
     fn apply(&self, model: &mut Model, event: &Event) -> Result<(), Failure> {
