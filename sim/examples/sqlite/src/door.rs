@@ -4,8 +4,8 @@
 //! the barrier, and SQLite meets an error of I/O from then on.
 //!
 //! What is done beside the plain calls is what SQLite's own VFS for Unix does: the first sync of a
-//! journal or write-ahead log that may have been created syncs the directory, too, and an empty file does
-//! not exist for `xAccess`.
+//! journal or write-ahead log that may have been created syncs the directory, too, and an empty
+//! file does not exist for `xAccess`.
 
 use std::cell::RefCell;
 use std::io;
