@@ -94,7 +94,10 @@ const UNSAFE: &[Exception] = &[
 /// Crates that cannot forbid it for that.
 const UNSAFE_CRATES: &[Exception] = &[
     Exception::new("sim/src/lib.rs", "it holds the fibers"),
-    Exception::new("sim/examples/sqlite/src/main.rs", "it calls SQLite, which is C"),
+    Exception::new(
+        "sim/examples/sqlite/src/main.rs",
+        "it calls SQLite, which is C",
+    ),
 ];
 
 /// A rule, and a place that breaks it.
