@@ -168,7 +168,7 @@ pub fn write(fs: &dyn Fs, path: impl AsRef<Path>, contents: impl AsRef<[u8]>) ->
 /// Copies contents; returns how many bytes. Neither contents nor name are durable.
 ///
 /// # Errors
-/// Of [`read`] and [`write`].
+/// Of [`read`] and [`write()`].
 pub fn copy(fs: &dyn Fs, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
     let mut source = File::open(fs, from)?;
     io::copy(&mut source, &mut File::create(fs, to)?)
