@@ -99,17 +99,36 @@ impl fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 /// The scenarios of a binary.
-pub struct Registry(Vec<Box<dyn AnyScenario>>);
+pub struct Registry {
+    scenarios: Vec<Box<dyn AnyScenario>>,
+    program: &'static str,
+}
 
 impl Registry {
     /// A registry of these scenarios.
     pub fn new(scenarios: Vec<Box<dyn AnyScenario>>) -> Self {
-        Self(scenarios)
+        Self {
+            scenarios,
+            program: "blackstart sim",
+        }
+    }
+
+    /// Says what people type before `replay`, for the line that reproduces a failure. Without it:
+    /// `blackstart sim`.
+    #[must_use]
+    pub fn started_as(mut self, program: &'static str) -> Self {
+        self.program = program;
+        self
+    }
+
+    /// What people type before `replay`.
+    pub fn program(&self) -> &'static str {
+        self.program
     }
 
     /// All scenarios.
     pub fn all(&self) -> impl Iterator<Item = &dyn AnyScenario> {
-        self.0.iter().map(|scenario| &**scenario)
+        self.scenarios.iter().map(|scenario| &**scenario)
     }
 
     /// The names of all scenarios.

@@ -19,12 +19,17 @@ pub(crate) fn case<S: Scenario>(
     profile: Option<Profile>,
 ) -> CaseOf<S> {
     let config = draw.stream("config", 0, |draw| scenario.config(draw));
-    let disk = draw.stream("disk", 0, |draw| disk(draw, profile));
-    let disk = draw.stream("rare disk", 0, |draw| rare_disk(draw, disk, profile));
+    let drawn = draw.stream("disk", 0, |draw| disk(draw, profile));
+    let drawn = match scenario.meets_faults() {
+        true => draw.stream("rare disk", 0, |draw| rare_disk(draw, drawn, profile)),
+        false => drawn,
+    };
+    let disk = scenario.disk(drawn);
     let latency = draw.stream("latency", 0, latency);
     let entropy = draw.stream("entropy", 0, |draw| draw.below(u64::MAX));
     // Half of all cases meet no fault but crashes: faults hide what comes after them.
     let has_faults = draw.stream("faults", u64::MAX, |draw| draw.chance(500));
+    let has_faults = has_faults && scenario.meets_faults();
     let era_count = draw.stream("eras", 0, |draw| draw.range(1..=ERAS_MAX));
     let eras = (0..era_count).map(|number| {
         let steps = draw.stream("steps", number, |draw| scenario.steps(draw, &config));
@@ -290,7 +295,7 @@ fn damage(draw: &mut Draw<'_>) -> Fault {
 
 /// The faults that meet the recoveries of one exploration: mostly none.
 pub(crate) fn later_faults<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> Vec<FaultRule> {
-    if !draw.chance(250) {
+    if !draw.chance(250) || !scenario.meets_faults() {
         return Vec::new();
     }
     let files = scenario.files();

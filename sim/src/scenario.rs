@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{CrashKind, Promise, Sighting, SimFs, Told};
+use crate::disk::{CrashKind, DiskConfig, Promise, Sighting, SimFs, Told};
 use crate::draw::Draw;
 use crate::failure::Failure;
 use crate::marks::Marks;
@@ -78,6 +78,18 @@ pub trait Scenario: Send + Sync + Sized + 'static {
     /// draw it then.
     fn tolerates_silent_damage(&self) -> bool {
         false
+    }
+
+    /// Whether campaigns draw faults besides crashes. Without them the disk is honest, free of
+    /// errors and never full.
+    fn meets_faults(&self) -> bool {
+        true
+    }
+
+    /// The disk that a case gets, made of the one that was drawn: takes back what the system says
+    /// that it does not stand.
+    fn disk(&self, drawn: DiskConfig) -> DiskConfig {
+        drawn
     }
 
     /// Draws the system's options.

@@ -10,9 +10,11 @@
 //!   [`JoinHandle::join`] and what is built of them ([`Mutex`]). An ordinary lock (a *leaf lock*)
 //!   is never held across a call of this crate.
 //! - \[I3\] A simulated crash ends a task by an unwind that only [`catch`] may intercept, and
-//!   [`catch`] lets it through.
+//!   [`catch`] lets it through. [`port::Barrier`] delays it, for code that cannot be unwound.
 //! - \[I4\] A destructor that makes a call of this crate while its task unwinds gets an error or
 //!   no effect, and never switches tasks.
+//!
+//! Programs that were written for `std::fs`, or with `async`, find adapters in [`port`].
 //!
 //! Not here: any policy (retries, buffering, formats). Those belong to the program.
 #![forbid(unsafe_code)]
@@ -24,6 +26,7 @@ mod file;
 mod fs;
 mod mutex;
 pub mod os;
+pub mod port;
 mod tasks;
 mod unwind;
 

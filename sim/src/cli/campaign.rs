@@ -37,7 +37,7 @@ pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<Exit, UsageErro
             exit = exit.and(Exit::Interrupted);
             break;
         }
-        let teller = Teller::new(args, *scenario, &options);
+        let teller = Teller::new(args, registry, *scenario, &options);
         let report = scenario.campaign(&options, &teller, &interrupted);
         exit = exit.and(teller.conclude(&report));
         reports.push(report);
@@ -105,6 +105,8 @@ pub(super) fn processors() -> usize {
 /// Tells of one campaign while it runs and when it is over.
 struct Teller<'a> {
     args: &'a RunArgs,
+    /// What people type before `explain`.
+    program: &'static str,
     scenario: &'a dyn AnyScenario,
     bar: Bar,
     /// JSON lines of the campaign; none for people.
@@ -112,7 +114,12 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    fn new(args: &'a RunArgs, scenario: &'a dyn AnyScenario, options: &CampaignOptions) -> Self {
+    fn new(
+        args: &'a RunArgs,
+        registry: &Registry,
+        scenario: &'a dyn AnyScenario,
+        options: &CampaignOptions,
+    ) -> Self {
         let lines = match args.message_format {
             MessageFormat::Human => None,
             MessageFormat::Json => {
@@ -123,6 +130,7 @@ impl<'a> Teller<'a> {
         };
         Self {
             args,
+            program: registry.program(),
             scenario,
             bar: Bar::new(options),
             lines,
@@ -159,7 +167,7 @@ impl<'a> Teller<'a> {
         let mut text = output::text(report, |failure| self.story(failure));
         if let Some(last) = report.failures.last() {
             let path = self.args.out.join(last.name());
-            text += &format!("blackstart sim explain {}\n", path.display());
+            text += &format!("{} explain {}\n", self.program, path.display());
         }
         text
     }

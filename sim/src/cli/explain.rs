@@ -34,7 +34,7 @@ pub(super) fn explain(args: &ExplainArgs, registry: &Registry) -> Result<Exit, U
 
 fn of_a_file(path: &Path, registry: &Registry) -> Result<Story, UsageError> {
     let (scenario, file, text) = load(path, registry)?;
-    let command = format!("blackstart sim replay {file} --trace");
+    let command = format!("{} replay {file} --trace", registry.program());
     scenario
         .explain(&file, &text, &command)
         .map_err(|error| UsageError(error.to_string()))
@@ -49,7 +49,8 @@ fn of_a_seed(args: &ExplainArgs, seed: u64, registry: &Registry) -> Result<Story
     };
     let refused = |error: crate::case::CaseError| UsageError(error.to_string());
     let mut command = format!(
-        "blackstart sim replay {seed} --scenario {}",
+        "{} replay {seed} --scenario {}",
+        registry.program(),
         scenario.name()
     );
     if let Some(profile) = args.profile {

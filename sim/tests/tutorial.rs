@@ -1,0 +1,28 @@
+//! The tutorial keeps its word: the mistake is found within seconds, and the mended engine is
+//! clean.
+
+#[path = "../examples/tutorial/mended.rs"]
+mod mended;
+#[path = "../examples/tutorial/mistaken.rs"]
+mod mistaken;
+#[path = "../examples/tutorial/scenario.rs"]
+mod scenario;
+
+use std::marker::PhantomData;
+
+use blackstart_sim::Campaign;
+use scenario::Journaling;
+
+#[test]
+fn the_mistake_is_found() {
+    let scenario = Journaling::<mistaken::Journal>("journal", PhantomData);
+    let report = Campaign::new(scenario).seeds(0..20).run();
+    let failure = report.failures.first().expect("a failure");
+    assert_eq!(failure.failure.oracle, "acknowledged records are there");
+}
+
+#[test]
+fn the_mended_engine_is_clean() {
+    let scenario = Journaling::<mended::Journal>("journal-mended", PhantomData);
+    Campaign::new(scenario).seeds(0..60).run().assert_clean();
+}
