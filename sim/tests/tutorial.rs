@@ -16,7 +16,7 @@ use scenario::Journaling;
 #[test]
 fn the_mistake_is_found() {
     let scenario = Journaling::<mistaken::Journal>("journal", PhantomData);
-    let report = Campaign::new(scenario).seeds(0..20).run();
+    let report = Campaign::new(scenario).seeds(0..20).report();
     let failure = report.failures.first().expect("a failure");
     assert_eq!(failure.failure.oracle, "acknowledged records are there");
 }
@@ -24,5 +24,5 @@ fn the_mistake_is_found() {
 #[test]
 fn the_mended_engine_is_clean() {
     let scenario = Journaling::<mended::Journal>("journal-mended", PhantomData);
-    Campaign::new(scenario).seeds(0..60).run().assert_clean();
+    Campaign::new(scenario).seeds(0..60).run();
 }
