@@ -18,6 +18,9 @@ const PARTS: [&str; 7] = [
     "cli",
 ];
 
+/// What sources end with: code, manifests, and the page that is compiled in.
+const ENDINGS: [&str; 4] = ["rs", "toml", "html", "css"];
+
 /// The switch, which exists in the copy alone.
 const SWITCH: &str = r#"
 
@@ -79,9 +82,8 @@ fn collect(
         }
         return Ok(());
     }
-    let is_source = part
-        .extension()
-        .is_some_and(|ending| ending == "rs" || ending == "toml");
+    let ending = part.extension().and_then(|ending| ending.to_str());
+    let is_source = ending.is_some_and(|ending| ENDINGS.contains(&ending));
     if is_source || part == Path::new("Cargo.lock") {
         files.insert(part.to_owned(), read(&path)?);
     }
