@@ -110,11 +110,8 @@ impl Scenario for CommitLog {
         small::cases()
     }
 
-    /// A run takes the tokens of its records from the model. What else it may ask for has to do
-    /// with options that no small case has.
     fn known_to_a_run(&self, config: &Config, model: &Model) -> Option<u64> {
-        let is_curious = config.salvages || config.knows_durable || config.archive != Archive::Off;
-        (!is_curious).then_some(model.token_next)
+        Some(model.known_to_a_run(config))
     }
 
     fn simpler(&self, op: &Op) -> Vec<Op> {

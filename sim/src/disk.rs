@@ -46,7 +46,7 @@ mod tests;
 pub use account::{
     Account, Change, EffectAccount, Ending, FileAccount, Harmed, How, Outcome, Span,
 };
-pub(crate) use asked::{Question, Shape};
+pub(crate) use asked::{Asks, Question, Shape};
 pub use config::{DiskConfig, Profile};
 pub use crash::{CrashKind, CrashModel};
 pub use draw::draw_survivors;

@@ -2,7 +2,8 @@
 //!
 //! An `Attack` takes a finished era, walks its trace once from front to back, and at chosen
 //! cuts builds images of what the disk may have kept. On each image the system is started again
-//! and has to pass the verification era. Images of equal content that follow the same history are
+//! and has to pass the verification era, and after its orderly end once more: what recovery left
+//! must be good for the next opening. Images of equal content that follow the same history are
 //! judged once.
 //!
 //! Invariants:
@@ -19,10 +20,16 @@ use crate::disk::{
 use crate::draw::Draw;
 use crate::failure::Failure;
 use crate::marks::Marks;
+use crate::reopening::{Key, Reopenings};
 use crate::report::{FaultCount, count_faults};
-use crate::run::{EraRun, Plan, Runner, Start, after_crash};
+use crate::run::{EraRun, Runner, Start, after_crash, end_state, plan_of};
 use crate::scenario::{Scenario, Step};
-use crate::sched::{Schedule, Stop};
+use crate::sched::Schedule;
+
+/// How often a system is started on an image: once to recover, and once on what that left.
+const VERIFICATIONS: usize = 2;
+/// Cuts of each era of a recovery that is crashed.
+const NESTED_CUTS: usize = 8;
 
 /// How much of what may happen is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +87,7 @@ pub struct Tally {
     pub images: u64,
     /// Images that differ in content or in the history before them.
     pub distinct: u64,
-    /// Verification eras run.
+    /// Verification eras run: for each image one, and a second where what the first left is new.
     pub recoveries: u64,
     /// Calls on the seam.
     pub calls: u64,
@@ -115,6 +122,7 @@ pub(crate) struct Attack<'a, S: Scenario> {
     /// Faults that the eras after a crash meet.
     pub later_faults: Vec<FaultRule>,
     seen: BTreeSet<(u64, usize)>,
+    reopenings: Reopenings<S>,
 }
 
 /// A finished era and where it began.
@@ -137,6 +145,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
             verification: runner.scenario.verification(&runner.config),
             later_faults: Vec::new(),
             seen: BTreeSet::new(),
+            reopenings: Reopenings::default(),
         }
     }
 
@@ -253,29 +262,79 @@ impl<'a, S: Scenario> Attack<'a, S> {
             base.start.depth,
         );
         let later_faults = std::mem::take(&mut self.later_faults);
-        let plan = Plan {
-            steps: &self.verification,
-            faults: &later_faults,
-            schedule: Schedule::RunUntilBlocked,
-            stop: Stop::Never,
-        };
-        let run = runner.era(&start, plan);
-        self.tally.recoveries += 1;
-        self.tally.calls += run.calls;
-        self.marks.merge(&run.marks);
-        self.count_faults(&run);
         let nested = depth < self.effort.depth_max
             && self.effort.nested_one_in > 0
             && draw.below(self.effort.nested_one_in) == 0;
-        let found = if run.failure.is_some() || nested {
+        let eras = || {
             let mut eras = before.to_vec();
             eras.push(crashed(base.era, base.run, cut, survivors));
-            self.judge(eras, &start, run, &later_faults, nested, draw, depth)
-        } else {
-            None
+            eras
         };
+        let found = self.verify(start, &eras, &later_faults, nested, draw, depth);
         self.later_faults = later_faults;
         found
+    }
+
+    /// Runs the verification era, and on what its orderly end leaves once more.
+    fn verify(
+        &mut self,
+        start: Start<S>,
+        eras: &dyn Fn() -> Vec<Era<S::Op>>,
+        faults: &[FaultRule],
+        nested: bool,
+        draw: &mut Draw<'_>,
+        depth: u32,
+    ) -> Option<Found<S>> {
+        let verification = Era {
+            steps: self.verification.clone(),
+            faults: faults.to_vec(),
+            schedule: Schedule::RunUntilBlocked,
+            end: End::Close,
+        };
+        let mut start = start;
+        for done in 0..VERIFICATIONS {
+            let eras = || {
+                let mut eras = eras();
+                eras.extend(std::iter::repeat_n(verification.clone(), done));
+                eras
+            };
+            let key = match done {
+                0 => None,
+                _ if !faults.is_empty() => None,
+                _ => Key::of(self.runner, &start),
+            };
+            if self.reopenings.passes(self.runner, key, &start) {
+                break;
+            }
+            let run = self.runner.era(&start, plan_of(&verification));
+            self.reopenings.remember(key, &run);
+            self.tally.recoveries += 1;
+            self.tally.calls += run.calls;
+            self.marks.merge(&run.marks);
+            self.count_faults(&run);
+            if let Some(failure) = run.failure {
+                let wanted = self.wanted.as_ref();
+                let counts = wanted.is_none_or(|wanted| wanted.same(&failure));
+                let mut eras = eras();
+                eras.push(verification);
+                return counts.then_some(Found { failure, eras });
+            }
+            if nested {
+                let base = Base {
+                    start: &start,
+                    run: &run,
+                    era: &verification,
+                };
+                let found = self.nested(&eras(), &base, draw, depth);
+                if found.is_some() {
+                    return found;
+                }
+            }
+            if done + 1 < VERIFICATIONS {
+                start = end_state(self.runner, &start, &verification, &run, &mut Vec::new());
+            }
+        }
+        None
     }
 
     fn count_faults(&mut self, run: &EraRun<S>) {
@@ -288,49 +347,16 @@ impl<'a, S: Scenario> Attack<'a, S> {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one verdict; none is optional"
-    )]
-    fn judge(
+    fn nested(
         &mut self,
-        eras: Vec<Era<S::Op>>,
-        start: &Start<S>,
-        run: EraRun<S>,
-        faults: &[FaultRule],
-        nested: bool,
+        eras: &[Era<S::Op>],
+        base: &Base<'_, S>,
         draw: &mut Draw<'_>,
         depth: u32,
     ) -> Option<Found<S>> {
-        let verification = Era {
-            steps: self.verification.clone(),
-            faults: faults.to_vec(),
-            schedule: Schedule::RunUntilBlocked,
-            end: End::Close,
-        };
-        if let Some(failure) = &run.failure {
-            let counts = self
-                .wanted
-                .as_ref()
-                .is_none_or(|wanted| wanted.same(failure));
-            let mut eras = eras;
-            eras.push(verification);
-            return counts.then(|| Found {
-                failure: failure.clone(),
-                eras,
-            });
-        }
-        if !nested {
-            return None;
-        }
         let seen = std::mem::take(&mut self.seen);
-        let base = Base {
-            start,
-            run: &run,
-            era: &verification,
-        };
-        let cuts_max = std::mem::replace(&mut self.effort.cuts_max, 8);
-        let found = self.crash(&eras, &base, draw, depth + 1);
+        let cuts_max = std::mem::replace(&mut self.effort.cuts_max, NESTED_CUTS);
+        let found = self.crash(eras, base, draw, depth + 1);
         self.effort.cuts_max = cuts_max;
         self.seen = seen;
         found

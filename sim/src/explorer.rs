@@ -5,7 +5,7 @@
 //! they are exhausted or the budget is spent. An image is judged once for each history that may
 //! have led to it: through the read tree (`readtree.rs`) where an earlier run saw the same,
 //! else by running the verification era, whose own trace is then crashed in the same way, to the
-//! depth that is wanted.
+//! depth that is wanted. What the orderly end of that era leaves has to stand the same era again.
 //!
 //! The work is cut into *lots*: the cuts of one era between which the program learned nothing
 //! that a recovery would ask for. A lot has its own trees, and is worked on by one thread at a
@@ -26,6 +26,7 @@ mod lot;
 mod order;
 mod report;
 mod rounds;
+mod second;
 mod verdict;
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod near;
 pub mod prop;
 mod quiet;
 mod readtree;
+mod reopening;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use crate::call::mix64;
 use crate::case::{CaseOf, Cut, End, Era};
 use crate::disk::{
-    CallRecord, CrashKind, CrashModel, DiskConfig, FaultRule, Image, LedgerEntry, Promise,
-    Question, SimFs, Trace,
+    Asks, CallRecord, CrashKind, CrashModel, DiskConfig, FaultRule, Image, LedgerEntry, Promise,
+    SimFs, Trace,
 };
 use crate::failure::Failure;
 use crate::marks::Marks;
@@ -86,7 +86,7 @@ pub(crate) struct EraRun<S: Scenario> {
     /// The names of the tasks, by number.
     pub tasks: Vec<String>,
     /// What it asked of its image, if that was written down and is all.
-    pub questions: Option<Vec<Question>>,
+    pub asks: Option<Asks>,
 }
 
 impl<S: Scenario> Runner<S> {
@@ -182,7 +182,7 @@ impl<S: Scenario> Runner<S> {
             calls: world.calls(),
             log: fs.take_log(),
             tasks: world.task_names(),
-            questions: fs.take_questions(),
+            asks: fs.take_questions(),
             finish,
         }
     }

@@ -98,7 +98,9 @@ pub trait Scenario: Send + Sync + Sized + 'static {
     /// Draws one era's operations. Ids are given by position, from 1.
     fn steps(&self, draw: &mut Draw<'_>, config: &Self::Config) -> Vec<Step<Self::Op>>;
 
-    /// The operations that check, after a crash, that the system is usable again.
+    /// The operations that check, after a crash, that the system is usable again. They are carried
+    /// out in an era of their own, and once more in the next, on what its orderly end has left: so
+    /// there is no need to close and open the system among them.
     fn verification(&self, config: &Self::Config) -> Vec<Step<Self::Op>>;
 
     /// Small fixed workloads for the explorer: a few operations that reach all that matters.

@@ -39,7 +39,7 @@ pub struct Opened {
 }
 
 /// A segment in the archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Archived {
     /// The offset after its last transaction.
     pub end: u64,

@@ -5,13 +5,14 @@
 //! must therefore show. Judging an opening is done in [`super::oracle`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use blackstart_sim::disk::CrashKind;
 use blackstart_sim::{Failure, Promise};
 
 use super::history::{Archived, Event};
-use super::op::Level;
+use super::op::{Archive, Config, Level};
 use super::payload::RECORD_BYTES_MIN;
 use super::{check, oracle};
 
@@ -145,6 +146,25 @@ impl Model {
     pub(super) fn known_durable(&self) -> u64 {
         let cut = self.truncate.unwrap_or(u64::MAX);
         self.synced_through.min(cut)
+    }
+
+    /// What of this a run that opens, reads, appends and closes asks for, as a hash: the tokens of
+    /// its records, and what the options make it look at.
+    pub(super) fn known_to_a_run(&self, config: &Config) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.token_next.hash(&mut hasher);
+        self.retain.hash(&mut hasher);
+        if config.knows_durable {
+            self.known_durable().hash(&mut hasher);
+        }
+        if config.salvages {
+            let of_salvage = (self.is_salvaging, &self.may_be_lost, &self.lost);
+            of_salvage.hash(&mut hasher);
+        }
+        if config.archive != Archive::Off {
+            (self.retired(), &self.refused).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// Whether the archive hook has refused this segment before.

@@ -29,6 +29,14 @@ pub(crate) struct Question {
     to: u16,
 }
 
+/// All that a run asked.
+pub(crate) struct Asks {
+    pub questions: Vec<Question>,
+    /// Whether the run has asked for, or has written, every byte that there was at its end. If so,
+    /// runs on one path leave equal disks.
+    pub is_all: bool,
+}
+
 /// Everything about an image but contents.
 pub(crate) struct Shape {
     /// Of names, kinds, links and lengths.
@@ -149,9 +157,22 @@ impl Asked {
         self.is_void = true;
     }
 
-    /// The questions, unless the record is void.
-    pub fn take(self) -> Option<Vec<Question>> {
-        (!self.is_void).then_some(self.questions)
+    /// What was asked up to the end, when the disk looks like this; none if the record is void.
+    pub fn take(self, end: &Tree) -> Option<Asks> {
+        if self.is_void {
+            return None;
+        }
+        let mut is_all = true;
+        end.walk(&mut |_, _, ino| {
+            let len = end.get(ino).map_or(0, |inode| inode.len);
+            if let Some(Some((_, known))) = self.files.get(ino.index()) {
+                is_all &= known.missing(0, len).is_empty();
+            }
+        });
+        Some(Asks {
+            questions: self.questions,
+            is_all,
+        })
     }
 }
 

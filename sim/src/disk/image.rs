@@ -44,12 +44,28 @@ impl Image {
         self.unsynced.is_some()
     }
 
+    /// A hash of what is seen and not durable; 0: everything is durable. Crashes of equal recoveries
+    /// differ where this differs.
+    pub(crate) fn unsynced_hash(&self) -> u64 {
+        match &self.unsynced {
+            Some(unsynced) if !unsynced.pending.is_empty() => self.unsynced_part(unsynced),
+            Some(unsynced) if unsynced.durable.hash() != self.visible.hash() => {
+                self.unsynced_part(unsynced)
+            }
+            _ => 0,
+        }
+    }
+
+    fn unsynced_part(&self, unsynced: &Unsynced) -> u64 {
+        let pending = unsynced.pending.len() as u64;
+        unsynced.durable.hash() ^ pending.rotate_left(32)
+    }
+
     /// A hash of names and contents. Images with equal hashes look alike to a program, except
     /// for what is still unsynced in them, which is counted in.
     pub fn content_hash(&self) -> u64 {
-        let unsynced = self.unsynced.as_ref().map_or(0, |unsynced| {
-            unsynced.durable.hash() ^ (unsynced.pending.len() as u64).rotate_left(32)
-        });
+        let unsynced = self.unsynced.as_deref();
+        let unsynced = unsynced.map_or(0, |unsynced| self.unsynced_part(unsynced));
         self.visible.hash() ^ unsynced ^ self.damage.hash()
     }
 }

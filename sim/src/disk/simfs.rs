@@ -34,7 +34,7 @@ use std::sync::Arc;
 use blackstart_vfs::{DirEntry, File, Fs, Lock, LockKind, Metadata, OpenOptions};
 use parking_lot::Mutex;
 
-use super::asked::{Asked, Question};
+use super::asked::{Asked, Asks};
 use super::config::DiskConfig;
 use super::crash::{CrashKind, CrashModel};
 use super::enumerate::{Budget, enumerate};
@@ -149,8 +149,10 @@ impl SimFs {
     }
 
     /// What the run asked of the image, if that was written down and is all that it asked.
-    pub(crate) fn take_questions(&self) -> Option<Vec<Question>> {
-        self.disk.lock().asked.take().and_then(Asked::take)
+    pub(crate) fn take_questions(&self) -> Option<Asks> {
+        let mut disk = self.disk.lock();
+        let asked = disk.asked.take()?;
+        asked.take(&disk.tree)
     }
 
     /// What is durable and pending now.

@@ -19,8 +19,10 @@ pub struct LevelTally {
     pub by_tree: u64,
     /// Of these, run all the same and compared.
     pub checked: u64,
-    /// Verification eras run, those for comparison included.
+    /// Verification eras run: for images, for comparison, and those on what others left.
     pub recoveries: u64,
+    /// Of these, on what the orderly end of another has left; others left what was known.
+    pub second: u64,
     /// Calls on the seam.
     pub calls: u64,
 }
@@ -35,6 +37,7 @@ impl LevelTally {
         self.by_tree += other.by_tree;
         self.checked += other.checked;
         self.recoveries += other.recoveries;
+        self.second += other.second;
         self.calls += other.calls;
         if let Some(log2) = other.legal_log2 {
             self.add_legal(log2);

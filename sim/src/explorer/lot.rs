@@ -11,6 +11,7 @@ use crate::case::{CaseOf, Era};
 use crate::disk::{Choice, CrashModel, Elements, choices, legal_images_log2};
 use crate::failure::Failure;
 use crate::readtree::ReadTree;
+use crate::reopening::Reopenings;
 use crate::run::{EraRun, Start};
 use crate::scenario::Scenario;
 
@@ -37,6 +38,11 @@ pub(super) struct Lot<S: Scenario> {
     progress: Vec<Progress>,
     judged: Judged,
     pub(super) trees: BTreeMap<Kin, ReadTree<Leaf<S>>>,
+    /// Where runs have been crashed that began with something not yet durable: tree, leaf, and a
+    /// hash of that.
+    pub(super) crashed_unsynced: BTreeSet<(Kin, usize, u64)>,
+    /// What has been found after recoveries.
+    pub(super) reopenings: Reopenings<S>,
     /// How many images trees have judged.
     pub(super) tree_verdicts: u64,
     /// Eras that were crashed; each has a number of its own.
@@ -89,6 +95,8 @@ impl<S: Scenario> Lot<S> {
             progress,
             judged: Judged::default(),
             trees: BTreeMap::new(),
+            crashed_unsynced: BTreeSet::new(),
+            reopenings: Reopenings::default(),
             tree_verdicts: 0,
             scene_count: 0,
             levels: Vec::new(),
@@ -144,6 +152,8 @@ impl<S: Scenario> Lot<S> {
             &choices,
         );
         self.trees.retain(|kin, _| !kin.is_of(scene.number));
+        self.crashed_unsynced
+            .retain(|(kin, _, _)| !kin.is_of(scene.number));
     }
 
     fn level(

@@ -126,7 +126,7 @@ impl Exploration {
             let _ = writeln!(
                 text,
                 "  depth {depth}: {} cuts, {} kills, images {} of {} legal, judged {} (by the read \
-                 tree {}, of these compared {}), recoveries run {}",
+                 tree {}, of these compared {}), recoveries run {} (on what others left {})",
                 level.cuts,
                 level.kills,
                 level.tried,
@@ -134,7 +134,8 @@ impl Exploration {
                 level.judged,
                 level.by_tree,
                 level.checked,
-                level.recoveries
+                level.recoveries,
+                level.second
             );
         }
         let _ = writeln!(

@@ -1,4 +1,7 @@
 //! The verdict on one image: through the read tree, or by running on it.
+//!
+//! A run that passes is followed by a second one on what its orderly end has left
+//! ([`super::second`]). Not here: which images there are (`lot`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -6,13 +9,13 @@ use std::fmt::Debug;
 use super::lot::{Finding, Lot, Moment, Scene};
 use crate::call::mix64;
 use crate::case::{Case, End, Era};
-use crate::disk::{CrashKind, Image, Promise, Resolution, Shape};
+use crate::disk::{CrashKind, Image, Promise, Resolution, Shape, Trace};
 use crate::explore::cut_at;
 use crate::failure::Failure;
 use crate::readtree::ReadTree;
-use crate::run::{EraRun, Plan, Start, after_crash, run_case};
+use crate::run::{EraRun, Start, after_crash, plan_of, run_case};
 use crate::scenario::Scenario;
-use crate::sched::{Finish, Schedule, Stop};
+use crate::sched::{Finish, Schedule};
 
 /// A tree that has so many leaves gets no more: memory has an end.
 const LEAVES_MAX: usize = 1 << 18;
@@ -66,9 +69,12 @@ impl Kin {
 
 /// What a run without a failure did.
 pub(super) struct Leaf<S: Scenario> {
-    events: Vec<S::Event>,
+    pub(super) events: Vec<S::Event>,
     finish: Finish,
     calls: u64,
+    /// What the run wrote, if it left bytes that it never looked at: what is to be found after it
+    /// depends on the image. None: it looked at everything, and images on its path leave equal disks.
+    pub(super) left: Option<Trace>,
 }
 
 /// What has been judged in one scene.
@@ -105,6 +111,9 @@ impl<S: Scenario> Lot<S> {
         let is_plain = start.image.is_plain(&scene.team.runner.disk);
         let found = self.trees.get(&kin).filter(|_| is_plain);
         let found = found.and_then(|tree| tree.find(&start.image, &shape));
+        // Where something is not durable yet, a crash of the recovery may take it: equal answers
+        // are not enough then.
+        let found = found.filter(|&leaf| self.is_crashed_alike(scene, &start, kin, leaf));
         let Some(leaf) = found else {
             self.run_on(scene, moment, &start, &shape, kin, resolution);
             return;
@@ -112,6 +121,9 @@ impl<S: Scenario> Lot<S> {
         self.tally(scene.depth).by_tree += 1;
         self.tree_verdicts += 1;
         let passes = self.passes(scene, moment, judged, &start, (kin, leaf), resolution);
+        if passes {
+            self.second_by_tree(scene, moment, &start, (kin, leaf), resolution);
+        }
         if passes && !self.is_sampled(scene, content) {
             return;
         }
@@ -124,6 +136,22 @@ impl<S: Scenario> Lot<S> {
             (kin, leaf, passes),
             resolution,
         );
+    }
+
+    /// Whether a run at this leaf that began with as much not yet durable has been crashed, or none
+    /// is to be.
+    fn is_crashed_alike(
+        &mut self,
+        scene: &Scene<'_, S>,
+        start: &Start<S>,
+        kin: Kin,
+        leaf: usize,
+    ) -> bool {
+        if scene.depth >= scene.team.options.depth_max {
+            return true;
+        }
+        let unsynced = start.image.unsynced_hash();
+        unsynced == 0 || !self.crashed_unsynced.insert((kin, leaf, unsynced))
     }
 
     /// Whether the present verdict of a tree is compared with a run: the lot's first, and then by
@@ -172,35 +200,37 @@ impl<S: Scenario> Lot<S> {
         let verification = scene.team.verification();
         let run = self.run(scene, start, &verification);
         if let Some(failure) = &run.failure {
-            self.failed(scene, moment, failure, &verification, resolution);
+            self.failed(scene, failure, eras_of(scene, moment, resolution, 1));
             return;
         }
         let is_full = |tree: &ReadTree<Leaf<S>>| tree.leaf_count() >= LEAVES_MAX;
         let has_room = !self.trees.get(&kin).is_some_and(is_full);
-        if let Some(questions) = run.questions.as_ref().filter(|_| has_room) {
+        if let Some(asks) = run.asks.as_ref().filter(|_| has_room) {
             let is_deaf = scene.team.limits.is_deaf;
             let tree = self
                 .trees
                 .entry(kin)
                 .or_insert_with(|| ReadTree::new(is_deaf));
             let leaf = leaf_of(&run);
-            if tree.insert(&start.image, shape, questions, leaf).is_err() {
+            if tree
+                .insert(&start.image, shape, &asks.questions, leaf)
+                .is_err()
+            {
                 self.contradicted(scene, moment, "it asked something else", resolution);
                 return;
             }
         }
         if scene.depth < scene.team.options.depth_max {
-            let mut before = scene.before.to_vec();
-            before.push(crashed(scene, moment, resolution));
             self.nested(Scene {
                 start,
                 run: &run,
                 era: &verification,
-                before: &before,
+                before: &eras_of(scene, moment, resolution, 0),
                 depth: scene.depth + 1,
                 ..*scene
             });
         }
+        self.second(scene, moment, start, (&run.trace, &run.model), resolution);
     }
 
     /// Runs on an image that the tree has judged: both must say the same.
@@ -220,7 +250,7 @@ impl<S: Scenario> Lot<S> {
             return;
         }
         if let Some(failure) = &run.failure {
-            self.failed(scene, moment, failure, &verification, resolution);
+            self.failed(scene, failure, eras_of(scene, moment, resolution, 1));
             return;
         }
         let ran = leaf_of(&run);
@@ -228,8 +258,8 @@ impl<S: Scenario> Lot<S> {
             return;
         };
         let is_told = tree.leaf(leaf).is_some_and(|known| known.is_like(&ran));
-        let questions = run.questions.as_deref().unwrap_or_default();
-        let path = tree.insert(&start.image, shape, questions, ran);
+        let questions = run.asks.as_ref().map(|asks| asks.questions.as_slice());
+        let path = tree.insert(&start.image, shape, questions.unwrap_or_default(), ran);
         if !is_told {
             self.contradicted(scene, moment, "it did something else", resolution);
         } else if path != Ok(leaf) {
@@ -237,14 +267,13 @@ impl<S: Scenario> Lot<S> {
         }
     }
 
-    fn run(&mut self, scene: &Scene<'_, S>, start: &Start<S>, era: &Era<S::Op>) -> EraRun<S> {
-        let plan = Plan {
-            steps: &era.steps,
-            faults: &[],
-            schedule: Schedule::RunUntilBlocked,
-            stop: Stop::Never,
-        };
-        let run = scene.team.runner.era(start, plan);
+    pub(super) fn run(
+        &mut self,
+        scene: &Scene<'_, S>,
+        start: &Start<S>,
+        era: &Era<S::Op>,
+    ) -> EraRun<S> {
+        let run = scene.team.runner.era(start, plan_of(era));
         let tally = self.tally(scene.depth);
         tally.recoveries += 1;
         tally.calls += run.calls;
@@ -252,13 +281,11 @@ impl<S: Scenario> Lot<S> {
     }
 
     /// A failure becomes a case, and the case must show it.
-    fn failed(
+    pub(super) fn failed(
         &mut self,
         scene: &Scene<'_, S>,
-        moment: &Moment<'_, S>,
         failure: &Failure,
-        verification: &Era<S::Op>,
-        resolution: Option<&Resolution>,
+        eras: Vec<Era<S::Op>>,
     ) {
         let team = scene.team;
         if team.wanted.is_some_and(|wanted| !wanted.same(failure)) {
@@ -274,21 +301,18 @@ impl<S: Scenario> Lot<S> {
             known.count += 1;
             return;
         }
-        let mut eras = scene.before.to_vec();
-        eras.push(crashed(scene, moment, resolution));
-        eras.push(verification.clone());
         let case = Case {
             eras,
             ..team.case.clone()
         };
         let replayed = run_case(&team.runner.scenario, &case, false).failure;
         if !replayed.is_some_and(|(_, replayed)| replayed.same(failure)) {
-            self.contradicted(
-                scene,
-                moment,
-                &format!("as a case it has not: {failure}"),
-                resolution,
-            );
+            let end = &case.eras.get(scene.before.len()).map(|era| &era.end);
+            self.defect = Some(format!(
+                "a run on an image contradicts what was known of it: as a case it has not: \
+                 {failure}; crash {} of the case: {end:?}",
+                scene.before.len() + 1
+            ));
             return;
         }
         let mut finding = Finding {
@@ -345,6 +369,10 @@ fn leaf_of<S: Scenario>(run: &EraRun<S>) -> Leaf<S> {
             .collect(),
         finish: run.finish.clone(),
         calls: run.calls,
+        left: match &run.asks {
+            Some(asks) if asks.is_all => None,
+            _ => Some(run.trace.clone()),
+        },
     }
 }
 
@@ -368,6 +396,20 @@ fn start_of<S: Scenario>(
         promise,
         scene.start.depth,
     )
+}
+
+/// The eras of a case that has this image, followed by so many verification eras.
+pub(super) fn eras_of<S: Scenario>(
+    scene: &Scene<'_, S>,
+    moment: &Moment<'_, S>,
+    resolution: Option<&Resolution>,
+    verifications: usize,
+) -> Vec<Era<S::Op>> {
+    let mut eras = scene.before.to_vec();
+    eras.push(crashed(scene, moment, resolution));
+    let verification = scene.team.verification();
+    eras.extend(std::iter::repeat_n(verification, verifications));
+    eras
 }
 
 /// The era as a case says it, ended by the crash.
