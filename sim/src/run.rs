@@ -85,6 +85,8 @@ pub(crate) struct EraRun<S: Scenario> {
     pub log: Vec<CallRecord>,
     /// The names of the tasks, by number.
     pub tasks: Vec<String>,
+    /// What is seen at its end, if it was written down what it asks.
+    pub seen: Option<Image>,
     /// What it asked of its image, if that was written down and is all.
     pub asks: Option<Asks>,
 }
@@ -182,6 +184,7 @@ impl<S: Scenario> Runner<S> {
             calls: world.calls(),
             log: fs.take_log(),
             tasks: world.task_names(),
+            seen: self.asks.then(|| fs.seen()),
             asks: fs.take_questions(),
             finish,
         }

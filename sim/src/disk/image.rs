@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::config::DiskConfig;
 use super::damage::Damage;
+use super::hash;
 use super::pending::Pending;
 use super::tree::{Inode, Tree};
 
@@ -28,6 +29,15 @@ pub(super) struct Unsynced {
     pub damage: Damage,
 }
 
+impl Unsynced {
+    fn hash(&self) -> u64 {
+        let pending = self.pending.iter();
+        pending.fold(self.durable.hash(), |hash, pending| {
+            hash::word(hash, pending.id.mix(0, 0))
+        })
+    }
+}
+
 impl Image {
     /// A disk without even a root directory.
     pub fn empty(_config: &DiskConfig) -> Self {
@@ -35,6 +45,16 @@ impl Image {
             visible: Tree::new(),
             unsynced: None,
             damage: Damage::default(),
+            freed: Vec::new(),
+        }
+    }
+
+    /// What a program sees on a disk, as if all of it were durable.
+    pub(super) fn of_seen(visible: Tree, damage: Damage) -> Self {
+        Self {
+            visible,
+            unsynced: None,
+            damage,
             freed: Vec::new(),
         }
     }
@@ -48,25 +68,19 @@ impl Image {
     /// differ where this differs.
     pub(crate) fn unsynced_hash(&self) -> u64 {
         match &self.unsynced {
-            Some(unsynced) if !unsynced.pending.is_empty() => self.unsynced_part(unsynced),
-            Some(unsynced) if unsynced.durable.hash() != self.visible.hash() => {
-                self.unsynced_part(unsynced)
-            }
+            Some(unsynced) if !unsynced.pending.is_empty() => unsynced.hash(),
+            Some(unsynced) if unsynced.durable.hash() != self.visible.hash() => unsynced.hash(),
             _ => 0,
         }
-    }
-
-    fn unsynced_part(&self, unsynced: &Unsynced) -> u64 {
-        let pending = unsynced.pending.len() as u64;
-        unsynced.durable.hash() ^ pending.rotate_left(32)
     }
 
     /// A hash of names and contents. Images with equal hashes look alike to a program, except
     /// for what is still unsynced in them, which is counted in.
     pub fn content_hash(&self) -> u64 {
-        let unsynced = self.unsynced.as_deref();
-        let unsynced = unsynced.map_or(0, |unsynced| self.unsynced_part(unsynced));
-        self.visible.hash() ^ unsynced ^ self.damage.hash()
+        hash::word(
+            hash::word(self.visible.hash(), self.unsynced_hash()),
+            self.damage.hash(),
+        )
     }
 }
 

@@ -167,6 +167,14 @@ impl SimFs {
         model
     }
 
+    /// What is seen now, as if all of it were durable.
+    pub(crate) fn seen(&self) -> Image {
+        let disk = self.disk.lock();
+        let mut visible = disk.tree.clone();
+        visible.collect();
+        Image::of_seen(visible, disk.damage.clone())
+    }
+
     fn become_image(&self, image: impl FnOnce(&CrashModel) -> Image) {
         let image = image(&self.crash_model());
         let mut disk = self.disk.lock();

@@ -41,6 +41,8 @@ pub(super) struct Lot<S: Scenario> {
     /// Where runs have been crashed that began with something not yet durable: tree, leaf, and a
     /// hash of that.
     pub(super) crashed_unsynced: BTreeSet<(Kin, usize, u64)>,
+    /// By the hash of a run's calls, whether all that it leaves is durable, if all was before.
+    pub(super) settles: BTreeMap<u64, bool>,
     /// What has been found after recoveries.
     pub(super) reopenings: Reopenings<S>,
     /// How many images trees have judged.
@@ -96,6 +98,7 @@ impl<S: Scenario> Lot<S> {
             judged: Judged::default(),
             trees: BTreeMap::new(),
             crashed_unsynced: BTreeSet::new(),
+            settles: BTreeMap::new(),
             reopenings: Reopenings::default(),
             tree_verdicts: 0,
             scene_count: 0,

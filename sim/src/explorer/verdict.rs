@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use super::lot::{Finding, Lot, Moment, Scene};
+use super::second::First;
 use crate::call::mix64;
 use crate::case::{Case, End, Era};
 use crate::disk::{CrashKind, Image, Promise, Resolution, Shape, Trace};
@@ -230,7 +231,12 @@ impl<S: Scenario> Lot<S> {
                 ..*scene
             });
         }
-        self.second(scene, moment, start, (&run.trace, &run.model), resolution);
+        let first = First {
+            trace: &run.trace,
+            model: &run.model,
+            seen: run.seen.as_ref().map(|seen| (seen, run.hash)),
+        };
+        self.second(scene, moment, start, &first, resolution);
     }
 
     /// Runs on an image that the tree has judged: both must say the same.
