@@ -22,6 +22,7 @@ mod damage;
 mod draw;
 mod enumerate;
 mod fault;
+mod fingerprint;
 mod gate;
 mod hash;
 mod image;

@@ -24,6 +24,7 @@ mod ground;
 mod levels;
 mod lot;
 mod order;
+mod past;
 mod report;
 mod rounds;
 mod second;

@@ -38,6 +38,9 @@ pub struct ExploreArgs {
     /// Choices of survivors tried at each cut of the workload
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "minutes")]
     pub budget: Option<u64>,
+    /// Choices of survivors tried at each cut of a recovery
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    pub nested_budget: Option<u64>,
     /// Go on with new choices for this many minutes
     #[arg(long, value_parser = parse_minutes)]
     pub minutes: Option<f64>,
@@ -88,6 +91,7 @@ fn options_of(args: &ExploreArgs) -> ExploreOptions {
         torn_units: args.torn,
         depth_max: args.depth,
         choices_max: args.budget.unwrap_or(default.choices_max),
+        nested_choices_max: args.nested_budget.unwrap_or(default.nested_choices_max),
         time_max: args.minutes.map(minutes),
         jobs: args.jobs.unwrap_or_else(processors),
         ..default

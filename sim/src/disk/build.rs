@@ -186,19 +186,11 @@ impl File<'_> {
 
     /// The length, from what is kept of all that changed it.
     fn len(&self, durable_len: u64) -> u64 {
-        let mut len = durable_len;
-        for &at in self.ops {
-            match (self.what(at), self.kept(at)) {
-                (What::Size { new, .. }, Kept::All) => len = *new,
-                (What::Floor { len: floor, .. }, Kept::All) => len = len.max(*floor),
-                (what, kept) => {
-                    let growth = what.growth();
-                    let reached = growth.and_then(|grown| kept.length(grown, self.tear_bytes()));
-                    len = reached.unwrap_or(len);
-                }
-            }
-        }
-        len
+        let ops = self.ops.iter();
+        ops.fold(durable_len, |len, &at| {
+            self.kept(at)
+                .length_after(len, self.what(at), self.tear_bytes())
+        })
     }
 
     fn apply_all(&self, tree: &mut Tree) {

@@ -12,6 +12,7 @@ use super::draw::{all_but_one, only, prefix};
 use super::pending::What;
 use super::resolve::{Kept, Resolution, legal, resolve, units};
 use super::survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors};
+use super::tree::Ino;
 
 /// How far enumeration goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub(crate) struct Elements {
     units: Vec<(usize, Option<u64>)>,
     /// Whether two writes touch one tear unit.
     pub(super) has_overwrites: bool,
+    /// Files with pending contents that have no durable name.
+    pub(super) unnamed: Vec<Ino>,
     /// Whether a name belongs to several pending effects: to the parts of a write out of which a
     /// later change took a piece. They can only be kept or lost together.
     has_parts: bool,
@@ -75,6 +78,7 @@ impl Elements {
             calls: calls(model),
             units: all_units(model),
             has_overwrites: model.has_overwrites(),
+            unnamed: unnamed(model),
             has_parts: names.windows(2).any(|pair| pair[0] == pair[1]),
         }
     }
@@ -264,6 +268,21 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
     // What bytes show that were never written.
     let of_fill = f64::from(u32::from(model.config.profile.exposes_stale() && has_size));
     of_data + of_names + sizes + of_fill
+}
+
+fn unnamed(model: &CrashModel) -> Vec<Ino> {
+    let contents = model.pending.iter();
+    let mut unnamed: Vec<Ino> = contents
+        .filter_map(|pending| pending.what.content_of())
+        .collect();
+    unnamed.sort_unstable();
+    unnamed.dedup();
+    model.durable.walk(&mut |_, _, ino| {
+        if let Ok(at) = unnamed.binary_search(&ino) {
+            unnamed.remove(at);
+        }
+    });
+    unnamed
 }
 
 /// Pending effects by the call that had them: a write and its size go together.

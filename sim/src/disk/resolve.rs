@@ -5,14 +5,11 @@
 //! and explicit sizes persist as a prefix (where there is a journal); a size comes after its data,
 //! unit by unit (where data goes first). See docs/FAULTS.md.
 
-use std::collections::BTreeMap;
 
 use super::crash::CrashModel;
-use super::enumerate::Elements;
 use super::hash;
 use super::pending::{Pending, What};
 use super::survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
-use super::tree::Ino;
 use crate::call::mix64;
 
 /// What of one pending effect is kept.
@@ -50,7 +47,7 @@ impl Kept {
         }
     }
 
-    fn mix_into(&self, hash: u64) -> u64 {
+    pub(super) fn mix_into(&self, hash: u64) -> u64 {
         match self {
             Self::No => hash::word(hash, 0),
             Self::All => hash::word(hash, 1),
@@ -59,6 +56,19 @@ impl Kept {
                 units
                     .iter()
                     .fold(start, |hash, &kept| hash::word(hash, 3 + u64::from(kept)))
+            }
+        }
+    }
+
+    /// The length of a file after an effect on it of which this is kept.
+    pub fn length_after(&self, len: u64, what: &What, tear_bytes: u64) -> u64 {
+        match (what, self) {
+            (What::Size { new, .. }, Self::All) => *new,
+            (What::Floor { len: floor, .. }, Self::All) => len.max(*floor),
+            (what, kept) => {
+                let growth = what.growth();
+                let reached = growth.and_then(|grown| kept.length(grown, tear_bytes));
+                reached.unwrap_or(len)
             }
         }
     }
@@ -99,82 +109,6 @@ impl Resolution {
         let torn = Vec::new();
         Self { kept, torn, fill }
     }
-
-    /// A hash that is equal only for choices that come to the same. Of the writes to a unit only
-    /// the last one that is kept counts, where nothing is torn and no cut has left zeros; and what
-    /// unwritten bytes show only where any may be shown.
-    pub fn fingerprint(&self, model: &CrashModel, elements: &Elements) -> u64 {
-        let is_part_cut = |(pending, kept): (&Pending, &Kept)| {
-            is_cut(&pending.what) && matches!(kept, Kept::Units(_))
-        };
-        let pairs = || model.pending.iter().zip(&self.kept);
-        let is_plain = self.torn.is_empty() && !pairs().any(is_part_cut);
-        let overwritten = Overwritten::of(model, self, is_plain && elements.has_overwrites);
-        let mut sizes = 0;
-        let mut hash = 0;
-        for (at, (pending, kept)) in pairs().enumerate() {
-            let is_size = matches!(pending.what, What::Size { .. });
-            sizes += u64::from(is_size && *kept != Kept::No);
-            if let Some(growth) = pending.what.growth() {
-                let len = kept.length(growth, model.config.tear_bytes);
-                hash = hash::word(hash, len.map_or(0, |len| len + 1));
-                continue;
-            }
-            if !matches!(pending.what, What::Data { .. }) {
-                hash = kept.mix_into(hash);
-                continue;
-            }
-            let (first, count) = units(&pending.what, model.config.tear_bytes);
-            for index in 0..count {
-                let is_last =
-                    kept.unit(index) && !overwritten.after(at, pending, first + index as u64);
-                hash = hash::word(hash, 3 + u64::from(is_last));
-            }
-        }
-        let shows_unwritten = model.config.profile.exposes_stale() && sizes > 0;
-        hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
-        for torn in &self.torn {
-            let (kind, how) = match torn.tear {
-                Tear::Prefix(bytes) => (0, u64::from(bytes)),
-                Tear::Suffix(bytes) => (1, u64::from(bytes)),
-                Tear::Mask(mask) => (2, mask),
-                Tear::Garbage => (3, 0),
-            };
-            for word in [torn.at as u64, torn.unit, kind, how, torn.over.into()] {
-                hash = hash::word(hash, word);
-            }
-        }
-        mix64(hash)
-    }
-}
-
-/// Which units are written again by a later write that is kept.
-struct Overwritten {
-    /// By file and unit: the last kept write. Empty if no two writes meet.
-    last: BTreeMap<(Ino, u64), usize>,
-}
-
-impl Overwritten {
-    fn of(model: &CrashModel, resolution: &Resolution, has_any: bool) -> Self {
-        let mut last = BTreeMap::new();
-        if !has_any {
-            return Self { last };
-        }
-        for (at, (pending, kept)) in model.pending.iter().zip(&resolution.kept).enumerate() {
-            if let what @ What::Data { ino, .. } = &pending.what {
-                let (first, count) = units(what, model.config.tear_bytes);
-                let kept = (0..count).filter(|&index| kept.unit(index));
-                last.extend(kept.map(|index| ((*ino, first + index as u64), at)));
-            }
-        }
-        Self { last }
-    }
-
-    fn after(&self, at: usize, pending: &Pending, unit: u64) -> bool {
-        let ino = pending.what.content_of();
-        let last = ino.and_then(|ino| self.last.get(&(ino, unit)));
-        last.is_some_and(|&last| last > at)
-    }
 }
 
 /// The tear units of a file that an effect concerns: the first, and how many.
@@ -188,7 +122,7 @@ pub(super) fn units(what: &What, tear_bytes: u64) -> (u64, usize) {
     }
 }
 
-fn is_cut(what: &What) -> bool {
+pub(super) fn is_cut(what: &What) -> bool {
     what.range().is_some() && !matches!(what, What::Data { .. })
 }
 

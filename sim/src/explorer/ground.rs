@@ -1,5 +1,6 @@
 //! The finished eras of a case, and how the work on them is cut into lots.
 
+use super::past::Past;
 use crate::case::{CaseOf, End, Era};
 use crate::failure::Failure;
 use crate::run::{EraRun, Runner, Start, end_state, plan_of};
@@ -9,6 +10,8 @@ use crate::scenario::Scenario;
 pub(super) struct Ground<S: Scenario> {
     pub start: Start<S>,
     pub run: EraRun<S>,
+    /// What led to the model after each event of the run.
+    pub pasts: Vec<Past>,
     /// The era as a case says it, closed in order.
     pub era: Era<S::Op>,
     /// The eras that led to it.
@@ -53,7 +56,9 @@ pub(super) fn grounds<S: Scenario>(
                 end_state(runner, &start, of_case, &stopped, &mut Vec::new())
             }
         };
+        let past = Past::of_ground(grounds.len(), start.depth, start.promise);
         grounds.push(Ground {
+            pasts: past.through::<S>(&run.history),
             start,
             run,
             era,

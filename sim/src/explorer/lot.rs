@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::ground::{Part, cuts};
 use super::levels::{self, LevelTally};
+use super::past::Past;
 use super::rounds::Team;
 use super::verdict::{Judged, Kin, Leaf};
 use crate::case::{CaseOf, Era};
@@ -36,7 +37,7 @@ pub(super) struct Finding<S: Scenario> {
 pub(super) struct Lot<S: Scenario> {
     part: Part,
     progress: Vec<Progress>,
-    judged: Judged,
+    pub(super) judged: Judged,
     pub(super) trees: BTreeMap<Kin, ReadTree<Leaf<S>>>,
     /// Where runs have been crashed that began with something not yet durable: tree, leaf, and a
     /// hash of that.
@@ -77,6 +78,8 @@ pub(super) struct Scene<'a, S: Scenario> {
     pub depth: u32,
     /// The scene's number within the lot.
     pub number: u64,
+    /// What led to the model after each event of the run.
+    pub pasts: &'a [Past],
 }
 
 /// A cut with what is known there.
@@ -84,6 +87,8 @@ pub(super) struct Moment<'a, S: Scenario> {
     pub at: usize,
     /// How many events there were before.
     pub folded: usize,
+    /// What led to the model.
+    pub past: Past,
     pub disk: &'a CrashModel,
     /// The model before the crash.
     pub model: &'a S::Model,
@@ -129,14 +134,13 @@ impl<S: Scenario> Lot<S> {
             before: &ground.before,
             depth: 1,
             number: 0,
+            pasts: &ground.pasts,
         };
         let cuts = std::mem::take(&mut self.part.cuts);
         let mut progress = std::mem::take(&mut self.progress);
-        let mut judged = std::mem::take(&mut self.judged);
-        self.level(&scene, &cuts, &mut progress, &mut judged, choices);
+        self.level(&scene, &cuts, &mut progress, choices);
         self.part.cuts = cuts;
         self.progress = progress;
-        self.judged = judged;
     }
 
     /// Crashes a recovery at each of its cuts.
@@ -147,13 +151,7 @@ impl<S: Scenario> Lot<S> {
         let cuts = cuts(trace.len(), |at| trace.boundary(at));
         let mut progress: Vec<Progress> = cuts.iter().map(|_| Progress::default()).collect();
         let choices = 0..scene.team.options.nested_choices_max;
-        self.level(
-            &scene,
-            &cuts,
-            &mut progress,
-            &mut Judged::default(),
-            &choices,
-        );
+        self.level(&scene, &cuts, &mut progress, &choices);
         self.trees.retain(|kin, _| !kin.is_of(scene.number));
         self.crashed_unsynced
             .retain(|(kin, _, _)| !kin.is_of(scene.number));
@@ -164,7 +162,6 @@ impl<S: Scenario> Lot<S> {
         scene: &Scene<'_, S>,
         cuts: &[usize],
         progress: &mut [Progress],
-        judged: &mut Judged,
         choices: &Range<u64>,
     ) {
         let runner = scene.team.runner;
@@ -185,13 +182,17 @@ impl<S: Scenario> Lot<S> {
             if progress.is_exhausted {
                 continue;
             }
+            let Some(&past) = scene.pasts.get(folded) else {
+                return;
+            };
             let moment = Moment {
                 at,
                 folded,
+                past,
                 disk: &disk,
                 model: &model,
             };
-            self.cut(scene, &moment, progress, judged, choices);
+            self.cut(scene, &moment, progress, choices);
         }
     }
 
@@ -200,7 +201,6 @@ impl<S: Scenario> Lot<S> {
         scene: &Scene<'_, S>,
         moment: &Moment<'_, S>,
         progress: &mut Progress,
-        judged: &mut Judged,
         wanted: &Range<u64>,
     ) {
         if wanted.start == 0 {
@@ -208,7 +208,7 @@ impl<S: Scenario> Lot<S> {
             tally.cuts += 1;
             tally.kills += 1;
             tally.add_legal(legal_images_log2(moment.disk));
-            self.image(scene, moment, judged, moment.disk.kill_image(), None);
+            self.image(scene, moment, moment.disk.kill_image(), None);
         }
         let elements = Elements::of(moment.disk);
         let mut row = choices(moment.disk, &elements, EXHAUST_MAX).skip(wanted.start as usize);
@@ -220,7 +220,7 @@ impl<S: Scenario> Lot<S> {
             if self.defect.is_some() {
                 return;
             }
-            self.choice(scene, moment, progress, judged, (choice, &elements));
+            self.choice(scene, moment, progress, (choice, &elements));
             if progress.stale >= STALE_MAX {
                 progress.is_exhausted = true;
                 return;
@@ -233,7 +233,6 @@ impl<S: Scenario> Lot<S> {
         scene: &Scene<'_, S>,
         moment: &Moment<'_, S>,
         progress: &mut Progress,
-        judged: &mut Judged,
         (choice, elements): (Choice, &Elements),
     ) {
         let resolution = choice.resolve(moment.disk, elements);
@@ -247,7 +246,7 @@ impl<S: Scenario> Lot<S> {
         progress.stale = 0;
         self.tally(scene.depth).tried += 1;
         let image = moment.disk.image_of(&resolution);
-        self.image(scene, moment, judged, image, Some(&resolution));
+        self.image(scene, moment, image, Some(&resolution));
     }
 
     /// Keeps the list of contents short: each once, whenever it has doubled.

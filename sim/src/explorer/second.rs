@@ -10,6 +10,7 @@
 //! where, and what was synced after it.
 
 use super::lot::{Lot, Moment, Scene};
+use super::past::Past;
 use super::verdict::{Kin, eras_of};
 use crate::disk::{CrashKind, CrashModel, Image, Resolution, Trace};
 use crate::reopening::Key;
@@ -21,6 +22,8 @@ pub(super) struct First<'a, S: Scenario> {
     pub trace: &'a Trace,
     /// The model at its end.
     pub model: &'a S::Model,
+    /// What led to that, if crashes are to be nested in what follows.
+    pub past: Option<Past>,
     /// What was seen at its end, and the hash of its calls, if it was run on this very image.
     pub seen: Option<(&'a Image, u64)>,
 }
@@ -49,6 +52,7 @@ impl<S: Scenario> Lot<S> {
         let first = First {
             trace: &trace,
             model: &model,
+            past: None,
             seen: None,
         };
         self.second(scene, moment, start, &first, resolution);
@@ -96,8 +100,10 @@ impl<S: Scenario> Lot<S> {
         self.reopenings.remember(key, &run);
         if let Some(failure) = &run.failure {
             self.failed(scene, failure, eras_of(scene, moment, resolution, 2));
-        } else if scene.depth < scene.team.options.depth_max {
+        } else if let Some(past) = first.past {
+            let past = past.crashed(CrashKind::Kill, start.promise);
             self.nested(Scene {
+                pasts: &past.through::<S>(&run.history),
                 start: &left,
                 run: &run,
                 era: &verification,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use super::lot::{Finding, Lot, Moment, Scene};
+use super::past::Past;
 use super::second::First;
 use crate::call::mix64;
 use crate::case::{Case, End, Era};
@@ -78,13 +79,13 @@ pub(super) struct Leaf<S: Scenario> {
     pub(super) left: Option<Trace>,
 }
 
-/// What has been judged in one scene.
+/// What has been judged.
 #[derive(Default)]
 pub(super) struct Judged {
-    /// Contents with the number of events before them.
-    seen: BTreeSet<(u64, usize)>,
-    /// Whether what stands at a leaf is right after so many events and a crash of this kind.
-    passes: BTreeMap<(Kin, usize, usize, bool), bool>,
+    /// Contents, with what led to the model, and how deep crashes were nested.
+    seen: BTreeSet<(u64, Past, u32)>,
+    /// Whether what stands at a leaf is right after a past.
+    passes: BTreeMap<(Kin, usize, Past), bool>,
 }
 
 impl<S: Scenario> Lot<S> {
@@ -93,20 +94,23 @@ impl<S: Scenario> Lot<S> {
         &mut self,
         scene: &Scene<'_, S>,
         moment: &Moment<'_, S>,
-        judged: &mut Judged,
         image: Image,
         resolution: Option<&Resolution>,
     ) {
         let content = image.content_hash();
         self.contents.push(content);
         self.tidy_contents();
-        let salt = u64::from(resolution.is_none());
-        if !judged.seen.insert((content ^ salt, moment.folded)) {
+        let kind = match resolution {
+            Some(_) => CrashKind::Power,
+            None => CrashKind::Kill,
+        };
+        let past = moment.past.crashed(kind, scene.run.promise);
+        if !self.judged.seen.insert((content, past, scene.depth)) {
             return;
         }
         self.tally(scene.depth).judged += 1;
         let shape = image.shape();
-        let start = start_of(scene, moment, image, resolution);
+        let start = start_of(scene, moment, image, kind);
         let kin = Kin::of(scene, moment, &start);
         // Damage, or a limit of space, is seen by runs and is in no question.
         let is_plain = start.image.is_plain(&scene.team.runner.disk);
@@ -116,12 +120,12 @@ impl<S: Scenario> Lot<S> {
         // are not enough then.
         let found = found.filter(|&leaf| self.is_crashed_alike(scene, &start, kin, leaf));
         let Some(leaf) = found else {
-            self.run_on(scene, moment, &start, &shape, kin, resolution);
+            self.run_on(scene, moment, (&start, past), &shape, kin, resolution);
             return;
         };
         self.tally(scene.depth).by_tree += 1;
         self.tree_verdicts += 1;
-        let passes = self.passes(scene, moment, judged, &start, (kin, leaf), resolution);
+        let passes = self.passes(scene, (&start, past), (kin, leaf));
         if passes {
             self.second_by_tree(scene, moment, &start, (kin, leaf), resolution);
         }
@@ -165,16 +169,13 @@ impl<S: Scenario> Lot<S> {
 
     /// Whether what the run at a leaf recorded is right for this history, too.
     fn passes(
-        &self,
+        &mut self,
         scene: &Scene<'_, S>,
-        moment: &Moment<'_, S>,
-        judged: &mut Judged,
-        start: &Start<S>,
+        (start, past): (&Start<S>, Past),
         (kin, leaf): (Kin, usize),
-        resolution: Option<&Resolution>,
     ) -> bool {
-        let key = (kin, leaf, moment.folded, resolution.is_none());
-        if let Some(&passes) = judged.passes.get(&key) {
+        let key = (kin, leaf, past);
+        if let Some(&passes) = self.judged.passes.get(&key) {
             return passes;
         }
         let events = self.trees.get(&kin).and_then(|tree| tree.leaf(leaf));
@@ -184,7 +185,7 @@ impl<S: Scenario> Lot<S> {
             let mut events = leaf.events.iter();
             events.all(|event| scenario.apply(&mut model, event).is_ok())
         });
-        judged.passes.insert(key, passes);
+        self.judged.passes.insert(key, passes);
         passes
     }
 
@@ -193,7 +194,7 @@ impl<S: Scenario> Lot<S> {
         &mut self,
         scene: &Scene<'_, S>,
         moment: &Moment<'_, S>,
-        start: &Start<S>,
+        (start, past): (&Start<S>, Past),
         shape: &Shape,
         kin: Kin,
         resolution: Option<&Resolution>,
@@ -221,8 +222,14 @@ impl<S: Scenario> Lot<S> {
                 return;
             }
         }
-        if scene.depth < scene.team.options.depth_max {
+        let crashes = scene.depth < scene.team.options.depth_max;
+        let pasts = match crashes {
+            true => past.through::<S>(&run.history),
+            false => Vec::new(),
+        };
+        if crashes {
             self.nested(Scene {
+                pasts: &pasts,
                 start,
                 run: &run,
                 era: &verification,
@@ -234,6 +241,7 @@ impl<S: Scenario> Lot<S> {
         let first = First {
             trace: &run.trace,
             model: &run.model,
+            past: pasts.last().copied(),
             seen: run.seen.as_ref().map(|seen| (seen, run.hash)),
         };
         self.second(scene, moment, start, &first, resolution);
@@ -386,12 +394,8 @@ fn start_of<S: Scenario>(
     scene: &Scene<'_, S>,
     moment: &Moment<'_, S>,
     image: Image,
-    resolution: Option<&Resolution>,
+    kind: CrashKind,
 ) -> Start<S> {
-    let kind = match resolution {
-        Some(_) => CrashKind::Power,
-        None => CrashKind::Kill,
-    };
     let scenario = &*scene.team.runner.scenario;
     let promise = scene.run.promise;
     after_crash(

@@ -1,0 +1,155 @@
+//! What tells choices of one cut apart before any image is built.
+//!
+//! Most choices come to an image that an earlier one has come to: bytes are kept of a file whose
+//! name is lost, or behind its end, or under bytes that were written again. To see that here costs a
+//! fraction of building the image and hashing it.
+//!
+//! Invariant \[I1\]: choices of one cut with equal fingerprints leave images of equal content. The
+//! reverse need not hold.
+
+use std::collections::BTreeMap;
+
+use super::crash::CrashModel;
+use super::enumerate::Elements;
+use super::hash;
+use super::pending::{Pending, What};
+use super::resolve::{Kept, Resolution, is_cut, units};
+use super::survivors::{Fill, Tear};
+use super::tree::Ino;
+use crate::call::mix64;
+
+impl Resolution {
+    /// A hash that is equal only for choices that come to the same.
+    pub fn fingerprint(&self, model: &CrashModel, elements: &Elements) -> u64 {
+        let tear_bytes = model.config.tear_bytes;
+        let is_part_cut = |(pending, kept): (&Pending, &Kept)| {
+            is_cut(&pending.what) && matches!(kept, Kept::Units(_))
+        };
+        let pairs = || model.pending.iter().zip(&self.kept);
+        let is_plain = self.torn.is_empty() && !pairs().any(is_part_cut);
+        let overwritten = Overwritten::of(model, self, is_plain && elements.has_overwrites);
+        let ends = self.ends(model, elements);
+        let end_of = |ino: Ino| {
+            let end = ends.iter().find(|(known, _)| *known == ino);
+            end.map_or(0, |&(_, len)| len)
+        };
+        let mut sizes = 0;
+        let mut hash = 0;
+        for (at, (pending, kept)) in pairs().enumerate() {
+            let what = &pending.what;
+            let is_size = matches!(what, What::Size { .. });
+            sizes += u64::from(is_size && *kept != Kept::No);
+            let Some(ino) = what.content_of() else {
+                hash = kept.mix_into(hash);
+                continue;
+            };
+            match what {
+                What::Data { offset, .. } => {
+                    let end = end_of(ino);
+                    let (first, count) = units(what, tear_bytes);
+                    for index in 0..count {
+                        let unit = first + index as u64;
+                        let is_seen = end > (unit * tear_bytes).max(*offset);
+                        let is_last = is_seen
+                            && kept.unit(index)
+                            && !overwritten.after(at, pending, unit);
+                        hash = hash::word(hash, 3 + u64::from(is_last));
+                    }
+                }
+                // Of what makes a file longer only the end counts, and that comes below.
+                What::Size { .. } | What::Floor { .. } if what.range().is_none() => {}
+                _ if end_of(ino) == 0 => {}
+                _ => hash = kept.mix_into(hash),
+            }
+        }
+        for (ino, len) in ends {
+            hash = hash::word(hash::word(hash, u64::from(ino.0)), len);
+        }
+        let shows_unwritten = model.config.profile.exposes_stale() && sizes > 0;
+        hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
+        mix64(self.mix_torn(hash))
+    }
+
+    fn mix_torn(&self, mut hash: u64) -> u64 {
+        for torn in &self.torn {
+            let (kind, how) = match torn.tear {
+                Tear::Prefix(bytes) => (0, u64::from(bytes)),
+                Tear::Suffix(bytes) => (1, u64::from(bytes)),
+                Tear::Mask(mask) => (2, mask),
+                Tear::Garbage => (3, 0),
+            };
+            for word in [torn.at as u64, torn.unit, kind, how, torn.over.into()] {
+                hash = hash::word(hash, word);
+            }
+        }
+        hash
+    }
+
+    /// The length of each file that has pending contents; 0 where it may have no name, and nothing
+    /// of it is seen.
+    fn ends(&self, model: &CrashModel, elements: &Elements) -> Vec<(Ino, u64)> {
+        let mut ends: Vec<(Ino, u64)> = Vec::new();
+        for (pending, kept) in model.pending.iter().zip(&self.kept) {
+            let Some(ino) = pending.what.content_of() else {
+                continue;
+            };
+            let at = match ends.iter().position(|(known, _)| *known == ino) {
+                Some(at) => at,
+                None => {
+                    let durable = model.durable.get(ino);
+                    ends.push((ino, durable.map_or(0, |inode| inode.len)));
+                    ends.len() - 1
+                }
+            };
+            if let Some((_, len)) = ends.get_mut(at) {
+                *len = kept.length_after(*len, &pending.what, model.config.tear_bytes);
+            }
+        }
+        for (ino, len) in &mut ends {
+            if elements.unnamed.contains(ino) && !self.names(model, *ino) {
+                *len = 0;
+            }
+        }
+        ends
+    }
+
+    /// Whether a change of names that is kept gives this file one.
+    fn names(&self, model: &CrashModel, wanted: Ino) -> bool {
+        let mut pairs = model.pending.iter().zip(&self.kept);
+        pairs.any(|(pending, kept)| {
+            let (What::Link { ino, .. } | What::Rename { ino, .. }) = pending.what else {
+                return false;
+            };
+            ino == wanted && *kept == Kept::All
+        })
+    }
+}
+
+/// Which units are written again by a later write that is kept.
+struct Overwritten {
+    /// By file and unit: the last kept write. Empty if no two writes meet.
+    last: BTreeMap<(Ino, u64), usize>,
+}
+
+impl Overwritten {
+    fn of(model: &CrashModel, resolution: &Resolution, has_any: bool) -> Self {
+        let mut last = BTreeMap::new();
+        if !has_any {
+            return Self { last };
+        }
+        for (at, (pending, kept)) in model.pending.iter().zip(&resolution.kept).enumerate() {
+            if let what @ What::Data { ino, .. } = &pending.what {
+                let (first, count) = units(what, model.config.tear_bytes);
+                let kept = (0..count).filter(|&index| kept.unit(index));
+                last.extend(kept.map(|index| ((*ino, first + index as u64), at)));
+            }
+        }
+        Self { last }
+    }
+
+    fn after(&self, at: usize, pending: &Pending, unit: u64) -> bool {
+        let ino = pending.what.content_of();
+        let last = ino.and_then(|ino| self.last.get(&(ino, unit)));
+        last.is_some_and(|&last| last > at)
+    }
+}
