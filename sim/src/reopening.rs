@@ -17,9 +17,6 @@ use crate::disk::Promise;
 use crate::run::{EraRun, Runner, Start};
 use crate::scenario::Scenario;
 
-#[cfg(test)]
-mod tests;
-
 /// More starts than this are not remembered: memory has an end.
 const REMEMBERED_MAX: usize = 1 << 16;
 

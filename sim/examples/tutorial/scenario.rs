@@ -82,7 +82,11 @@ impl<E: Engine> Scenario for Journaling<E> {
 
     fn verification(&self, _config: &()) -> Vec<Step<Op>> {
         let op = Op::Append(20);
-        vec![Step { id: 1, client: 0, op }]
+        vec![Step {
+            id: 1,
+            client: 0,
+            op,
+        }]
     }
 
     fn simpler(&self, op: &Op) -> Vec<Op> {

@@ -33,26 +33,25 @@ impl Resolution {
             let end = ends.iter().find(|(known, _)| *known == ino);
             end.map_or(0, |&(_, len)| len)
         };
-        let mut sizes = 0;
+        let mut shows_unwritten = false;
         let mut hash = 0;
         for (at, (pending, kept)) in pairs().enumerate() {
             let what = &pending.what;
-            let is_size = matches!(what, What::Size { .. });
-            sizes += u64::from(is_size && *kept != Kept::No);
             let Some(ino) = what.content_of() else {
                 hash = kept.mix_into(hash);
                 continue;
             };
             match what {
-                What::Data { offset, .. } => {
+                What::Data { .. } => {
                     let end = end_of(ino);
                     let (first, count) = units(what, tear_bytes);
                     for index in 0..count {
                         let unit = first + index as u64;
-                        let is_seen = end > (unit * tear_bytes).max(*offset);
-                        let is_last = is_seen
-                            && kept.unit(index)
-                            && !overwritten.after(at, pending, unit);
+                        // A version of a unit has what was written there before, too.
+                        let is_seen = end > unit * tear_bytes;
+                        shows_unwritten |= is_seen && !kept.unit(index);
+                        let is_last =
+                            is_seen && kept.unit(index) && !overwritten.after(at, pending, unit);
                         hash = hash::word(hash, 3 + u64::from(is_last));
                     }
                 }
@@ -65,7 +64,7 @@ impl Resolution {
         for (ino, len) in ends {
             hash = hash::word(hash::word(hash, u64::from(ino.0)), len);
         }
-        let shows_unwritten = model.config.profile.exposes_stale() && sizes > 0;
+        shows_unwritten &= model.config.profile.exposes_stale();
         hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
         mix64(self.mix_torn(hash))
     }

@@ -5,7 +5,6 @@
 //! and explicit sizes persist as a prefix (where there is a journal); a size comes after its data,
 //! unit by unit (where data goes first). See docs/FAULTS.md.
 
-
 use super::crash::CrashModel;
 use super::hash;
 use super::pending::{Pending, What};

@@ -768,3 +768,20 @@ fn patterns_match_with_stars() {
         assert_eq!(fault::matches(pattern, path), expected, "{pattern} {path}");
     }
 }
+
+#[test]
+fn images_of_kills_differ_where_what_is_seen_does() {
+    let fs = SimFs::new(DiskConfig::default());
+    fs.create_root().expect("the root");
+    let file = fs.open(Path::new("a"), RW).expect("opens");
+    let mut seen = std::collections::BTreeSet::new();
+    for number in 0..4 {
+        file.write_all_at(&[number; 8], 0).expect("writes");
+        assert!(seen.insert(fs.crash_model().kill_image().content_hash()));
+        file.sync_all().expect("syncs");
+        fs.sync_dir(Path::new("")).expect("syncs");
+        let settled = fs.crash_model().kill_image();
+        assert_eq!(settled.unsynced_hash(), 0);
+        assert!(seen.insert(settled.content_hash()), "all is durable");
+    }
+}

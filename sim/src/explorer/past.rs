@@ -20,9 +20,7 @@ pub(super) struct Past(u64);
 impl Past {
     /// Before a ground: its model, and how many eras there were before.
     pub fn of_ground(number: usize, depth: u64, promise: Promise) -> Self {
-        Self(mix64(number as u64) ^ mix64(depth))
-            .after(&promise)
-            .mixed(1)
+        Self(number as u64).mixed(depth).after(&promise).mixed(1)
     }
 
     /// After a crash of this kind, and one more era, with what is then still promised.

@@ -80,7 +80,10 @@ impl<S: Scenario> Lot<S> {
         });
         if let Some((seen, _)) = settled {
             let left = after(seen.clone());
-            if self.reopenings.passes(runner, Key::of(runner, &left), &left) {
+            if self
+                .reopenings
+                .passes(runner, Key::of(runner, &left), &left)
+            {
                 return;
             }
         }

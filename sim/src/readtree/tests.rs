@@ -37,7 +37,9 @@ fn run(image: &Image) -> (Vec<Question>, u8) {
         file.read_exact_at(&mut byte, 1_023).expect("reads");
         byte[0] += 10;
     }
-    (fs.take_questions().expect("all was written down"), byte[0])
+    let asks = fs.take_questions().expect("all was written down");
+    assert!(!asks.is_all, "it never looks at the middle");
+    (asks.questions, byte[0])
 }
 
 #[test]
@@ -104,9 +106,32 @@ fn what_cannot_be_written_down_is_void() {
     };
     let limited = SimFs::of_image(image, &config);
     limited.note_questions();
-    assert_eq!(limited.take_questions(), None);
+    assert!(limited.take_questions().is_none());
     let looked_at = SimFs::of_image(image, &DiskConfig::default());
     looked_at.note_questions();
     let _ = looked_at.crash_model();
-    assert_eq!(looked_at.take_questions(), None);
+    assert!(looked_at.take_questions().is_none());
+}
+
+#[test]
+fn a_run_that_has_read_or_written_every_byte_leaves_nothing_open() {
+    let image = images().remove(0);
+    let open = || {
+        let fs = SimFs::of_image(&image, &DiskConfig::default());
+        fs.note_questions();
+        let file = fs.open(Path::new("a"), RW).expect("opens");
+        (fs, file)
+    };
+    let is_all = |fs: &SimFs| fs.take_questions().expect("all was written down").is_all;
+    let (fs, file) = open();
+    file.read_exact_at(&mut [0; 1_000], 0).expect("reads");
+    file.write_all_at(&[7; 100], 1_000).expect("writes");
+    assert!(is_all(&fs), "read, and then written to the end");
+    let (fs, file) = open();
+    file.read_exact_at(&mut [0; 1_000], 0).expect("reads");
+    assert!(!is_all(&fs), "24 bytes are left");
+    let (fs, file) = open();
+    file.read_exact_at(&mut [0; 1_000], 0).expect("reads");
+    file.set_len(900).expect("cuts");
+    assert!(is_all(&fs), "what is left was read");
 }

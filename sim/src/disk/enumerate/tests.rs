@@ -98,8 +98,10 @@ fn equal_fingerprints_mean_equal_images() {
                 assert!(images.len() as f64 <= legal, "{} of {legal}", images.len());
                 let contents: BTreeSet<u64> = images.values().copied().collect();
                 assert!(contents.len() > 50, "{} contents", contents.len());
-                // Few choices are told apart in vain.
-                assert!(contents.len() * 5 > images.len() * 4, "{}", images.len());
+                // Not many choices are told apart in vain: a rename brings a file its name whether
+                // or not the creation was kept.
+                let (contents, images) = (contents.len(), images.len());
+                assert!(contents * 2 > images, "{contents} of {images}");
             }
         }
     }

@@ -25,6 +25,9 @@ pub enum Way {
     /// An opening that finds a new number removes the old one first, and one that finds no old
     /// number begins anew.
     FragileOpening,
+    /// A new file takes the old one's name; an opening that finds one left puts it aside, and the
+    /// next takes that for the number.
+    BelievesLeftover,
     /// In place: the number and its complement, a cache line apart in one sector.
     OneSector,
 }
@@ -203,6 +206,20 @@ fn open(fs: &dyn Fs, way: Way) -> io::Result<Option<u64>> {
             }
             read(fs, "number")
         }
+        Way::BelievesLeftover => {
+            let aside = read(fs, "aside")?;
+            if fs.metadata(Path::new("number")).is_err() {
+                write(fs, "new", 0, true)?;
+                rename(fs)?;
+            } else if fs.metadata(Path::new("new")).is_ok() {
+                fs.rename(Path::new("new"), Path::new("aside"))?;
+                fs.sync_dir(Path::new(""))?;
+            }
+            match aside {
+                Some(number) => Ok(Some(number)),
+                None => read(fs, "number"),
+            }
+        }
         Way::FragileOpening => {
             let is_new = fs.metadata(Path::new("number")).is_err();
             if is_new {
@@ -230,6 +247,10 @@ fn put(ctx: &Ctx<Toy>, fs: &dyn Fs, way: Way, number: u64) -> io::Result<()> {
         }
         Way::UnsyncedReplacement => {
             write(fs, "new", number, false)?;
+            rename(fs)?;
+        }
+        Way::BelievesLeftover => {
+            write(fs, "new", number, true)?;
             rename(fs)?;
         }
         Way::FragileOpening => {
