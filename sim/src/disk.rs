@@ -34,6 +34,7 @@ mod page;
 mod pending;
 mod record;
 mod resolve;
+mod runs;
 mod simfs;
 mod survivors;
 mod trace;

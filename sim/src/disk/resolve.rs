@@ -11,6 +11,7 @@ use super::crash::CrashModel;
 use super::enumerate::Elements;
 use super::hash;
 use super::pending::{Pending, What};
+use super::runs::Runs;
 use super::survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
 use super::tree::Ino;
 use crate::call::mix64;
@@ -59,6 +60,27 @@ impl Kept {
                 units
                     .iter()
                     .fold(start, |hash, &kept| hash::word(hash, 3 + u64::from(kept)))
+            }
+        }
+    }
+
+    /// The rows of units of which each is kept, of a write with these tear units ([`units`]).
+    pub fn runs(&self, (first, count): (u64, usize)) -> Vec<(u64, u64)> {
+        let end = first + count as u64;
+        match self {
+            Self::No => Vec::new(),
+            Self::All => vec![(first, end)],
+            Self::Units(units) => {
+                let rows = (first..end).zip(units);
+                let kept = rows.filter(|(_, kept)| **kept).map(|(unit, _)| unit);
+                let mut runs: Vec<(u64, u64)> = Vec::new();
+                for unit in kept {
+                    match runs.last_mut() {
+                        Some(last) if last.1 == unit => last.1 += 1,
+                        _ => runs.push((unit, unit + 1)),
+                    }
+                }
+                runs
             }
         }
     }
@@ -125,11 +147,14 @@ impl Resolution {
                 continue;
             }
             let (first, count) = units(&pending.what, model.config.tear_bytes);
-            for index in 0..count {
-                let is_last =
-                    kept.unit(index) && !overwritten.after(at, pending, first + index as u64);
-                hash = hash::word(hash, 3 + u64::from(is_last));
-            }
+            let is_last = |unit: u64| {
+                kept.unit((unit - first) as usize) && !overwritten.after(at, pending, unit)
+            };
+            hash = match (kept, overwritten.is_empty()) {
+                (Kept::No, _) => hash::word(hash, 3),
+                (Kept::All, true) => hash::word(hash, 4),
+                _ => mix_bits(hash, (first..first + count as u64).map(is_last)),
+            };
         }
         let shows_unwritten = model.config.profile.exposes_stale() && sizes > 0;
         hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
@@ -148,32 +173,53 @@ impl Resolution {
     }
 }
 
+/// Mixes a row of bits into a hash; a row of zeros as 3, one of ones as 4.
+fn mix_bits(hash: u64, bits: impl Iterator<Item = bool>) -> u64 {
+    let (mut count, mut ones, mut mixed) = (0, 0, 5);
+    for bit in bits {
+        count += 1;
+        ones += u64::from(bit);
+        mixed = hash::word(mixed, u64::from(bit));
+    }
+    match ones {
+        0 => hash::word(hash, 3),
+        _ if ones == count => hash::word(hash, 4),
+        _ => hash::word(hash, mix64(mixed)),
+    }
+}
+
 /// Which units are written again by a later write that is kept.
+#[derive(Default)]
 struct Overwritten {
-    /// By file and unit: the last kept write. Empty if no two writes meet.
-    last: BTreeMap<(Ino, u64), usize>,
+    /// By file, of its units: the last kept write. Empty if no two writes meet.
+    last: BTreeMap<Ino, Runs<usize>>,
 }
 
 impl Overwritten {
     fn of(model: &CrashModel, resolution: &Resolution, has_any: bool) -> Self {
-        let mut last = BTreeMap::new();
+        let mut overwritten = Self::default();
         if !has_any {
-            return Self { last };
+            return overwritten;
         }
         for (at, (pending, kept)) in model.pending.iter().zip(&resolution.kept).enumerate() {
             if let what @ What::Data { ino, .. } = &pending.what {
-                let (first, count) = units(what, model.config.tear_bytes);
-                let kept = (0..count).filter(|&index| kept.unit(index));
-                last.extend(kept.map(|index| ((*ino, first + index as u64), at)));
+                let last = overwritten.last.entry(*ino).or_default();
+                for (first, end) in kept.runs(units(what, model.config.tear_bytes)) {
+                    last.put(first, end, at);
+                }
             }
         }
-        Self { last }
+        overwritten
+    }
+
+    fn is_empty(&self) -> bool {
+        self.last.is_empty()
     }
 
     fn after(&self, at: usize, pending: &Pending, unit: u64) -> bool {
         let ino = pending.what.content_of();
-        let last = ino.and_then(|ino| self.last.get(&(ino, unit)));
-        last.is_some_and(|&last| last > at)
+        let last = ino.and_then(|ino| self.last.get(&ino)?.get(unit));
+        last.is_some_and(|last| last > at)
     }
 }
 
