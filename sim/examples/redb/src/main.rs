@@ -12,6 +12,9 @@ mod model;
 mod op;
 mod plain;
 mod scenario;
+mod small;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
