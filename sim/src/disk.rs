@@ -35,6 +35,7 @@ mod page;
 mod pending;
 mod record;
 mod resolve;
+mod runs;
 mod simfs;
 mod survivors;
 mod trace;

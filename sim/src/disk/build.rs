@@ -9,8 +9,10 @@ use std::sync::Arc;
 use super::config::Profile;
 use super::crash::{CrashModel, resize};
 use super::damage::{Damage, garbage};
+use super::page::{PAGE, Written};
 use super::pending::What;
 use super::resolve::{Kept, Resolution, units};
+use super::runs::Runs;
 use super::survivors::{Fill, Tear};
 use super::tree::{Ino, Inode, Tree};
 
@@ -227,30 +229,23 @@ impl File<'_> {
     }
 
     /// Of each unit that any write touches: the last operation on it that is kept.
-    fn last_kept(&self) -> BTreeMap<u64, usize> {
-        let mut last = BTreeMap::new();
+    fn last_kept(&self) -> Runs<usize> {
+        let mut last = Runs::default();
         for &at in self.ops {
-            if let what @ What::Data { .. } = self.what(at) {
-                let (first, count) = units(what, self.tear_bytes());
-                for index in 0..count {
-                    if self.kept(at).unit(index) {
-                        last.insert(first + index as u64, at);
-                    }
-                }
-            } else if self.kept(at) == &Kept::All
-                && let Some((start, end)) = self.what(at).range()
+            let (what, kept) = (self.what(at), self.kept(at));
+            let is_data = matches!(what, What::Data { .. });
+            if !is_data
+                && kept == &Kept::All
+                && let Some((start, end)) = what.range()
             {
                 // A cut that is kept is in every unit that lies in it as a whole.
                 let first = start.div_ceil(self.tear_bytes());
                 let end = end.div_ceil(self.tear_bytes()).max(first);
-                let covered: Vec<u64> = last.range(first..end).map(|(&unit, _)| unit).collect();
-                for unit in covered {
-                    last.insert(unit, at);
+                last.replace(first, end, at);
+            } else if what.range().is_some() {
+                for (first, end) in kept.runs(units(what, self.tear_bytes())) {
+                    last.put(first, end, at);
                 }
-            } else if self.what(at).range().is_some() {
-                let (first, count) = units(self.what(at), self.tear_bytes());
-                let zeroed = (0..count).filter(|&index| self.kept(at).unit(index));
-                last.extend(zeroed.map(|index| (first + index as u64, at)));
             }
         }
         last
@@ -260,22 +255,15 @@ impl File<'_> {
         self.model.config.tear_bytes
     }
 
-    fn apply(&self, at: usize, inode: &mut Inode, last: &BTreeMap<u64, usize>, data_end: &mut u64) {
+    fn apply(&self, at: usize, inode: &mut Inode, last: &Runs<usize>, data_end: &mut u64) {
         match self.what(at) {
             what @ What::Data { offset, bytes, .. } => {
                 let (first, count) = units(what, self.tear_bytes());
-                for unit in first..first + count as u64 {
-                    if last.get(&unit).is_some_and(|&last| at <= last) {
-                        let (start, end) = self.within(unit, *offset, bytes.len() as u64);
-                        let part = bytes
-                            .get((start - offset) as usize..(end - offset) as usize)
-                            .unwrap_or_default();
-                        match last.get(&unit).and_then(|&last| self.tear(at, last, unit)) {
-                            Some(tear) => self.write_torn(inode, unit, start, part, tear),
-                            None => inode.content.write(start, part),
-                        }
-                        *data_end = (*data_end).max(end);
-                    }
+                let runs = last.within(first, first + count as u64);
+                for (first, end, last) in runs.filter(|&(.., last)| at <= last) {
+                    let (start, end) = self.within((first, end), *offset, bytes.len() as u64);
+                    self.write(at, inode, last, (start, end), bytes);
+                    *data_end = (*data_end).max(end);
                 }
             }
             What::Zero { .. } | What::Size { .. } => {
@@ -287,8 +275,10 @@ impl File<'_> {
                     return;
                 }
                 // Not kept by itself, but part of the later versions of these units.
-                for (&unit, _) in last.iter().filter(|&(_, &last)| last >= at) {
-                    let (start, end) = self.within(unit, start, end - start);
+                let first = start / self.tear_bytes();
+                let past = end.div_ceil(self.tear_bytes());
+                for (first, past, _) in last.within(first, past).filter(|&(.., last)| last >= at) {
+                    let (start, end) = self.within((first, past), start, end - start);
                     if start < end {
                         inode.content.zero(start, end - start);
                     }
@@ -298,10 +288,32 @@ impl File<'_> {
         }
     }
 
-    /// The part of a range that lies in a unit.
-    fn within(&self, unit: u64, offset: u64, len: u64) -> (u64, u64) {
-        let start = (unit * self.tear_bytes()).max(offset);
-        let end = ((unit + 1) * self.tear_bytes()).min(offset + len);
+    /// Writes the bytes of `at` between two places, in units that have the version `last`.
+    fn write(
+        &self,
+        at: usize,
+        inode: &mut Inode,
+        last: usize,
+        (start, end): (u64, u64),
+        bytes: &Written,
+    ) {
+        if self.resolution.torn.is_empty() {
+            inode.content.write_part(bytes, start, end);
+            return;
+        }
+        for unit in start / self.tear_bytes()..end.div_ceil(self.tear_bytes()) {
+            let (start, end) = self.within((unit, unit + 1), start, end - start);
+            match self.tear(at, last, unit) {
+                Some(tear) => self.write_torn(inode, unit, start, bytes.part(start, end), tear),
+                None => inode.content.write_part(bytes, start, end),
+            }
+        }
+    }
+
+    /// The part of a range that lies in these units.
+    fn within(&self, (first, end): (u64, u64), offset: u64, len: u64) -> (u64, u64) {
+        let start = (first * self.tear_bytes()).max(offset);
+        let end = (end * self.tear_bytes()).min(offset + len);
         (start, end.max(start))
     }
 
@@ -336,44 +348,57 @@ impl File<'_> {
     }
 
     /// Shows what blocks held before, where a file's new length covers bytes never written.
-    fn expose(&self, tree: &mut Tree, last: &BTreeMap<u64, usize>, durable_len: u64, len: u64) {
+    fn expose(&self, tree: &mut Tree, last: &Runs<usize>, durable_len: u64, len: u64) {
         for &at in self.ops {
             let what @ What::Data { offset, bytes, .. } = self.what(at) else {
                 continue;
             };
             let (first, count) = units(what, self.tear_bytes());
-            for unit in (first..first + count as u64).filter(|unit| !last.contains_key(unit)) {
-                let (start, end) = self.within(unit, *offset, bytes.len() as u64);
-                // A hole within the length gets its block with the first write, too.
-                let durable = self.model.durable.get(self.ino);
-                let is_hole =
-                    durable.is_none_or(|inode| inode.content.pages_needed(start, end - start) > 0);
-                let from = if is_hole {
-                    start
-                } else {
-                    start.max(durable_len)
-                };
-                let (start, end) = (from, end.min(len));
-                if start < end {
-                    let stale = self.stale(start, (end - start) as usize);
-                    if let Some(inode) = tree.make_mut(self.ino) {
-                        inode.content.write(start, &stale);
-                    }
+            for (first, end) in last.gaps(first, first + count as u64) {
+                for piece in self.pieces(first, end) {
+                    let (start, end) = self.within(piece, *offset, bytes.len() as u64);
+                    // A hole within the length gets its block with the first write, too.
+                    let durable = self.model.durable.get(self.ino);
+                    let is_hole = durable
+                        .is_none_or(|inode| inode.content.pages_needed(start, end - start) > 0);
+                    let from = if is_hole {
+                        start
+                    } else {
+                        start.max(durable_len)
+                    };
+                    self.show_stale(tree, from, end.min(len));
                 }
             }
         }
     }
 
-    /// What a file that is gone held at that place, or a pattern if none did.
-    fn stale(&self, offset: u64, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        for inode in &self.model.freed {
-            inode.content.read(offset, &mut bytes);
-            if bytes.iter().any(|&byte| byte != 0) {
-                return bytes;
-            }
+    /// Cuts a row of units into pieces of which each shows stale bytes of one kind: pages where
+    /// that is a pattern, else units.
+    fn pieces(&self, first: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
+        let units = match self.model.freed.is_empty() {
+            true => (PAGE as u64 / self.tear_bytes()).max(1),
+            false => 1,
+        };
+        let pieces = first / units..end.div_ceil(units);
+        pieces.map(move |piece| ((piece * units).max(first), ((piece + 1) * units).min(end)))
+    }
+
+    fn show_stale(&self, tree: &mut Tree, start: u64, end: u64) {
+        let Some(inode) = tree.make_mut(self.ino).filter(|_| start < end) else {
+            return;
+        };
+        match self.stale(start, (end - start) as usize) {
+            Some(stale) => inode.content.write(start, &stale),
+            None => inode.content.write_pattern(start, end),
         }
-        bytes.fill(0xA5);
-        bytes
+    }
+
+    /// What a file that is gone held at that place, if any did hold something.
+    fn stale(&self, offset: u64, len: usize) -> Option<Vec<u8>> {
+        self.model.freed.iter().find_map(|inode| {
+            let mut bytes = vec![0; len];
+            inode.content.read(offset, &mut bytes);
+            bytes.iter().any(|&byte| byte != 0).then_some(bytes)
+        })
     }
 }

@@ -5,7 +5,7 @@
 //! - \[I2\] `durable` plus all pending effects in order is what a program sees, except for data
 //!   that a failed sync marked clean: that is seen, and neither durable nor pending.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,9 @@ use super::damage::{Damage, Harm, OF_EARLIER};
 use super::fault::FaultRule;
 use super::image::{Image, Unsynced};
 use super::inject::damage_at_rest;
+use super::page::Written;
 use super::pending::{BLOCK, Pending, What, own_names};
+use super::runs::Runs;
 use super::survivors::{EffectId, Explicit, Survivors};
 use super::trace::{Effect, Event, Synced, Trace};
 use super::tree::{Ino, Inode, Tree};
@@ -163,12 +165,17 @@ impl CrashModel {
 
     /// Whether two pending writes touch one tear unit.
     pub(super) fn has_overwrites(&self) -> bool {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen: BTreeMap<Ino, Runs<()>> = BTreeMap::new();
         self.pending.iter().any(|pending| {
-            let (first, count) = resolve::units(&pending.what, self.config.tear_bytes);
-            let ino = pending.what.content_of();
-            matches!(pending.what, What::Data { .. })
-                && (first..first + count as u64).any(|unit| !seen.insert((ino, unit)))
+            let what @ What::Data { ino, .. } = &pending.what else {
+                return false;
+            };
+            let (first, count) = resolve::units(what, self.config.tear_bytes);
+            let (first, end) = (first, first + count as u64);
+            let seen = seen.entry(*ino).or_default();
+            let is_again = seen.within(first, end).next().is_some();
+            seen.put(first, end, ());
+            is_again
         })
     }
 
@@ -203,12 +210,13 @@ impl CrashModel {
             } => {
                 let bytes = slab.get(*start..start + len).unwrap_or_default();
                 self.damage_seen.heal(*ino, *offset, bytes.len() as u64);
-                if let Some(inode) = self.visible.make_mut(*ino) {
-                    inode.content.write(*offset, bytes);
-                    inode.len = inode.len.max(offset + bytes.len() as u64);
+                let (ino, offset, end) = (*ino, *offset, *offset + bytes.len() as u64);
+                let bytes = Written::new(offset, bytes);
+                if let Some(inode) = self.visible.make_mut(ino) {
+                    inode.content.write_part(&bytes, offset, end);
+                    inode.len = inode.len.max(end);
                 }
                 if !is_lost {
-                    let (ino, offset, bytes) = (*ino, *offset, Arc::from(bytes));
                     self.push(call, What::Data { ino, offset, bytes });
                 }
             }
@@ -276,7 +284,7 @@ impl CrashModel {
         let last = (end / BLOCK * BLOCK).max(first);
         for (from, to) in [(start, first), (last, end)] {
             if from < to {
-                let bytes = vec![0; (to - from) as usize].into();
+                let bytes = Written::new(from, &vec![0; (to - from) as usize]);
                 let offset = from;
                 self.push(call, What::Data { ino, offset, bytes });
             }
@@ -416,10 +424,11 @@ impl CrashModel {
     fn fold(&mut self, what: &What) {
         match what {
             What::Data { ino, offset, bytes } => {
+                let len = bytes.len() as u64;
                 if let Some(inode) = self.durable.make_mut(*ino) {
-                    inode.content.write(*offset, bytes);
+                    inode.content.write_part(bytes, *offset, offset + len);
                 }
-                self.damage.heal(*ino, *offset, bytes.len() as u64);
+                self.damage.heal(*ino, *offset, len);
             }
             What::Size { ino, new, .. } => {
                 resize(&mut self.durable, *ino, *new);
@@ -474,7 +483,7 @@ impl CrashModel {
                         let what = What::Data {
                             ino: *ino,
                             offset: start,
-                            bytes: bytes.into(),
+                            bytes: Written::new(start, bytes),
                         };
                         (!bytes.is_empty()).then_some(Pending {
                             id: pending.id,

@@ -14,6 +14,7 @@ use super::enumerate::Elements;
 use super::hash;
 use super::pending::{Pending, What};
 use super::resolve::{Kept, Resolution, is_cut, units};
+use super::runs::Runs;
 use super::survivors::{Fill, Tear};
 use super::tree::Ino;
 use crate::call::mix64;
@@ -43,17 +44,22 @@ impl Resolution {
             };
             match what {
                 What::Data { .. } => {
-                    let end = end_of(ino);
                     let (first, count) = units(what, tear_bytes);
-                    for index in 0..count {
-                        let unit = first + index as u64;
-                        // A version of a unit has what was written there before, too.
-                        let is_seen = end > unit * tear_bytes;
-                        shows_unwritten |= is_seen && !kept.unit(index);
-                        let is_last =
-                            is_seen && kept.unit(index) && !overwritten.after(at, pending, unit);
-                        hash = hash::word(hash, 3 + u64::from(is_last));
-                    }
+                    let last = first + count as u64;
+                    // A version of a unit has what was written there before, too.
+                    let is_seen = |unit: u64| end_of(ino) > unit * tear_bytes;
+                    let kept_unit = |unit: u64| kept.unit((unit - first) as usize);
+                    let is_lost = |unit| is_seen(unit) && !kept_unit(unit);
+                    shows_unwritten |= *kept != Kept::All && (first..last).any(is_lost);
+                    let is_last = |unit| {
+                        is_seen(unit) && kept_unit(unit) && !overwritten.after(at, pending, unit)
+                    };
+                    let is_whole = overwritten.is_empty() && last > first && is_seen(last - 1);
+                    hash = match kept {
+                        Kept::No => hash::word(hash, 3),
+                        Kept::All if is_whole => hash::word(hash, 4),
+                        _ => mix_bits(hash, (first..last).map(is_last)),
+                    };
                 }
                 // Of what makes a file longer only the end counts, and that comes below.
                 What::Size { .. } | What::Floor { .. } if what.range().is_none() => {}
@@ -124,31 +130,52 @@ impl Resolution {
     }
 }
 
+/// Mixes a row of bits into a hash; a row of zeros as 3, one of ones as 4.
+fn mix_bits(hash: u64, bits: impl Iterator<Item = bool>) -> u64 {
+    let (mut count, mut ones, mut mixed) = (0, 0, 5);
+    for bit in bits {
+        count += 1;
+        ones += u64::from(bit);
+        mixed = hash::word(mixed, u64::from(bit));
+    }
+    match ones {
+        0 => hash::word(hash, 3),
+        _ if ones == count => hash::word(hash, 4),
+        _ => hash::word(hash, mix64(mixed)),
+    }
+}
+
 /// Which units are written again by a later write that is kept.
+#[derive(Default)]
 struct Overwritten {
-    /// By file and unit: the last kept write. Empty if no two writes meet.
-    last: BTreeMap<(Ino, u64), usize>,
+    /// By file, of its units: the last kept write. Empty if no two writes meet.
+    last: BTreeMap<Ino, Runs<usize>>,
 }
 
 impl Overwritten {
     fn of(model: &CrashModel, resolution: &Resolution, has_any: bool) -> Self {
-        let mut last = BTreeMap::new();
+        let mut overwritten = Self::default();
         if !has_any {
-            return Self { last };
+            return overwritten;
         }
         for (at, (pending, kept)) in model.pending.iter().zip(&resolution.kept).enumerate() {
             if let what @ What::Data { ino, .. } = &pending.what {
-                let (first, count) = units(what, model.config.tear_bytes);
-                let kept = (0..count).filter(|&index| kept.unit(index));
-                last.extend(kept.map(|index| ((*ino, first + index as u64), at)));
+                let last = overwritten.last.entry(*ino).or_default();
+                for (first, end) in kept.runs(units(what, model.config.tear_bytes)) {
+                    last.put(first, end, at);
+                }
             }
         }
-        Self { last }
+        overwritten
+    }
+
+    fn is_empty(&self) -> bool {
+        self.last.is_empty()
     }
 
     fn after(&self, at: usize, pending: &Pending, unit: u64) -> bool {
         let ino = pending.what.content_of();
-        let last = ino.and_then(|ino| self.last.get(&(ino, unit)));
-        last.is_some_and(|&last| last > at)
+        let last = ino.and_then(|ino| self.last.get(&ino)?.get(unit));
+        last.is_some_and(|last| last > at)
     }
 }

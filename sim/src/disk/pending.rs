@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::page::Written;
 use super::survivors::EffectId;
 use super::tree::Ino;
 
@@ -21,7 +22,7 @@ pub(super) enum What {
     Data {
         ino: Ino,
         offset: u64,
-        bytes: Arc<[u8]>,
+        bytes: Written,
     },
     Size {
         ino: Ino,

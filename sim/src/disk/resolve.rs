@@ -72,6 +72,27 @@ impl Kept {
         }
     }
 
+    /// The rows of units of which each is kept, of a write with these tear units ([`units`]).
+    pub fn runs(&self, (first, count): (u64, usize)) -> Vec<(u64, u64)> {
+        let end = first + count as u64;
+        match self {
+            Self::No => Vec::new(),
+            Self::All => vec![(first, end)],
+            Self::Units(units) => {
+                let rows = (first..end).zip(units);
+                let kept = rows.filter(|(_, kept)| **kept).map(|(unit, _)| unit);
+                let mut runs: Vec<(u64, u64)> = Vec::new();
+                for unit in kept {
+                    match runs.last_mut() {
+                        Some(last) if last.1 == unit => last.1 += 1,
+                        _ => runs.push((unit, unit + 1)),
+                    }
+                }
+                runs
+            }
+        }
+    }
+
     /// Whether the write's `index`-th unit is kept.
     pub fn unit(&self, index: usize) -> bool {
         match self {

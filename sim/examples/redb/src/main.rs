@@ -12,6 +12,9 @@ mod model;
 mod op;
 mod plain;
 mod scenario;
+mod small;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -37,6 +40,9 @@ enum Command {
         parent: PathBuf,
         #[arg(default_value_t = 5)]
         seconds: u64,
+        /// Bytes of each of the nine values
+        #[arg(default_value_t = 40)]
+        value_bytes: usize,
     },
 }
 
@@ -58,8 +64,13 @@ fn main() {
             command: Command::Sim(command),
         }) => cli::run(&command, &registry),
         Ok(Cli {
-            command: Command::Plain { parent, seconds },
-        }) => plain::run(&parent, seconds),
+            command:
+                Command::Plain {
+                    parent,
+                    seconds,
+                    value_bytes,
+                },
+        }) => plain::run(&parent, seconds, value_bytes),
         Err(error) => cli::usage(&error),
     };
     std::process::exit(exit.into())

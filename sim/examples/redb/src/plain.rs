@@ -18,11 +18,17 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 const TABLE: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("table");
 
 /// Measures for so many seconds, in a directory of its own below `parent`.
-pub fn run(parent: &Path, seconds: u64) -> Exit {
+pub fn run(parent: &Path, seconds: u64, value_bytes: usize) -> Exit {
     let directory = parent.join(format!("redb-plain-{}", std::process::id()));
     let measured = fs::create_dir(&directory)
         .map_err(Into::into)
-        .and_then(|()| measure(&directory, Duration::from_secs(seconds)));
+        .and_then(|()| {
+            measure(
+                &directory,
+                Duration::from_secs(seconds),
+                &vec![7; value_bytes],
+            )
+        });
     let _ = fs::remove_dir_all(&directory);
     match measured {
         Ok(per_second) => {
@@ -38,11 +44,11 @@ pub fn run(parent: &Path, seconds: u64) -> Exit {
     }
 }
 
-fn measure(directory: &Path, time_max: Duration) -> Result<f64, Box<dyn Error>> {
+fn measure(directory: &Path, time_max: Duration, value: &[u8]) -> Result<f64, Box<dyn Error>> {
     let (original, copy) = (directory.join("original"), directory.join("copy"));
     let db = Database::create(&original)?;
     for token in 0..8 {
-        put(&db, token)?;
+        put(&db, token, value)?;
     }
     // A crash, not an orderly end: the copy is taken while the database is open.
     let bytes = fs::read(&original)?;
@@ -54,7 +60,7 @@ fn measure(directory: &Path, time_max: Duration) -> Result<f64, Box<dyn Error>> 
         if contents(&db)? < 8 {
             return Err("a commit is missing".into());
         }
-        put(&db, 8)?;
+        put(&db, 8, value)?;
         drop(db);
         if contents(&Database::create(&copy)?)? != 9 {
             return Err("the copy is not usable".into());
@@ -64,11 +70,9 @@ fn measure(directory: &Path, time_max: Duration) -> Result<f64, Box<dyn Error>> 
     Ok(count as f64 / begin.elapsed().as_secs_f64())
 }
 
-fn put(db: &Database, token: u16) -> Result<(), Box<dyn Error>> {
+fn put(db: &Database, token: u16, value: &[u8]) -> Result<(), Box<dyn Error>> {
     let transaction = db.begin_write()?;
-    transaction
-        .open_table(TABLE)?
-        .insert(token, [7; 40].as_slice())?;
+    transaction.open_table(TABLE)?.insert(token, value)?;
     Ok(transaction.commit()?)
 }
 

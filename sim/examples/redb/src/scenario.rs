@@ -2,11 +2,12 @@
 
 use blackstart_sim::disk::{CrashKind, DiskConfig};
 use blackstart_sim::draw::Draw;
-use blackstart_sim::{Ctx, Failure, Scenario, Step};
+use blackstart_sim::{Ctx, Failure, Scenario, SmallCase, Step};
 
 use crate::drive;
 use crate::model::{Event, Model};
 use crate::op::{self, Config, Mixture, Op};
+use crate::small;
 
 /// The scenario: one of three mixtures of operations.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,16 @@ impl Scenario for Redb {
 
     fn verification(&self, config: &Config) -> Vec<Step<Op>> {
         op::verification(config)
+    }
+
+    fn small_cases(&self) -> Vec<SmallCase<Config, Op>> {
+        small::cases(self.0)
+    }
+
+    /// A run takes the tokens of its values from the model. The state that it changes is the one
+    /// that its opening showed; an opening that shows another one ends it.
+    fn known_to_a_run(&self, _config: &Config, model: &Model) -> Option<u64> {
+        Some(model.token_next)
     }
 
     fn simpler(&self, op: &Op) -> Vec<Op> {
