@@ -303,7 +303,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
                 _ if !faults.is_empty() => None,
                 _ => Key::of(self.runner, &start),
             };
-            if self.reopenings.passes(self.runner, key, &start) {
+            if self.reopenings.recall(self.runner, key, &start).is_some() {
                 break;
             }
             let run = self.runner.era(&start, plan_of(&verification));

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::disk::Promise;
+use crate::disk::{Promise, Question};
 use crate::run::{EraRun, Runner, Start};
 use crate::scenario::Scenario;
 
@@ -47,38 +47,68 @@ impl Key {
     }
 }
 
-/// What starts have done that passed.
+/// What a start has done that passed.
+pub(crate) struct Reopened<S: Scenario> {
+    pub events: Vec<S::Event>,
+    /// What it asked, if that was written down and is all.
+    pub questions: Option<Vec<Question>>,
+}
+
+impl<S: Scenario> Clone for Reopened<S> {
+    fn clone(&self) -> Self {
+        Self {
+            events: self.events.clone(),
+            questions: self.questions.clone(),
+        }
+    }
+}
+
+impl<S: Scenario> Reopened<S> {
+    pub fn of(run: &EraRun<S>) -> Self {
+        let events = run.history.iter().map(|stamped| stamped.event.clone());
+        let asks = run.asks.as_ref();
+        Self {
+            events: events.collect(),
+            questions: asks.map(|asks| asks.questions.clone()),
+        }
+    }
+}
+
+/// What starts have done that passed, by all that they depend on.
 pub(crate) struct Reopenings<S: Scenario> {
-    events: BTreeMap<Key, Vec<S::Event>>,
+    known: BTreeMap<Key, Reopened<S>>,
 }
 
 impl<S: Scenario> Default for Reopenings<S> {
     fn default() -> Self {
         Self {
-            events: BTreeMap::new(),
+            known: BTreeMap::new(),
         }
     }
 }
 
 impl<S: Scenario> Reopenings<S> {
-    /// Whether such a start is remembered, and right for this model, too.
-    pub fn passes(&self, runner: &Runner<S>, key: Option<Key>, start: &Start<S>) -> bool {
-        let Some(events) = key.and_then(|key| self.events.get(&key)) else {
-            return false;
-        };
+    /// What such a start has done, if it is remembered, and right for this model, too.
+    pub fn recall(
+        &self,
+        runner: &Runner<S>,
+        key: Option<Key>,
+        start: &Start<S>,
+    ) -> Option<&Reopened<S>> {
+        let known = self.known.get(&key?)?;
         let mut model = start.model.clone();
-        let mut events = events.iter();
-        events.all(|event| runner.scenario.apply(&mut model, event).is_ok())
+        let mut events = known.events.iter();
+        let passes = events.all(|event| runner.scenario.apply(&mut model, event).is_ok());
+        passes.then_some(known)
     }
 
     /// Remembers a start that has passed.
     pub fn remember(&mut self, key: Option<Key>, run: &EraRun<S>) {
         if let Some(key) = key
             && run.failure.is_none()
-            && self.events.len() < REMEMBERED_MAX
+            && self.known.len() < REMEMBERED_MAX
         {
-            let events = run.history.iter().map(|stamped| stamped.event.clone());
-            self.events.insert(key, events.collect());
+            self.known.insert(key, Reopened::of(run));
         }
     }
 }

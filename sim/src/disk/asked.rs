@@ -32,9 +32,34 @@ pub(crate) struct Question {
 /// All that a run asked.
 pub(crate) struct Asks {
     pub questions: Vec<Question>,
-    /// Whether the run has asked for, or has written, every byte that there was at its end. If so,
-    /// runs on one path leave equal disks.
-    pub is_all: bool,
+    known: Known,
+}
+
+/// By inode: its number in the walk of the image, and the ranges whose bytes are known or the
+/// run's own. None: the run made it.
+type Known = Vec<Option<(u32, Ranges)>>;
+
+impl Asks {
+    /// What this run and the next together ask of the image that this one began on. The next began
+    /// on what this one left, a disk of this shape, and asked these questions about it.
+    pub fn followed_by(mut self, left: &Shape, questions: &[Question]) -> Vec<Question> {
+        let page = PAGE as u64;
+        for question in questions {
+            let Some(&ino) = left.files.get(question.file as usize) else {
+                continue;
+            };
+            let start = u64::from(question.page) * page;
+            let (from, to) = (u64::from(question.from), u64::from(question.to));
+            ask(
+                &mut self.known,
+                &mut self.questions,
+                ino,
+                (start + from, start + to),
+                u64::MAX,
+            );
+        }
+        self.questions
+    }
 }
 
 /// Everything about an image but contents.
@@ -91,25 +116,24 @@ impl Image {
 
 /// Writes down what a run asks.
 pub(super) struct Asked {
-    /// By inode: its number in the walk, and the ranges whose bytes are known or the run's own.
-    files: Vec<Option<(u32, Ranges)>>,
+    known: Known,
     questions: Vec<Question>,
     is_void: bool,
 }
 
 impl Asked {
     pub fn of(tree: &Tree, is_void: bool) -> Self {
-        let mut files: Vec<Option<(u32, Ranges)>> = Vec::new();
-        files.resize_with(tree.inodes.len(), || None);
+        let mut known = Known::new();
+        known.resize_with(tree.inodes.len(), || None);
         let mut number = 0;
         tree.walk(&mut |_, _, ino| {
-            if let Some(slot @ None) = files.get_mut(ino.index()) {
+            if let Some(slot @ None) = known.get_mut(ino.index()) {
                 *slot = Some((number, Ranges::default()));
                 number += 1;
             }
         });
         Self {
-            files,
+            known,
             questions: Vec::new(),
             is_void,
         }
@@ -117,37 +141,12 @@ impl Asked {
 
     /// A read of these bytes of a file that is now `len` long.
     pub fn read(&mut self, ino: Ino, from: u64, to: u64, len: u64) {
-        let Some(Some((number, known))) = self.files.get_mut(ino.index()) else {
-            // The run's own file.
-            return;
-        };
-        let page_bytes = PAGE as u64;
-        for (from, to) in known.missing(from, to) {
-            for page in from / page_bytes..to.div_ceil(page_bytes) {
-                let start = page * page_bytes;
-                let mut from = from.max(start) - start;
-                let mut to = to.min(start + page_bytes) - start;
-                // All that there is of a page is cheaper to ask for as a page: its hash is kept.
-                if from == 0 && start + to >= len {
-                    to = page_bytes;
-                }
-                if from == to {
-                    from = 0;
-                }
-                self.questions.push(Question {
-                    file: *number,
-                    page: page as u32,
-                    from: from as u16,
-                    to: to as u16,
-                });
-            }
-        }
-        known.add(from, to);
+        ask(&mut self.known, &mut self.questions, ino, (from, to), len);
     }
 
     /// From now on these bytes are the run's own.
     pub fn own(&mut self, ino: Ino, from: u64, to: u64) {
-        if let Some(Some((_, known))) = self.files.get_mut(ino.index()) {
+        if let Some(Some((_, known))) = self.known.get_mut(ino.index()) {
             known.add(from, to);
         }
     }
@@ -157,23 +156,43 @@ impl Asked {
         self.is_void = true;
     }
 
-    /// What was asked up to the end, when the disk looks like this; none if the record is void.
-    pub fn take(self, end: &Tree) -> Option<Asks> {
-        if self.is_void {
-            return None;
-        }
-        let mut is_all = true;
-        end.walk(&mut |_, _, ino| {
-            let len = end.get(ino).map_or(0, |inode| inode.len);
-            if let Some(Some((_, known))) = self.files.get(ino.index()) {
-                is_all &= known.missing(0, len).is_empty();
-            }
-        });
-        Some(Asks {
+    /// What was asked; none if the record is void.
+    pub fn take(self) -> Option<Asks> {
+        (!self.is_void).then_some(Asks {
             questions: self.questions,
-            is_all,
+            known: self.known,
         })
     }
+}
+
+/// Writes down what of these bytes of a file, which is now `len` long, is not known.
+fn ask(known: &mut Known, questions: &mut Vec<Question>, ino: Ino, bytes: (u64, u64), len: u64) {
+    let Some(Some((number, known))) = known.get_mut(ino.index()) else {
+        // The run's own file.
+        return;
+    };
+    let page_bytes = PAGE as u64;
+    for (from, to) in known.missing(bytes.0, bytes.1) {
+        for page in from / page_bytes..to.div_ceil(page_bytes) {
+            let start = page * page_bytes;
+            let mut from = from.max(start) - start;
+            let mut to = to.min(start + page_bytes) - start;
+            // All that there is of a page is cheaper to ask for as a page: its hash is kept.
+            if from == 0 && start + to >= len {
+                to = page_bytes;
+            }
+            if from == to {
+                from = 0;
+            }
+            questions.push(Question {
+                file: *number,
+                page: page as u32,
+                from: from as u16,
+                to: to as u16,
+            });
+        }
+    }
+    known.add(bytes.0, bytes.1);
 }
 
 /// Disjoint ranges in ascending order.

@@ -150,9 +150,7 @@ impl SimFs {
 
     /// What the run asked of the image, if that was written down and is all that it asked.
     pub(crate) fn take_questions(&self) -> Option<Asks> {
-        let mut disk = self.disk.lock();
-        let asked = disk.asked.take()?;
-        asked.take(&disk.tree)
+        self.disk.lock().asked.take().and_then(Asked::take)
     }
 
     /// What is durable and pending now.

@@ -46,6 +46,8 @@ pub(super) struct Lot<S: Scenario> {
     pub(super) settles: BTreeMap<u64, bool>,
     /// What has been found after recoveries.
     pub(super) reopenings: Reopenings<S>,
+    /// Whether its trees take all answers for the same: a planted defect.
+    pub(super) is_deaf: bool,
     /// How many images trees have judged.
     pub(super) tree_verdicts: u64,
     /// Eras that were crashed; each has a number of its own.
@@ -95,13 +97,14 @@ pub(super) struct Moment<'a, S: Scenario> {
 }
 
 impl<S: Scenario> Lot<S> {
-    pub fn new(part: Part) -> Self {
+    pub fn new(part: Part, is_deaf: bool) -> Self {
         let progress = part.cuts.iter().map(|_| Progress::default()).collect();
         Self {
             part,
             progress,
             judged: Judged::default(),
             trees: BTreeMap::new(),
+            is_deaf,
             crashed_unsynced: BTreeSet::new(),
             settles: BTreeMap::new(),
             reopenings: Reopenings::default(),

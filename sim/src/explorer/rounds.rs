@@ -150,7 +150,7 @@ pub(super) fn explore<S: Scenario>(
         grounds: &grounds,
         lots: parts
             .into_iter()
-            .map(|part| Mutex::new(Lot::new(part)))
+            .map(|part| Mutex::new(Lot::new(part, limits.is_deaf)))
             .collect(),
         first_hit: AtomicUsize::new(usize::MAX),
     };

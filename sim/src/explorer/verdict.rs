@@ -1,20 +1,20 @@
 //! The verdict on one image: through the read tree, or by running on it.
 //!
 //! A run that passes is followed by a second one on what its orderly end has left
-//! ([`super::second`]). Not here: which images there are (`lot`).
+//! ([`super::second`]), and a verdict is of both. Not here: which images there are (`lot`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use super::lot::{Finding, Lot, Moment, Scene};
 use super::past::Past;
-use super::second::First;
+use super::second::Second;
 use crate::call::mix64;
 use crate::case::{Case, End, Era};
-use crate::disk::{CrashKind, Image, Promise, Resolution, Shape, Trace};
+use crate::disk::{CrashKind, Image, Promise, Question, Resolution, Shape};
 use crate::explore::cut_at;
 use crate::failure::Failure;
-use crate::readtree::ReadTree;
+use crate::readtree::{Contradiction, ReadTree};
 use crate::run::{EraRun, Start, after_crash, plan_of, run_case};
 use crate::scenario::Scenario;
 use crate::sched::{Finish, Schedule};
@@ -69,14 +69,14 @@ impl Kin {
     }
 }
 
-/// What a run without a failure did.
+/// What two runs without a failure did: one on an image, one on what the first has left.
 pub(super) struct Leaf<S: Scenario> {
-    pub(super) events: Vec<S::Event>,
+    events: Vec<S::Event>,
+    then: Vec<S::Event>,
+    /// What of the model the second run may have read.
+    known_then: Option<u64>,
     finish: Finish,
     calls: u64,
-    /// What the run wrote, if it left bytes that it never looked at: what is to be found after it
-    /// depends on the image. None: it looked at everything, and images on its path leave equal disks.
-    pub(super) left: Option<Trace>,
 }
 
 /// What has been judged.
@@ -84,8 +84,8 @@ pub(super) struct Leaf<S: Scenario> {
 pub(super) struct Judged {
     /// Contents, with what led to the model, and how deep crashes were nested.
     seen: BTreeSet<(u64, Past, u32)>,
-    /// Whether what stands at a leaf is right after a past.
-    passes: BTreeMap<(Kin, usize, Past), bool>,
+    /// Whether what stands at a leaf is right after a past, if it says anything of that.
+    verdicts: BTreeMap<(Kin, usize, Past), Option<bool>>,
 }
 
 impl<S: Scenario> Lot<S> {
@@ -119,16 +119,14 @@ impl<S: Scenario> Lot<S> {
         // Where something is not durable yet, a crash of the recovery may take it: equal answers
         // are not enough then.
         let found = found.filter(|&leaf| self.is_crashed_alike(scene, &start, kin, leaf));
-        let Some(leaf) = found else {
+        let found = found
+            .and_then(|leaf| Some((leaf, self.verdict_of(scene, (&start, past), (kin, leaf))?)));
+        let Some((leaf, passes)) = found else {
             self.run_on(scene, moment, (&start, past), &shape, kin, resolution);
             return;
         };
         self.tally(scene.depth).by_tree += 1;
         self.tree_verdicts += 1;
-        let passes = self.passes(scene, (&start, past), (kin, leaf));
-        if passes {
-            self.second_by_tree(scene, moment, &start, (kin, leaf), resolution);
-        }
         if passes && !self.is_sampled(scene, content) {
             return;
         }
@@ -167,29 +165,38 @@ impl<S: Scenario> Lot<S> {
         self.tree_verdicts == 1 || hash.is_multiple_of(one_in)
     }
 
-    /// Whether what the run at a leaf recorded is right for this history, too.
-    fn passes(
+    /// Whether what the runs at a leaf recorded is right for this past, too. None: after it the
+    /// second run would know something else, and might do something else.
+    fn verdict_of(
         &mut self,
         scene: &Scene<'_, S>,
         (start, past): (&Start<S>, Past),
         (kin, leaf): (Kin, usize),
-    ) -> bool {
+    ) -> Option<bool> {
         let key = (kin, leaf, past);
-        if let Some(&passes) = self.judged.passes.get(&key) {
-            return passes;
+        if let Some(&verdict) = self.judged.verdicts.get(&key) {
+            return verdict;
         }
-        let events = self.trees.get(&kin).and_then(|tree| tree.leaf(leaf));
+        let leaf = self.trees.get(&kin)?.leaf(leaf)?;
+        let runner = scene.team.runner;
+        let scenario = &runner.scenario;
         let mut model = start.model.clone();
-        let scenario = &scene.team.runner.scenario;
-        let passes = events.is_some_and(|leaf| {
-            let mut events = leaf.events.iter();
-            events.all(|event| scenario.apply(&mut model, event).is_ok())
-        });
-        self.judged.passes.insert(key, passes);
-        passes
+        let fits = |model: &mut S::Model, events: &[S::Event]| {
+            let mut events = events.iter();
+            events.all(|event| scenario.apply(model, event).is_ok())
+        };
+        let verdict = if fits(&mut model, &leaf.events) {
+            scenario.crash(&mut model, CrashKind::Kill);
+            let known = scenario.known_to_a_run(&runner.config, &model);
+            (known == leaf.known_then).then(|| fits(&mut model, &leaf.then))
+        } else {
+            Some(false)
+        };
+        self.judged.verdicts.insert(key, verdict);
+        verdict
     }
 
-    /// Runs the verification era, keeps what it saw and did, and crashes it in its turn.
+    /// Runs the verification era twice, keeps what both saw and did, and crashes them in their turn.
     fn run_on(
         &mut self,
         scene: &Scene<'_, S>,
@@ -200,51 +207,72 @@ impl<S: Scenario> Lot<S> {
         resolution: Option<&Resolution>,
     ) {
         let verification = scene.team.verification();
-        let run = self.run(scene, start, &verification);
-        if let Some(failure) = &run.failure {
-            self.failed(scene, failure, eras_of(scene, moment, resolution, 1));
-            return;
-        }
-        let is_full = |tree: &ReadTree<Leaf<S>>| tree.leaf_count() >= LEAVES_MAX;
-        let has_room = !self.trees.get(&kin).is_some_and(is_full);
-        if let Some(asks) = run.asks.as_ref().filter(|_| has_room) {
-            let is_deaf = scene.team.limits.is_deaf;
-            let tree = self
-                .trees
-                .entry(kin)
-                .or_insert_with(|| ReadTree::new(is_deaf));
-            let leaf = leaf_of(&run);
-            if tree
-                .insert(&start.image, shape, &asks.questions, leaf)
-                .is_err()
-            {
-                self.contradicted(scene, moment, "it asked something else", resolution);
+        let mut run = self.run(scene, start, &verification);
+        let second = match run.failure.take() {
+            Some(failure) => Err((failure, 1)),
+            None => self
+                .second(scene, start, &run, true)
+                .map_err(|failure| (failure, 2)),
+        };
+        let second = match second {
+            Ok(second) => second,
+            Err((failure, eras)) => {
+                self.failed(scene, &failure, eras_of(scene, moment, resolution, eras));
                 return;
             }
-        }
-        let crashes = scene.depth < scene.team.options.depth_max;
-        let pasts = match crashes {
-            true => past.through::<S>(&run.history),
-            false => Vec::new(),
         };
-        if crashes {
+        if self.keep(start, shape, kin, &mut run, &second).is_err() {
+            self.contradicted(scene, moment, "it asked something else", resolution);
+            return;
+        }
+        if scene.depth >= scene.team.options.depth_max {
+            return;
+        }
+        let pasts = past.through::<S>(&run.history);
+        self.nested(Scene {
+            pasts: &pasts,
+            start,
+            run: &run,
+            era: &verification,
+            before: &eras_of(scene, moment, resolution, 0),
+            depth: scene.depth + 1,
+            ..*scene
+        });
+        if let Some((left, ran)) = &second.ran {
+            let past = pasts.last().copied().unwrap_or(past);
+            let past = past.crashed(CrashKind::Kill, run.promise);
             self.nested(Scene {
-                pasts: &pasts,
-                start,
-                run: &run,
+                pasts: &past.through::<S>(&ran.history),
+                start: left,
+                run: ran,
                 era: &verification,
-                before: &eras_of(scene, moment, resolution, 0),
+                before: &eras_of(scene, moment, resolution, 1),
                 depth: scene.depth + 1,
                 ..*scene
             });
         }
-        let first = First {
-            trace: &run.trace,
-            model: &run.model,
-            past: pasts.last().copied(),
-            seen: run.seen.as_ref().map(|seen| (seen, run.hash)),
+    }
+
+    /// Makes what both runs saw and did a path of the tree, if that can be told and there is room.
+    fn keep(
+        &mut self,
+        start: &Start<S>,
+        shape: &Shape,
+        kin: Kin,
+        run: &mut EraRun<S>,
+        second: &Second<S>,
+    ) -> Result<(), Contradiction> {
+        let is_full = |tree: &ReadTree<Leaf<S>>| tree.leaf_count() >= LEAVES_MAX;
+        let has_room = !self.trees.get(&kin).is_some_and(is_full);
+        let leaf = leaf_of(run, second);
+        let Some(questions) = asked_by_both(run, second).filter(|_| has_room) else {
+            return Ok(());
         };
-        self.second(scene, moment, start, &first, resolution);
+        let is_deaf = self.is_deaf;
+        let tree = self.trees.entry(kin);
+        let tree = tree.or_insert_with(|| ReadTree::new(is_deaf));
+        tree.insert(&start.image, shape, &questions, leaf)
+            .map(|_| ())
     }
 
     /// Runs on an image that the tree has judged: both must say the same.
@@ -258,22 +286,31 @@ impl<S: Scenario> Lot<S> {
         resolution: Option<&Resolution>,
     ) {
         let verification = scene.team.verification();
-        let run = self.run(scene, start, &verification);
-        if run.failure.is_none() != passes {
+        let mut run = self.run(scene, start, &verification);
+        let second = match run.failure.take() {
+            Some(failure) => Err((failure, 1)),
+            None => self
+                .second(scene, start, &run, false)
+                .map_err(|failure| (failure, 2)),
+        };
+        if second.is_ok() != passes {
             self.contradicted(scene, moment, "it was judged otherwise", resolution);
             return;
         }
-        if let Some(failure) = &run.failure {
-            self.failed(scene, failure, eras_of(scene, moment, resolution, 1));
-            return;
-        }
-        let ran = leaf_of(&run);
+        let second = match second {
+            Ok(second) => second,
+            Err((failure, eras)) => {
+                self.failed(scene, &failure, eras_of(scene, moment, resolution, eras));
+                return;
+            }
+        };
+        let ran = leaf_of(&run, &second);
+        let questions = asked_by_both(&mut run, &second).unwrap_or_default();
         let Some(tree) = self.trees.get_mut(&kin) else {
             return;
         };
         let is_told = tree.leaf(leaf).is_some_and(|known| known.is_like(&ran));
-        let questions = run.asks.as_ref().map(|asks| asks.questions.as_slice());
-        let path = tree.insert(&start.image, shape, questions.unwrap_or_default(), ran);
+        let path = tree.insert(&start.image, shape, &questions, ran);
         if !is_told {
             self.contradicted(scene, moment, "it did something else", resolution);
         } else if path != Ok(leaf) {
@@ -367,6 +404,7 @@ impl<S: Scenario> Leaf<S> {
             && self.calls == other.calls
             && self.events.len() == other.events.len()
             && told(&self.events) == told(&other.events)
+            && told(&self.then) == told(&other.then)
     }
 }
 
@@ -374,20 +412,21 @@ fn told<E: Debug>(events: &[E]) -> String {
     format!("{events:?}")
 }
 
-fn leaf_of<S: Scenario>(run: &EraRun<S>) -> Leaf<S> {
+fn leaf_of<S: Scenario>(run: &EraRun<S>, second: &Second<S>) -> Leaf<S> {
+    let events = run.history.iter().map(|stamped| stamped.event.clone());
     Leaf {
-        events: run
-            .history
-            .iter()
-            .map(|stamped| stamped.event.clone())
-            .collect(),
+        events: events.collect(),
+        then: second.events.clone(),
+        known_then: second.known,
         finish: run.finish.clone(),
         calls: run.calls,
-        left: match &run.asks {
-            Some(asks) if asks.is_all => None,
-            _ => Some(run.trace.clone()),
-        },
     }
+}
+
+/// What two runs asked of the image of the first, if that is all; it is taken out of the run.
+fn asked_by_both<S: Scenario>(run: &mut EraRun<S>, second: &Second<S>) -> Option<Vec<Question>> {
+    let asks = run.asks.take()?;
+    Some(asks.followed_by(&second.shape, second.questions.as_ref()?))
 }
 
 fn start_of<S: Scenario>(

@@ -15,8 +15,6 @@ const STEPS_MAX: u64 = 10;
 pub struct Config {
     /// Whether each opening is followed by `check_integrity`.
     pub integrity: bool,
-    /// Whether an image must also stand a second opening and a second transaction.
-    pub again: bool,
     /// Whether the process ends without closing the database.
     pub abandon: bool,
 }
@@ -132,18 +130,16 @@ fn changes(draw: &mut Draw<'_>, sizes: &[u32]) -> Vec<Change> {
     changes.collect()
 }
 
-/// After a crash: it takes a transaction and closes; perhaps it opens again and takes another.
-pub fn verification(config: &Config) -> Vec<Step<Op>> {
-    let put = |key| Op::Transaction {
-        changes: vec![Change::Put(key, 40)],
-        ending: Ending::Immediate,
-    };
-    let mut ops = vec![put(1)];
-    if config.again {
-        ops.extend([Op::Reopen, put(2)]);
-    }
-    let steps = (1..).zip(ops);
-    steps.map(|(id, op)| Step { id, client: 0, op }).collect()
+/// After a crash: it takes a transaction and closes.
+pub fn verification() -> Vec<Step<Op>> {
+    vec![Step {
+        id: 1,
+        client: 0,
+        op: Op::Transaction {
+            changes: vec![Change::Put(1, 40)],
+            ending: Ending::Immediate,
+        },
+    }]
 }
 
 impl Op {

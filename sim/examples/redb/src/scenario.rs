@@ -67,7 +67,6 @@ impl Scenario for Redb {
     fn config(&self, draw: &mut Draw<'_>) -> Config {
         Config {
             integrity: draw.below(4) == 0 && self.0 == Mixture::All,
-            again: draw.below(4) == 0,
             abandon: match self.0 {
                 Mixture::All => draw.below(3) == 0,
                 Mixture::Growth => false,
@@ -80,8 +79,8 @@ impl Scenario for Redb {
         op::steps(draw, self.0)
     }
 
-    fn verification(&self, config: &Config) -> Vec<Step<Op>> {
-        op::verification(config)
+    fn verification(&self, _config: &Config) -> Vec<Step<Op>> {
+        op::verification()
     }
 
     fn small_cases(&self) -> Vec<SmallCase<Config, Op>> {

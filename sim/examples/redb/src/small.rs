@@ -7,10 +7,9 @@ use blackstart_sim::{SmallCase, Step};
 
 use crate::op::{Change, Config, Ending, Mixture, Op};
 
-/// The process closes the database, and an image is opened once.
+/// The process closes the database.
 const CLOSES: Config = Config {
     integrity: false,
-    again: false,
     abandon: false,
 };
 /// The process ends without closing.
@@ -95,15 +94,11 @@ fn growth() -> Vec<SmallCase<Config, Op>> {
 
 /// Commits that need no more than a page, one after another.
 fn commits() -> Vec<SmallCase<Config, Op>> {
-    let again = Config {
-        again: true,
-        ..LEAVES
-    };
     let row = |keys: &[u16]| keys.iter().map(|&key| put(key, SMALL)).collect();
     vec![
         case(LEAVES, row(&[1, 2, 3, 4])),
         case(LEAVES, row(&[1, 1, 1])),
-        case(again, vec![put(1, SMALL), put(2, LONG), removes(&[1])]),
+        case(LEAVES, vec![put(1, SMALL), put(2, LONG), removes(&[1])]),
     ]
 }
 
