@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::{Cut, End, Era};
 use crate::disk::{
-    Budget, CrashKind, CrashModel, FaultRule, Image, Survivors, Trace, draw_survivors, enumerate,
+    Budget, CrashKind, CrashModel, FaultRule, Image, Promise, Survivors, Trace, aimed_damage,
+    draw_survivors, enumerate,
 };
 use crate::draw::Draw;
 use crate::failure::Failure;
@@ -23,6 +24,9 @@ use crate::report::{FaultCount, count_faults};
 use crate::run::{EraRun, Plan, Runner, Start, after_crash};
 use crate::scenario::{Scenario, Step};
 use crate::sched::{Schedule, Stop};
+
+/// How much oftener a recovery is crashed if what the disk holds below the files is new.
+const FREED_MORE_OFTEN: u64 = 4;
 
 /// How much of what may happen is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ impl Effort {
         cuts_max: 24,
         systematic_max: 6,
         drawn_max: 4,
-        nested_one_in: 12,
+        nested_one_in: 16,
         depth_max: 2,
         images_max: 2_000,
     };
@@ -114,7 +118,11 @@ pub(crate) struct Attack<'a, S: Scenario> {
     verification: Vec<Step<S::Op>>,
     /// Faults that the eras after a crash meet.
     pub later_faults: Vec<FaultRule>,
+    /// How many of a thousand images are judged with damage that is aimed at what was written.
+    pub aimed_per_mille: u64,
     seen: BTreeSet<(u64, usize)>,
+    /// The same of what the blocks of files that are gone hold.
+    seen_freed: BTreeSet<(u64, usize)>,
 }
 
 /// A finished era and where it began.
@@ -136,7 +144,9 @@ impl<'a, S: Scenario> Attack<'a, S> {
             wanted: None,
             verification: runner.scenario.verification(&runner.config),
             later_faults: Vec::new(),
+            aimed_per_mille: 0,
             seen: BTreeSet::new(),
+            seen_freed: BTreeSet::new(),
         }
     }
 
@@ -149,6 +159,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
         depth: u32,
     ) -> Option<Found<S>> {
         self.seen.clear();
+        self.seen_freed.clear();
         let trace = &base.run.trace;
         let mut disk = CrashModel::new(&base.start.image, &self.runner.disk, &base.era.faults);
         let mut model = base.start.model.clone();
@@ -237,8 +248,13 @@ impl<'a, S: Scenario> Attack<'a, S> {
         } else {
             CrashKind::Kill
         };
-        let salt = u64::from(survivors.is_none());
-        if !self.seen.insert((image.content_hash() ^ salt, cut.folded)) {
+        let aimed = self.aim(base, cut, &image, draw, depth);
+        let news = match aimed {
+            Some(_) => News::DAMAGED,
+            None => self.news(&image, survivors.is_none(), cut.folded),
+        };
+        let nested = self.is_crashed_again(news, base, draw, depth);
+        if !news.content && !nested {
             return None;
         }
         self.tally.distinct += 1;
@@ -253,9 +269,10 @@ impl<'a, S: Scenario> Attack<'a, S> {
             base.start.depth,
         );
         let later_faults = std::mem::take(&mut self.later_faults);
+        let faults = aimed.as_ref().unwrap_or(&later_faults);
         let plan = Plan {
             steps: &self.verification,
-            faults: &later_faults,
+            faults,
             schedule: Schedule::RunUntilBlocked,
             stop: Stop::Never,
         };
@@ -264,18 +281,74 @@ impl<'a, S: Scenario> Attack<'a, S> {
         self.tally.calls += run.calls;
         self.marks.merge(&run.marks);
         self.count_faults(&run);
-        let nested = depth < self.effort.depth_max
-            && self.effort.nested_one_in > 0
-            && draw.below(self.effort.nested_one_in) == 0;
         let found = if run.failure.is_some() || nested {
             let mut eras = before.to_vec();
             eras.push(crashed(base.era, base.run, cut, survivors));
-            self.judge(eras, &start, run, &later_faults, nested, draw, depth)
+            self.judge(eras, &start, run, faults, nested, draw, depth)
         } else {
             None
         };
         self.later_faults = later_faults;
         found
+    }
+
+    /// Draws damage for an image, now and then.
+    fn aim(
+        &self,
+        base: &Base<'_, S>,
+        cut: &Moment<'_, S>,
+        image: &Image,
+        draw: &mut Draw<'_>,
+        depth: u32,
+    ) -> Option<Vec<FaultRule>> {
+        // Damage of several places at once promises nothing that could be checked.
+        let is_whole = base.run.promise == Promise::Full && self.later_faults.is_empty();
+        if self.aimed_per_mille == 0 || depth > 1 || !is_whole {
+            return None;
+        }
+        draw.stream("aim", self.number(base), |draw| {
+            let is_aimed = draw.chance(self.aimed_per_mille);
+            let rule = is_aimed.then(|| aimed_damage(&base.run.trace, cut.at, image, draw));
+            rule.flatten().map(|rule| vec![rule])
+        })
+    }
+
+    /// The number of the present image: for choices that have a stream of their own.
+    fn number(&self, base: &Base<'_, S>) -> u64 {
+        base.start.depth << 32 | self.tally.images
+    }
+
+    /// What of an image was not met before at the same place in history.
+    fn news(&mut self, image: &Image, is_kill: bool, folded: usize) -> News {
+        let key = image.content_hash() ^ u64::from(is_kill);
+        let freed = match self.runner.disk.profile.exposes_stale() {
+            true => image.freed_hash(),
+            false => 0,
+        };
+        News {
+            content: self.seen.insert((key, folded)),
+            freed: freed != 0 && self.seen_freed.insert((freed, folded)),
+        }
+    }
+
+    /// Whether the recovery from an image is crashed as well. What freed blocks hold shows only
+    /// then, so that images which differ in it are no better than equal without.
+    fn is_crashed_again(
+        &self,
+        news: News,
+        base: &Base<'_, S>,
+        draw: &mut Draw<'_>,
+        depth: u32,
+    ) -> bool {
+        let one_in = self.effort.nested_one_in;
+        if depth >= self.effort.depth_max || one_in == 0 {
+            return false;
+        }
+        let by_content = news.content && draw.below(one_in) == 0;
+        let of_freed = one_in.div_ceil(FREED_MORE_OFTEN);
+        let by_freed =
+            news.freed && draw.stream("freed", self.number(base), |draw| draw.below(of_freed) == 0);
+        by_content || by_freed
     }
 
     fn count_faults(&mut self, run: &EraRun<S>) {
@@ -335,6 +408,23 @@ impl<'a, S: Scenario> Attack<'a, S> {
         self.seen = seen;
         found
     }
+}
+
+/// What of an image was not met before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct News {
+    /// What a program sees.
+    content: bool,
+    /// What the blocks of files that are gone hold.
+    freed: bool,
+}
+
+impl News {
+    /// Damage of its own makes any image another.
+    const DAMAGED: Self = Self {
+        content: true,
+        freed: false,
+    };
 }
 
 /// A cut of a trace with what is known there.
