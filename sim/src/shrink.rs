@@ -30,7 +30,7 @@ use crate::run::run_case;
 use crate::scenario::Scenario;
 
 /// Shrinking stops after this many runs, recoveries included.
-const RUNS_MAX: u64 = 60_000;
+const RUNS_MAX: u64 = 80_000;
 
 /// A shrunken case.
 #[derive(Clone, Debug)]
@@ -107,10 +107,11 @@ impl<S: Scenario> Search<'_, S> {
     fn round(&mut self) -> bool {
         let before = weight(&self.best);
         self.drop_eras();
-        self.join_eras();
         self.drop_steps();
         self.drop_clients();
         self.drop_faults();
+        self.soften_ends();
+        self.join_eras();
         self.merge_steps();
         self.flatten_schedules();
         self.simplify_images();

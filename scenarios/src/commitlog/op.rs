@@ -298,6 +298,16 @@ impl Op {
                     // It may be there to fill the segment, and for nothing else.
                     simpler.push(Self::Rotate);
                 }
+                let weaker = match level {
+                    Level::Synced => Some(Level::Os),
+                    Level::Os => Some(Level::Buffered),
+                    Level::Buffered => None,
+                };
+                simpler.extend(weaker.map(|level| Self::Append {
+                    records,
+                    bytes,
+                    level,
+                }));
                 simpler
             }
             // What they append may be all that matters of them.

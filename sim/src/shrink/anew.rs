@@ -13,8 +13,17 @@ use crate::run::{EraRun, Runner, Start, end_state, plan_of};
 use crate::scenario::Scenario;
 use crate::sched::Schedule;
 
-/// Images that one candidate is crashed into.
-const IMAGES_MAX: u64 = 3_000;
+/// How a candidate is crashed: a few images at every cut, and then many at the first ones.
+const EFFORTS: [Effort; 2] = [
+    Effort {
+        images_max: 1_000,
+        ..Effort::BROAD
+    },
+    Effort {
+        images_max: 3_000,
+        ..Effort::THOROUGH
+    },
+];
 /// How many of a thousand of them get a new place of damage, if the case has an aimed one.
 const AIMED_PER_MILLE: u64 = 500;
 /// Schedules that are tried for a candidate with several clients.
@@ -93,28 +102,24 @@ impl<S: Scenario> Search<'_, S> {
             .iter()
             .cloned()
             .partition(|rule| matches!(rule.what, Fault::FlipAt { .. }));
-        let as_said = (after, 0);
-        let aimed_anew = (others, AIMED_PER_MILLE);
-        let tries = match aimed.is_empty() {
-            true => vec![as_said],
-            false => vec![as_said, aimed_anew],
-        };
+        let mut tries = vec![(after, 0)];
+        if !aimed.is_empty() {
+            tries.push((others, AIMED_PER_MILLE));
+        }
         for (later_faults, aimed_per_mille) in tries {
-            let effort = Effort {
-                images_max: IMAGES_MAX,
-                ..Effort::THOROUGH
-            };
-            let mut attack = Attack::new(&runner, effort);
-            attack.wanted = Some(self.wanted.clone());
-            attack.later_faults = later_faults;
-            attack.aimed_per_mille = aimed_per_mille;
-            let found = attack.crash(before, &base, &mut Draw::seeded(1), 1);
-            self.runs += attack.tally.recoveries;
-            if let Some(found) = found {
-                return Some(Case {
-                    eras: found.eras,
-                    ..candidate.clone()
-                });
+            for effort in EFFORTS {
+                let mut attack = Attack::new(&runner, effort);
+                attack.wanted = Some(self.wanted.clone());
+                attack.later_faults.clone_from(&later_faults);
+                attack.aimed_per_mille = aimed_per_mille;
+                let found = attack.crash(before, &base, &mut Draw::seeded(1), 1);
+                self.runs += attack.tally.recoveries;
+                if let Some(found) = found {
+                    return Some(Case {
+                        eras: found.eras,
+                        ..candidate.clone()
+                    });
+                }
             }
         }
         None

@@ -1,8 +1,8 @@
 //! Fewer eras, and so fewer crashes.
 
 use super::Search;
-use super::weight::crash_count;
-use crate::case::{Case, CaseOf, Era};
+use super::weight::{crash_count, weight};
+use crate::case::{Case, CaseOf, End, Era};
 use crate::disk::Trigger;
 use crate::scenario::{Scenario, Step};
 use crate::sched::Schedule;
@@ -22,6 +22,27 @@ impl<S: Scenario> Search<'_, S> {
         }
     }
 
+    /// Ends eras in order instead of by a crash, or by a kill instead of a loss of power.
+    pub(super) fn soften_ends(&mut self) {
+        for index in 0..self.best.eras.len() {
+            let end = self.best.eras.get(index).map(|era| era.end.clone());
+            let softer = match end {
+                Some(End::Power { at, .. }) => vec![End::Close, End::Kill { at }],
+                Some(End::Kill { .. }) => vec![End::Close],
+                Some(End::Close) | None => continue,
+            };
+            for end in softer {
+                let mut candidate = self.best.clone();
+                if let Some(era) = candidate.eras.get_mut(index) {
+                    era.end = end;
+                }
+                if weight(&candidate) < weight(&self.best) && self.take_anew(candidate) {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Makes one era of two where a case has several crashes: a restart in between may do for a
     /// crash, or nothing at all.
     pub(super) fn join_eras(&mut self) {
@@ -30,6 +51,7 @@ impl<S: Scenario> Search<'_, S> {
             let restarts = self.scenario.restarts();
             let between = std::iter::once(None).chain(restarts.into_iter().map(Some));
             let joined = between.filter_map(|restart| self.joined(index, restart));
+            let joined = joined.flat_map(|case| self.with_simpler_end(index, case));
             let candidates: Vec<CaseOf<S>> =
                 joined.flat_map(|case| aimed_higher(case, index)).collect();
             if !candidates
@@ -39,6 +61,26 @@ impl<S: Scenario> Search<'_, S> {
                 index += 1;
             }
         }
+    }
+
+    /// The joined case as it is, and with simpler forms of the operation that the crash met: it
+    /// had done but a part of what it says.
+    fn with_simpler_end(&self, index: usize, case: CaseOf<S>) -> Vec<CaseOf<S>> {
+        let last = self.steps(index).checked_sub(1);
+        let step = last.and_then(|last| Some((last, case.eras.get(index)?.steps.get(last)?)));
+        let mut cases = Vec::new();
+        if let Some((last, step)) = step {
+            for op in self.scenario.simpler(&step.op) {
+                let mut case = case.clone();
+                let era = case.eras.get_mut(index);
+                if let Some(step) = era.and_then(|era| era.steps.get_mut(last)) {
+                    step.op = op;
+                }
+                cases.push(case);
+            }
+        }
+        cases.insert(0, case);
+        cases
     }
 
     /// The case with an era and the next one joined.
