@@ -269,10 +269,10 @@ impl<'a, S: Scenario> Attack<'a, S> {
             base.start.depth,
         );
         let later_faults = std::mem::take(&mut self.later_faults);
-        let faults = aimed.as_ref().unwrap_or(&later_faults);
+        let faults = aimed.unwrap_or_else(|| after_damage(base.run.promise, &later_faults));
         let plan = Plan {
             steps: &self.verification,
-            faults,
+            faults: &faults,
             schedule: Schedule::RunUntilBlocked,
             stop: Stop::Never,
         };
@@ -284,7 +284,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
         let found = if run.failure.is_some() || nested {
             let mut eras = before.to_vec();
             eras.push(crashed(base.era, base.run, cut, survivors));
-            self.judge(eras, &start, run, faults, nested, draw, depth)
+            self.judge(eras, &start, run, &faults, nested, draw, depth)
         } else {
             None
         };
@@ -301,7 +301,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
         draw: &mut Draw<'_>,
         depth: u32,
     ) -> Option<Vec<FaultRule>> {
-        // Damage of several places at once promises nothing that could be checked.
+        // As `after_damage`.
         let is_whole = base.run.promise == Promise::Full && self.later_faults.is_empty();
         if self.aimed_per_mille == 0 || depth > 1 || !is_whole {
             return None;
@@ -408,6 +408,16 @@ impl<'a, S: Scenario> Attack<'a, S> {
         self.seen = seen;
         found
     }
+}
+
+/// The faults of the next era, without damage where there was some before: damage of several
+/// places promises nothing that could be checked.
+fn after_damage(promise: Promise, faults: &[FaultRule]) -> Vec<FaultRule> {
+    let is_whole = promise == Promise::Full;
+    let faults = faults.iter().cloned();
+    faults
+        .filter(|rule| is_whole || !rule.what.is_at_rest())
+        .collect()
 }
 
 /// What of an image was not met before.

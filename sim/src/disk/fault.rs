@@ -203,7 +203,7 @@ impl Fault {
     }
 
     /// Whether it strikes bytes at rest rather than a call.
-    pub(super) const fn is_at_rest(&self) -> bool {
+    pub(crate) const fn is_at_rest(&self) -> bool {
         matches!(
             self,
             Self::BitFlip { .. }
