@@ -140,3 +140,6 @@ impl<S: Scenario> Search<'_, S> {
         self.best.eras.get(era).map_or(0, |era| era.steps.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

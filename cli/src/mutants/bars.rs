@@ -47,8 +47,8 @@ impl Bars {
                 miss(format!("shrunken in {:.2} s", small.elapsed_s));
             }
         }
-        if let Some(because) = &mutant.patch.because {
-            let crashes = mutant.patch.crashes_min;
+        let (crashes, because) = (mutant.patch.crashes_min, &mutant.patch.because);
+        if crashes > 1 {
             self.excused
                 .push(format!("{name}: {crashes} crashes, {because}"));
         }

@@ -31,7 +31,7 @@ pub(super) struct Patch {
     pub crashes_min: usize,
     /// The reason for that.
     #[serde(default)]
-    pub because: Option<String>,
+    pub because: String,
     /// The changes. In the replacement, `planted()` is the switch.
     pub edits: Vec<Edit>,
 }
@@ -92,7 +92,7 @@ fn load_one(scenario: &str, file: &Path) -> Result<Mutant, MutantsError> {
         path: format!("{}:{}", file.display(), error.span.start.line),
         reason: error.code.to_string(),
     })?;
-    if (patch.crashes_min > 1) != patch.because.is_some() {
+    if (patch.crashes_min > 1) == patch.because.is_empty() {
         return Err(MutantsError::Catalogue {
             path: file.display().to_string(),
             reason: "more crashes than one need a reason, and a reason more than one".to_owned(),

@@ -768,3 +768,16 @@ fn patterns_match_with_stars() {
         assert_eq!(fault::matches(pattern, path), expected, "{pattern} {path}");
     }
 }
+
+#[test]
+fn what_freed_blocks_hold_is_told_apart_from_what_is_seen() {
+    let fs = disk(STRICT);
+    durable(&fs, "f", b"old");
+    let before = fs.crash_model().image(&Survivors::None);
+    let file = open(&fs, "g");
+    file.write_all_at(b"new", 0).expect("writes");
+    let after = fs.crash_model().image(&Survivors::None);
+    assert_eq!(before.content_hash(), after.content_hash());
+    assert_eq!(before.freed_hash(), 0, "no file is gone");
+    assert_ne!(after.freed_hash(), 0, "the blocks of g were written");
+}
