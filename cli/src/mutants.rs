@@ -10,9 +10,11 @@
 //!   "found": a catalogue that cannot fail proves nothing.
 //! - \[I2\] A patch that no longer fits the source is an error, not a skip.
 
+mod bars;
 mod catalogue;
 mod copy;
 mod outcome;
+mod small;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +22,7 @@ use std::process::Command;
 use blackstart_sim::cli::{Exit, say};
 use clap::Args;
 
+use bars::Bars;
 use catalogue::{Catalogue, Mutant};
 use outcome::Outcome;
 
@@ -44,7 +47,7 @@ pub(crate) struct MutantsArgs {
     /// Print one JSON object per bug
     #[arg(long)]
     json: bool,
-    /// Keep the shrunken case of each bug that is found in this directory
+    /// Keep the smallest case of each bug that is found in this directory, as the corpus has them
     #[arg(long)]
     keep: Option<PathBuf>,
 }
@@ -112,10 +115,11 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
     let tree = args.source.join("target/mutants/tree");
     copy::patched(&args.source, &tree, &catalogue)?;
     let binary = build(&args.source, &tree)?;
-    let mut is_good = true;
+    let (mut is_good, mut bars) = (true, Bars::default());
     for mutant in wanted {
         let outcome = Outcome::of(&binary, mutant, args)?;
         is_good &= outcome.is_good(mutant);
+        bars.add(mutant, &outcome);
         if args.json {
             say(&format!("{}\n", outcome.json(mutant)));
         } else {
@@ -128,6 +132,7 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
         } else {
             "the simulator has a hole, or the harmless patch is not harmless\n"
         });
+        say(&bars.text());
     }
     Ok(if is_good { Exit::Fine } else { Exit::Failure })
 }

@@ -122,6 +122,10 @@ impl Scenario for CommitLog {
         one.merged(two)
     }
 
+    fn restarts(&self) -> Vec<Op> {
+        vec![Op::Abandon]
+    }
+
     fn simpler_config(&self, config: &Config) -> Vec<Config> {
         config.simpler()
     }

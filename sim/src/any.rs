@@ -14,7 +14,7 @@ use crate::report::{FailureReport, Report};
 use crate::run::{CaseRun, run_case};
 use crate::scenario::Scenario;
 use crate::schedules::{self, ScheduleBounds, ScheduleTally};
-use crate::shrink;
+use crate::shrink::{self, CaseSize};
 use crate::story::{self, Story};
 
 /// A case after shrinking, as text.
@@ -26,8 +26,8 @@ pub struct ShrunkenText {
     pub failure: Failure,
     /// How many runs it took.
     pub runs: u64,
-    /// Operations before and after.
-    pub steps: (usize, usize),
+    /// What there was to read, and what is left.
+    pub sizes: (CaseSize, CaseSize),
 }
 
 /// What the explorer goes through.
@@ -115,6 +115,12 @@ pub trait AnyScenario: Send + Sync {
     /// # Errors
     /// If the text is not a case of this scenario.
     fn rewrite(&self, file: &str, text: &str, comment: &str) -> Result<String, CaseError>;
+
+    /// How large a case is.
+    ///
+    /// # Errors
+    /// If the text is not a case of this scenario.
+    fn size(&self, file: &str, text: &str) -> Result<CaseSize, CaseError>;
 
     /// The case that a fuzzer's bytes draw, before any crash is chosen.
     fn case_of_bytes(&self, bytes: &[u8], options: &CampaignOptions) -> String;
@@ -217,6 +223,11 @@ impl<S: Scenario> AnyScenario for Registered<S> {
         case::encode(&case, comment)
     }
 
+    fn size(&self, file: &str, text: &str) -> Result<CaseSize, CaseError> {
+        let case: CaseOf<S> = case::decode(file, text)?;
+        Ok(CaseSize::of(&case))
+    }
+
     fn case_of_bytes(&self, bytes: &[u8], options: &CampaignOptions) -> String {
         let case = generate::case(&*self.0, &mut Draw::bytes(bytes), options.profile);
         let comment = format!("drawn from {} bytes of a fuzzer", bytes.len());
@@ -250,10 +261,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
             case: write_case(&shrunken.case, &failure),
             failure,
             runs: shrunken.runs,
-            steps: (
-                shrink::step_count(&case),
-                shrink::step_count(&shrunken.case),
-            ),
+            sizes: (CaseSize::of(&case), CaseSize::of(&shrunken.case)),
         }))
     }
 

@@ -14,6 +14,7 @@
 //! The rules, their sources and what is not modelled: docs/FAULTS.md.
 
 mod account;
+mod aim;
 mod asked;
 mod build;
 mod config;
@@ -48,6 +49,7 @@ mod tests;
 pub use account::{
     Account, Change, EffectAccount, Ending, FileAccount, Harmed, How, Outcome, Span,
 };
+pub(crate) use aim::aimed_damage;
 pub(crate) use asked::{Asks, Question, Shape};
 pub use config::{DiskConfig, Profile};
 pub use crash::{CrashKind, CrashModel};

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::{Cut, End, Era};
 use crate::disk::{
-    Budget, CrashKind, CrashModel, FaultRule, Image, Survivors, Trace, draw_survivors, enumerate,
+    Budget, CrashKind, CrashModel, FaultRule, Image, Promise, Survivors, Trace, aimed_damage,
+    draw_survivors, enumerate,
 };
 use crate::draw::Draw;
 use crate::failure::Failure;
@@ -30,6 +31,9 @@ use crate::sched::Schedule;
 const VERIFICATIONS: usize = 2;
 /// Cuts of each era of a recovery that is crashed.
 const NESTED_CUTS: usize = 8;
+
+/// How much oftener a recovery is crashed if what the disk holds below the files is new.
+const FREED_MORE_OFTEN: u64 = 4;
 
 /// How much of what may happen is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +58,7 @@ impl Effort {
         cuts_max: 24,
         systematic_max: 6,
         drawn_max: 4,
-        nested_one_in: 12,
+        nested_one_in: 16,
         depth_max: 2,
         images_max: 2_000,
     };
@@ -121,8 +125,12 @@ pub(crate) struct Attack<'a, S: Scenario> {
     verification: Vec<Step<S::Op>>,
     /// Faults that the eras after a crash meet.
     pub later_faults: Vec<FaultRule>,
+    /// How many of a thousand images are judged with damage that is aimed at what was written.
+    pub aimed_per_mille: u64,
     seen: BTreeSet<(u64, usize)>,
     reopenings: Reopenings<S>,
+    /// The same of what the blocks of files that are gone hold.
+    seen_freed: BTreeSet<(u64, usize)>,
 }
 
 /// A finished era and where it began.
@@ -144,8 +152,10 @@ impl<'a, S: Scenario> Attack<'a, S> {
             wanted: None,
             verification: runner.scenario.verification(&runner.config),
             later_faults: Vec::new(),
+            aimed_per_mille: 0,
             seen: BTreeSet::new(),
             reopenings: Reopenings::default(),
+            seen_freed: BTreeSet::new(),
         }
     }
 
@@ -158,6 +168,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
         depth: u32,
     ) -> Option<Found<S>> {
         self.seen.clear();
+        self.seen_freed.clear();
         let trace = &base.run.trace;
         let mut disk = CrashModel::new(&base.start.image, &self.runner.disk, &base.era.faults);
         let mut model = base.start.model.clone();
@@ -246,8 +257,13 @@ impl<'a, S: Scenario> Attack<'a, S> {
         } else {
             CrashKind::Kill
         };
-        let salt = u64::from(survivors.is_none());
-        if !self.seen.insert((image.content_hash() ^ salt, cut.folded)) {
+        let aimed = self.aim(base, cut, &image, draw, depth);
+        let news = match aimed {
+            Some(_) => News::DAMAGED,
+            None => self.news(&image, survivors.is_none(), cut.folded),
+        };
+        let nested = self.is_crashed_again(news, base, draw, depth);
+        if !news.content && !nested {
             return None;
         }
         self.tally.distinct += 1;
@@ -262,15 +278,13 @@ impl<'a, S: Scenario> Attack<'a, S> {
             base.start.depth,
         );
         let later_faults = std::mem::take(&mut self.later_faults);
-        let nested = depth < self.effort.depth_max
-            && self.effort.nested_one_in > 0
-            && draw.below(self.effort.nested_one_in) == 0;
+        let faults = aimed.as_ref().unwrap_or(&later_faults);
         let eras = || {
             let mut eras = before.to_vec();
             eras.push(crashed(base.era, base.run, cut, survivors));
             eras
         };
-        let found = self.verify(start, &eras, &later_faults, nested, draw, depth);
+        let found = self.verify(start, &eras, faults, nested, draw, depth);
         self.later_faults = later_faults;
         found
     }
@@ -285,24 +299,22 @@ impl<'a, S: Scenario> Attack<'a, S> {
         draw: &mut Draw<'_>,
         depth: u32,
     ) -> Option<Found<S>> {
-        let verification = Era {
-            steps: self.verification.clone(),
-            faults: faults.to_vec(),
-            schedule: Schedule::RunUntilBlocked,
-            end: End::Close,
-        };
         let mut start = start;
-        for done in 0..VERIFICATIONS {
+        let mut done: Vec<Era<S::Op>> = Vec::new();
+        while done.len() < VERIFICATIONS {
+            let verification = Era {
+                steps: self.verification.clone(),
+                faults: after_damage(start.promise, faults),
+                schedule: Schedule::RunUntilBlocked,
+                end: End::Close,
+            };
             let eras = || {
                 let mut eras = eras();
-                eras.extend(std::iter::repeat_n(verification.clone(), done));
+                eras.extend(done.iter().cloned());
                 eras
             };
-            let key = match done {
-                0 => None,
-                _ if !faults.is_empty() => None,
-                _ => Key::of(self.runner, &start),
-            };
+            let is_second = !done.is_empty() && verification.faults.is_empty();
+            let key = is_second.then(|| Key::of(self.runner, &start)).flatten();
             if self.reopenings.recall(self.runner, key, &start).is_some() {
                 break;
             }
@@ -330,11 +342,69 @@ impl<'a, S: Scenario> Attack<'a, S> {
                     return found;
                 }
             }
-            if done + 1 < VERIFICATIONS {
-                start = end_state(self.runner, &start, &verification, &run, &mut Vec::new());
-            }
+            start = end_state(self.runner, &start, &verification, &run, &mut Vec::new());
+            done.push(verification);
         }
         None
+    }
+
+    /// Draws damage for an image, now and then.
+    fn aim(
+        &self,
+        base: &Base<'_, S>,
+        cut: &Moment<'_, S>,
+        image: &Image,
+        draw: &mut Draw<'_>,
+        depth: u32,
+    ) -> Option<Vec<FaultRule>> {
+        // As `after_damage`.
+        let is_whole = base.run.promise == Promise::Full && self.later_faults.is_empty();
+        if self.aimed_per_mille == 0 || depth > 1 || !is_whole {
+            return None;
+        }
+        draw.stream("aim", self.number(base), |draw| {
+            let is_aimed = draw.chance(self.aimed_per_mille);
+            let rule = is_aimed.then(|| aimed_damage(&base.run.trace, cut.at, image, draw));
+            rule.flatten().map(|rule| vec![rule])
+        })
+    }
+
+    /// The number of the present image: for choices that have a stream of their own.
+    fn number(&self, base: &Base<'_, S>) -> u64 {
+        base.start.depth << 32 | self.tally.images
+    }
+
+    /// What of an image was not met before at the same place in history.
+    fn news(&mut self, image: &Image, is_kill: bool, folded: usize) -> News {
+        let key = image.content_hash() ^ u64::from(is_kill);
+        let freed = match self.runner.disk.profile.exposes_stale() {
+            true => image.freed_hash(),
+            false => 0,
+        };
+        News {
+            content: self.seen.insert((key, folded)),
+            freed: freed != 0 && self.seen_freed.insert((freed, folded)),
+        }
+    }
+
+    /// Whether the recovery from an image is crashed as well. What freed blocks hold shows only
+    /// then, so that images which differ in it are no better than equal without.
+    fn is_crashed_again(
+        &self,
+        news: News,
+        base: &Base<'_, S>,
+        draw: &mut Draw<'_>,
+        depth: u32,
+    ) -> bool {
+        let one_in = self.effort.nested_one_in;
+        if depth >= self.effort.depth_max || one_in == 0 {
+            return false;
+        }
+        let by_content = news.content && draw.below(one_in) == 0;
+        let of_freed = one_in.div_ceil(FREED_MORE_OFTEN);
+        let by_freed =
+            news.freed && draw.stream("freed", self.number(base), |draw| draw.below(of_freed) == 0);
+        by_content || by_freed
     }
 
     fn count_faults(&mut self, run: &EraRun<S>) {
@@ -361,6 +431,33 @@ impl<'a, S: Scenario> Attack<'a, S> {
         self.seen = seen;
         found
     }
+}
+
+/// The faults of the next era, without damage where there was some before: damage of several
+/// places promises nothing that could be checked.
+fn after_damage(promise: Promise, faults: &[FaultRule]) -> Vec<FaultRule> {
+    let is_whole = promise == Promise::Full;
+    let faults = faults.iter().cloned();
+    faults
+        .filter(|rule| is_whole || !rule.what.is_at_rest())
+        .collect()
+}
+
+/// What of an image was not met before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct News {
+    /// What a program sees.
+    content: bool,
+    /// What the blocks of files that are gone hold.
+    freed: bool,
+}
+
+impl News {
+    /// Damage of its own makes any image another.
+    const DAMAGED: Self = Self {
+        content: true,
+        freed: false,
+    };
 }
 
 /// A cut of a trace with what is known there.

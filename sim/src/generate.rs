@@ -311,3 +311,12 @@ pub(crate) fn later_faults<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> Ve
     };
     vec![rule]
 }
+
+/// How many of a thousand images of one exploration are judged with damage that is aimed at what
+/// was written ([`crate::disk::aimed_damage`]): mostly none.
+pub(crate) fn aimed_per_mille<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> u64 {
+    match scenario.meets_faults() && draw.chance(250) {
+        true => 250,
+        false => 0,
+    }
+}

@@ -128,6 +128,13 @@ pub trait Scenario: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// Operations that stop the system and start it again, without closing it first: with one of
+    /// them the shrinker puts in place of a crash two eras together. They are carried out by a
+    /// lone client.
+    fn restarts(&self) -> Vec<Self::Op> {
+        Vec::new()
+    }
+
     /// Plainer options for the shrinker, plainest first. Going on from any of them must end.
     fn simpler_config(&self, config: &Self::Config) -> Vec<Self::Config> {
         let _ = config;

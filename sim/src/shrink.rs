@@ -11,6 +11,9 @@
 //! - \[I2\] It ends: each taken candidate is smaller by `weight`, or as small and plainer in
 //!   something that can't be made plainer for ever; and runs are bounded.
 
+mod anew;
+mod eras;
+mod size;
 mod steps;
 mod weight;
 mod world;
@@ -18,17 +21,16 @@ mod world;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use size::CaseSize;
 use weight::weight;
 
-use crate::case::{Case, CaseOf, End, Era};
-use crate::draw::Draw;
-use crate::explore::{Attack, Base, Effort};
+use crate::case::{Case, CaseOf};
 use crate::failure::Failure;
-use crate::run::{Runner, plan_of, run_case};
+use crate::run::run_case;
 use crate::scenario::Scenario;
 
 /// Shrinking stops after this many runs, recoveries included.
-const RUNS_MAX: u64 = 60_000;
+const RUNS_MAX: u64 = 80_000;
 
 /// A shrunken case.
 #[derive(Clone, Debug)]
@@ -62,6 +64,7 @@ pub fn shrink_until<S: Scenario>(
         wanted: failure.clone(),
         best: case.clone(),
         runs: 0,
+        is_thorough: false,
     };
     if !search.fails(case) {
         return Shrunken {
@@ -69,7 +72,15 @@ pub fn shrink_until<S: Scenario>(
             runs: search.runs,
         };
     }
-    while search.round() && !search.is_over() {}
+    loop {
+        while search.round() && !search.is_over() {}
+        // The costly attempts come when the others are at their end.
+        search.is_thorough = true;
+        if search.is_over() || !search.round() {
+            break;
+        }
+        search.is_thorough = false;
+    }
     Shrunken {
         case: search.best,
         runs: search.runs,
@@ -82,6 +93,8 @@ struct Search<'a, S: Scenario> {
     wanted: Failure,
     best: CaseOf<S>,
     runs: u64,
+    /// Whether other schedules are tried as well.
+    is_thorough: bool,
 }
 
 impl<S: Scenario> Search<'_, S> {
@@ -97,6 +110,8 @@ impl<S: Scenario> Search<'_, S> {
         self.drop_steps();
         self.drop_clients();
         self.drop_faults();
+        self.soften_ends();
+        self.join_eras();
         self.merge_steps();
         self.flatten_schedules();
         self.simplify_images();
@@ -121,80 +136,10 @@ impl<S: Scenario> Search<'_, S> {
         true
     }
 
-    /// Takes the candidate if it fails as it stands, or with its last crash chosen anew.
-    fn take_anew(&mut self, candidate: CaseOf<S>) -> bool {
-        if self.take(candidate.clone()) {
-            return true;
-        }
-        match self.crash_anew(&candidate) {
-            Some(found) if weight(&found) < weight(&self.best) => self.take(found),
-            _ => false,
-        }
-    }
-
-    /// Takes the candidate, which is plainer in something that `weight` does not measure, if it
-    /// fails as it stands, or with its last crash chosen anew, and is no larger.
-    fn take_as_good(&mut self, candidate: CaseOf<S>) -> bool {
-        if self.take(candidate.clone()) {
-            return true;
-        }
-        match self.crash_anew(&candidate) {
-            Some(found) if weight(&found) <= weight(&self.best) => self.take(found),
-            _ => false,
-        }
-    }
-
-    /// Runs the candidate up to its last crash, and tries every cut there.
-    fn crash_anew(&mut self, candidate: &CaseOf<S>) -> Option<CaseOf<S>> {
-        if self.is_over() {
-            return None;
-        }
-        let last = candidate
-            .eras
-            .iter()
-            .rposition(|era| !matches!(era.end, End::Close))?;
-        let runner = Runner::of_case(&self.scenario, candidate);
-        let mut start = runner.start();
-        let (before, rest) = candidate.eras.split_at(last);
-        for era in before {
-            let run = runner.era(&start, plan_of(era));
-            self.runs += 1;
-            if run.failure.is_some() {
-                return None;
-            }
-            start = crate::run::end_state(&runner, &start, era, &run, &mut Vec::new());
-        }
-        let era = Era {
-            end: End::Close,
-            ..rest.first()?.clone()
-        };
-        let run = runner.era(&start, plan_of(&era));
-        if run.failure.is_some() {
-            return None;
-        }
-        let effort = Effort {
-            images_max: 3_000,
-            ..Effort::THOROUGH
-        };
-        let mut attack = Attack::new(&runner, effort);
-        attack.wanted = Some(self.wanted.clone());
-        if let Some(after) = rest.get(1) {
-            attack.later_faults.clone_from(&after.faults);
-        }
-        let base = Base {
-            start: &start,
-            run: &run,
-            era: &era,
-        };
-        let found = attack.crash(before, &base, &mut Draw::seeded(1), 1);
-        self.runs += 1 + attack.tally.recoveries;
-        found.map(|found| Case {
-            eras: found.eras,
-            ..candidate.clone()
-        })
-    }
-
     fn steps(&self, era: usize) -> usize {
         self.best.eras.get(era).map_or(0, |era| era.steps.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,12 @@ pub(super) struct Patch {
     /// Within how many cases it must be found, if not within [`CASES_MAX`].
     #[serde(default = "cases_max")]
     pub cases_max: u64,
+    /// How many crashes the bug takes by its nature, if one is too few, and why.
+    #[serde(default = "crashes_min")]
+    pub crashes_min: usize,
+    /// The reason for that.
+    #[serde(default)]
+    pub because: String,
     /// The changes. In the replacement, `planted()` is the switch.
     pub edits: Vec<Edit>,
 }
@@ -36,6 +42,10 @@ const CASES_MAX: u64 = 2_000;
 
 fn cases_max() -> u64 {
     CASES_MAX
+}
+
+const fn crashes_min() -> usize {
+    1
 }
 
 /// One change of a file.
@@ -82,6 +92,12 @@ fn load_one(scenario: &str, file: &Path) -> Result<Mutant, MutantsError> {
         path: format!("{}:{}", file.display(), error.span.start.line),
         reason: error.code.to_string(),
     })?;
+    if (patch.crashes_min > 1) == patch.because.is_empty() {
+        return Err(MutantsError::Catalogue {
+            path: file.display().to_string(),
+            reason: "more crashes than one need a reason, and a reason more than one".to_owned(),
+        });
+    }
     Ok(Mutant {
         scenario: scenario.to_owned(),
         name: file_stem(file),

@@ -4,12 +4,13 @@
 //! - \[I1\] A seed that fails with the bug proves something only if it passes without it.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
 
 use super::catalogue::Mutant;
+use super::small::{Small, case_path, write};
 use super::{MutantsArgs, MutantsError};
 
 /// What the campaigns against one planted bug gave.
@@ -35,6 +36,8 @@ enum Kept {
 struct Round {
     report: Report,
     verdict: Verdict,
+    /// What the failure shrinks to, if the bug was found by one.
+    small: Option<Small>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,7 @@ struct Report {
 #[derive(Clone, Debug, Deserialize)]
 struct FailureReport {
     seed: u64,
+    case: String,
     failure: Failure,
 }
 
@@ -78,7 +82,36 @@ impl Outcome {
         });
         let rounds = rounds.collect::<Result<_, _>>()?;
         let kept = Kept::of(binary, mutant, args)?;
-        Ok(Self { rounds, kept })
+        let outcome = Self { rounds, kept };
+        if let Some(keep) = &args.keep
+            && let Some((_, small)) = outcome.smallest()
+        {
+            write(&case_path(keep, mutant), &small.text)?;
+        }
+        Ok(outcome)
+    }
+
+    /// The shrunken cases, with the number of their round.
+    pub fn small(&self) -> impl Iterator<Item = (usize, &Small)> {
+        let rounds = self.rounds.iter().enumerate();
+        rounds.filter_map(|(number, round)| Some((number, round.small.as_ref()?)))
+    }
+
+    /// The shrunken case with the least to read.
+    fn smallest(&self) -> Option<(usize, &Small)> {
+        self.small().min_by_key(|(_, small)| {
+            let size = small.size;
+            let least = size.operations + size.faults;
+            (size.crashes.max(1), least, size.crashes, small.text.len())
+        })
+    }
+
+    /// The median of the times to find the bug, in seconds.
+    pub fn find_s_median(&self) -> f64 {
+        let times = self.rounds.iter().map(|round| round.report.elapsed_s);
+        let mut times: Vec<f64> = times.collect();
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() / 2).copied().unwrap_or_default()
     }
 
     /// Whether each round is as it must be, and the case that is kept still shows the bug.
@@ -105,7 +138,12 @@ impl Outcome {
 
     /// For people.
     pub fn line(&self, mutant: &Mutant) -> String {
-        let Some(Round { report, verdict }) = self.typical(mutant) else {
+        let Some(Round {
+            report,
+            verdict,
+            small,
+        }) = self.typical(mutant)
+        else {
             return String::new();
         };
         let verdict = match (verdict, mutant.patch.harmless) {
@@ -123,8 +161,11 @@ impl Outcome {
             Kept::Fails => "; so does its case",
             Kept::Passes => "; ITS CASE HAS ROTTED",
         };
+        let small = small.as_ref().map_or_else(String::new, |small| {
+            format!("shrunken in {:.2} s to {}; ", small.elapsed_s, small.size)
+        });
         format!(
-            "{:34} {verdict:20} {:6} cases {:8} images {:6.2} s  {by}{kept}\n",
+            "{:34} {verdict:20} {:6} cases {:8} images {:6.2} s  {small}{by}{kept}\n",
             mutant.name, report.cases, report.images, report.elapsed_s
         )
     }
@@ -158,9 +199,8 @@ fn expected(mutant: &Mutant) -> Verdict {
 
 impl Kept {
     fn of(binary: &Path, mutant: &Mutant, args: &MutantsArgs) -> Result<Self, MutantsError> {
-        let name = format!("planted-{}.case", mutant.name.replace('_', "-"));
         let corpus = args.source.join("corpus/cases");
-        let path = corpus.join(&mutant.scenario).join(name);
+        let path = case_path(&corpus.join(&mutant.scenario), mutant);
         if !path.is_file() {
             return Ok(Self::Missing);
         }
@@ -205,7 +245,16 @@ impl Round {
                 }
             }
         };
-        Ok(Self { report, verdict })
+        let directory = scratch(args, mutant);
+        let small = report.failures.first().map(|found| {
+            let oracle = &found.failure.oracle;
+            Small::of(binary, mutant, oracle, &found.case, &directory)
+        });
+        Ok(Self {
+            small: small.transpose()?,
+            report,
+            verdict,
+        })
     }
 
     fn json(&self) -> serde_json::Value {
@@ -217,8 +266,17 @@ impl Round {
             "elapsed_s": self.report.elapsed_s,
             "seed": self.report.failures.first().map(|failure| failure.seed),
             "oracle": self.report.failures.first().map(|failure| &failure.failure.oracle),
+            "operations": self.small.as_ref().map(|small| small.size.operations),
+            "crashes": self.small.as_ref().map(|small| small.size.crashes),
+            "faults": self.small.as_ref().map(|small| small.size.faults),
+            "shrink_s": self.small.as_ref().map(|small| small.elapsed_s),
         })
     }
+}
+
+/// Where the files of a bug's campaigns go.
+fn scratch(args: &MutantsArgs, mutant: &Mutant) -> PathBuf {
+    args.source.join("target/mutants/cases").join(&mutant.name)
 }
 
 /// Runs a campaign up to its first failure, with the bug switched on or without it.
@@ -229,10 +287,6 @@ fn campaign(
     seeds: Range<u64>,
     planted: bool,
 ) -> Result<Report, MutantsError> {
-    let out = match &args.keep {
-        Some(keep) => keep.join(&mutant.name),
-        None => args.source.join("target/mutants/cases").join(&mutant.name),
-    };
     let mut command = Command::new(binary);
     command
         .args([
@@ -248,14 +302,13 @@ fn campaign(
         // All seeds, whatever batch system this runs in.
         .args(["--shard", "1/1"])
         .arg("--out")
-        .arg(out)
+        .arg(scratch(args, mutant))
+        // Shrinking is told apart.
+        .arg("--no-shrink")
         .env(
             "BLACKSTART_PLANTED",
             if planted { mutant.name.as_str() } else { "" },
         );
-    if args.keep.is_none() || !planted {
-        command.arg("--no-shrink");
-    }
     let output = command
         .output()
         .map_err(|error| MutantsError::io(binary, error))?;

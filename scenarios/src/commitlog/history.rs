@@ -129,7 +129,7 @@ pub enum Event {
         /// What the damaged segments hold: it may be lost.
         damaged: Vec<Range<u64>>,
     },
-    /// An opening reported that it dropped bytes, and reading then failed.
+    /// An opening failed, and may have dropped damaged bytes before.
     Dropped,
     /// The log was opened and everything read.
     Opened(Opened),

@@ -295,9 +295,27 @@ impl Op {
                         bytes: bytes / 2,
                         level,
                     });
+                    // It may be there to fill the segment, and for nothing else.
+                    simpler.push(Self::Rotate);
                 }
+                let weaker = match level {
+                    Level::Synced => Some(Level::Os),
+                    Level::Os => Some(Level::Buffered),
+                    Level::Buffered => None,
+                };
+                simpler.extend(weaker.map(|level| Self::Append {
+                    records,
+                    bytes,
+                    level,
+                }));
                 simpler
             }
+            // What they append may be all that matters of them.
+            Self::Follow | Self::Watch => vec![Self::Append {
+                records: 1,
+                bytes: 16,
+                level: Level::Synced,
+            }],
             Self::Retain { back } if back > 0 => vec![Self::Retain { back: 0 }],
             Self::Truncate { commits } if commits > 1 => vec![Self::Truncate { commits: 1 }],
             Self::Read { back } if back > 0 => vec![Self::Read { back: 0 }],

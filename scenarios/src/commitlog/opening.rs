@@ -97,7 +97,14 @@ pub(super) fn open_with(
     let opened = Log::open(ctx.env(), Path::new(""), options);
     let (log, report) = match opened {
         Ok(opened) => opened,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => {
+            // Its recovery may have been at its end: what it would have reported went with it, as
+            // in a crash at that place.
+            if ctx.promise() == Promise::DamageReported && !tells_damage(&error) {
+                ctx.record(Event::Dropped)?;
+            }
+            return Ok(Err(error));
+        }
     };
     let is_covered = reports_damage(ctx, &report);
     let (mut found, mut lost) = (Vec::new(), Vec::new());

@@ -80,7 +80,9 @@ pub(super) fn event(event: &Event) -> Said {
         }
         Event::TruncateRefused => Said::fact("the cut is refused"),
         Event::OpenBegan { .. } => Said::fact("the log is being opened"),
-        Event::Dropped => Said::fact("the opening dropped bytes, and reading then failed"),
+        Event::Dropped => {
+            Said::fact("the opening failed, and may have dropped damaged bytes before")
+        }
         Event::Opened(opened) => Said::shown(self::opened(opened)),
         Event::CacheLost => Said::fact("a failed sync dropped the page cache"),
         Event::Closed => Said::promise("closed: everything is durable"),

@@ -108,9 +108,9 @@ pub(super) fn shrink(args: &ShrinkArgs, registry: &Registry) -> Result<Exit, Usa
         (None, Some(name)) => say(&rust_test(name, scenario.type_name(), &shrunken.case)),
         (None, None) => say(&shrunken.case),
     }
-    let (before, after) = shrunken.steps;
+    let (before, after) = shrunken.sizes;
     say(&format!(
-        "// {before} operations became {after} in {} runs\n// {}\n",
+        "// {before} became {after} in {} runs\n// {}\n",
         shrunken.runs, shrunken.failure
     ));
     Ok(Exit::Failure)

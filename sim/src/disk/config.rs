@@ -131,7 +131,7 @@ impl Profile {
     }
 
     /// Whether bytes that were never written may show what the block held before.
-    pub(super) const fn exposes_stale(self) -> bool {
+    pub(crate) const fn exposes_stale(self) -> bool {
         matches!(self, Self::PosixStrict | Self::Ext4Writeback)
     }
 }

@@ -111,6 +111,13 @@ pub enum Fault {
         /// Which bit of the byte.
         bit: u8,
     },
+    /// As [`BitFlip`](Self::BitFlip), at this byte of the file, if it is that long.
+    FlipAt {
+        /// Which byte.
+        offset: u64,
+        /// Which bit of the byte.
+        bit: u8,
+    },
     /// A sector of a file turns to garbage at rest.
     GarbageSector {
         /// Where, in thousandths of the file's length.
@@ -166,7 +173,7 @@ impl Fault {
             Self::MisdirectedWrite { .. } => "misdirected write",
             Self::MisdirectedRead { .. } => "misdirected read",
             Self::StaleRead => "stale read",
-            Self::BitFlip { .. } => "bit flip",
+            Self::BitFlip { .. } | Self::FlipAt { .. } => "bit flip",
             Self::GarbageSector { .. } => "garbage sector",
             Self::UnreadableSector { .. } => "unreadable sector",
             Self::SpareBytes(_) => "full disk",
@@ -178,9 +185,10 @@ impl Fault {
     /// What is still promised after it struck.
     pub const fn promise(&self) -> Promise {
         match self {
-            Self::BitFlip { .. } | Self::GarbageSector { .. } | Self::UnreadableSector { .. } => {
-                Promise::DamageReported
-            }
+            Self::BitFlip { .. }
+            | Self::FlipAt { .. }
+            | Self::GarbageSector { .. }
+            | Self::UnreadableSector { .. } => Promise::DamageReported,
             Self::LostWrite
             | Self::MisdirectedWrite { .. }
             | Self::MisdirectedRead { .. }
@@ -195,10 +203,13 @@ impl Fault {
     }
 
     /// Whether it strikes bytes at rest rather than a call.
-    pub(super) const fn is_at_rest(&self) -> bool {
+    pub(crate) const fn is_at_rest(&self) -> bool {
         matches!(
             self,
-            Self::BitFlip { .. } | Self::GarbageSector { .. } | Self::UnreadableSector { .. }
+            Self::BitFlip { .. }
+                | Self::FlipAt { .. }
+                | Self::GarbageSector { .. }
+                | Self::UnreadableSector { .. }
         )
     }
 }

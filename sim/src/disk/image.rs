@@ -82,6 +82,13 @@ impl Image {
             self.damage.hash(),
         )
     }
+
+    /// A hash of what the blocks of files that are gone still hold; 0 if there are none. No
+    /// program sees it, but after a later crash a new file may show it.
+    pub(crate) fn freed_hash(&self) -> u64 {
+        let contents = self.freed.iter().map(|inode| &inode.content);
+        contents.fold(0, |hash, content| content.hash(hash))
+    }
 }
 
 impl std::fmt::Debug for Image {

@@ -276,6 +276,7 @@ fn fits(fault: &Fault, kind: CallKind) -> bool {
         Fault::MisdirectedRead { .. } | Fault::StaleRead => kind == CallKind::Read,
         Fault::SpareBytes(_)
         | Fault::BitFlip { .. }
+        | Fault::FlipAt { .. }
         | Fault::GarbageSector { .. }
         | Fault::UnreadableSector { .. } => false,
     }
@@ -302,6 +303,9 @@ pub(super) fn damage_at_rest(rules: &[FaultRule], tree: &Tree, damage: &mut Dama
         match rule.what {
             Fault::BitFlip { per_mille, bit } => {
                 damage.harm(ino, at(per_mille), Harm::Flipped(1 << (bit % 8)), index);
+            }
+            Fault::FlipAt { offset, bit } if offset < len => {
+                damage.harm(ino, offset, Harm::Flipped(1 << (bit % 8)), index);
             }
             Fault::GarbageSector { per_mille } => {
                 for offset in sector(per_mille) {

@@ -785,3 +785,16 @@ fn images_of_kills_differ_where_what_is_seen_does() {
         assert!(seen.insert(settled.content_hash()), "all is durable");
     }
 }
+
+#[test]
+fn what_freed_blocks_hold_is_told_apart_from_what_is_seen() {
+    let fs = disk(STRICT);
+    durable(&fs, "f", b"old");
+    let before = fs.crash_model().image(&Survivors::None);
+    let file = open(&fs, "g");
+    file.write_all_at(b"new", 0).expect("writes");
+    let after = fs.crash_model().image(&Survivors::None);
+    assert_eq!(before.content_hash(), after.content_hash());
+    assert_eq!(before.freed_hash(), 0, "no file is gone");
+    assert_ne!(after.freed_hash(), 0, "the blocks of g were written");
+}

@@ -1,4 +1,4 @@
-//! Fewer eras, operations and clients, and simpler operations.
+//! Fewer operations and clients, and simpler operations.
 
 use super::Search;
 use crate::case::{Case, CaseOf};
@@ -9,17 +9,6 @@ use crate::scenario::{Scenario, Step};
 const PAIR_STEPS_MAX: usize = 10;
 
 impl<S: Scenario> Search<'_, S> {
-    pub(super) fn drop_eras(&mut self) {
-        let mut index = 0;
-        while index < self.best.eras.len() && self.best.eras.len() > 1 {
-            let mut candidate = self.best.clone();
-            candidate.eras.remove(index);
-            if !self.take_anew(candidate) {
-                index += 1;
-            }
-        }
-    }
-
     /// Drops operations, in chunks and then one by one. What counts calls (a fault's `nth`) loses
     /// its aim by that, so it is aimed again.
     pub(super) fn drop_steps(&mut self) {
@@ -44,14 +33,14 @@ impl<S: Scenario> Search<'_, S> {
         };
         let end = (at + chunk).min(target.steps.len());
         target.steps.drain(at..end);
-        if self.take_anew(candidate.clone()) {
+        if self.take_rescheduled(candidate.clone()) {
             return true;
         }
         let aims = aimed_lower(&candidate, era);
         chunk == 1 && aims.into_iter().any(|aimed| self.take_anew(aimed))
     }
 
-    /// Makes one of two neighbouring operations, and leaves out pairs: neither may be possible one
+    /// Makes one of two operations that a client carries out one after the other, and leaves out pairs: neither may be possible one
     /// at a time.
     pub(super) fn merge_steps(&mut self) {
         for era in 0..self.best.eras.len() {
@@ -69,26 +58,29 @@ impl<S: Scenario> Search<'_, S> {
     }
 
     fn merge_at(&mut self, era: usize, at: usize) -> bool {
-        let Some([one, two]) = self
-            .best
-            .eras
-            .get(era)
-            .and_then(|era| era.steps.get(at..at + 2))
-        else {
+        let Some(steps) = self.best.eras.get(era).map(|era| era.steps.clone()) else {
             return false;
         };
-        if one.client != two.client {
+        let Some(one) = steps.get(at) else {
             return false;
-        }
+        };
+        let mut later = steps.iter().enumerate().skip(at + 1);
+        let Some((next, two)) = later.find(|(_, step)| step.client == one.client) else {
+            return false;
+        };
         let mut candidates = Vec::new();
         for op in self.scenario.merged(&one.op, &two.op) {
-            // Crashes are named by operations: either name may be the one that matters.
-            for id in [two.id, one.id] {
+            // Crashes are named by operations, and others may have their turn in between: either
+            // name and either place may be the one that matters.
+            for (id, place) in [(two.id, next), (one.id, at)] {
                 let client = one.client;
                 let op = op.clone();
                 let mut candidate = self.best.clone();
                 if let Some(target) = candidate.eras.get_mut(era) {
-                    target.steps.splice(at..at + 2, [Step { id, client, op }]);
+                    if let Some(step) = target.steps.get_mut(place) {
+                        *step = Step { id, client, op };
+                    }
+                    target.steps.remove(if place == at { next } else { at });
                 }
                 candidates.extend(aimed_lower(&candidate, era));
                 candidates.push(candidate);

@@ -5,8 +5,21 @@ use crate::case::{Case, End};
 use crate::disk::Profile;
 use crate::sched::Schedule;
 
-/// How large a case is, the most important part first.
-pub(super) fn weight<C, O>(case: &Case<C, O>) -> [usize; 7] {
+/// As many operations are easily followed; a case that has more may become one with a crash.
+const STEPS_EXPECTED: usize = 5;
+/// How many operations a crash is worth.
+const CRASH_STEPS: usize = 2;
+
+/// How many eras of a case end in a crash.
+pub(super) fn crash_count<C, O>(case: &Case<C, O>) -> usize {
+    let ends = case.eras.iter().map(|era| &era.end);
+    ends.filter(|end| !matches!(end, End::Close)).count()
+}
+
+/// How large a case is, the most important part first. One crash is what a person expects; more
+/// are worse than any number of operations.
+pub(super) fn weight<C, O>(case: &Case<C, O>) -> [usize; 9] {
+    let crashes = crash_count(case);
     let faults = case.eras.iter().map(|era| era.faults.len()).sum();
     let switches = case
         .eras
@@ -17,8 +30,10 @@ pub(super) fn weight<C, O>(case: &Case<C, O>) -> [usize; 7] {
     let profile = Profile::ALL.len() - case.disk.profile.rank();
     let steps = case.eras.iter().flat_map(|era| &era.steps);
     [
+        crashes.max(1),
+        step_count(case).saturating_sub(STEPS_EXPECTED),
+        step_count(case) + CRASH_STEPS * crashes,
         case.eras.len(),
-        step_count(case),
         steps.filter(|step| step.client > 0).count(),
         faults,
         switches,

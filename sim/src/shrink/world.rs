@@ -2,7 +2,7 @@
 
 use super::Search;
 use crate::case::{CaseOf, Cut, End};
-use crate::disk::{DiskConfig, Profile, Survivors, Trigger};
+use crate::disk::{DiskConfig, Fault, Profile, Survivors, Trigger};
 use crate::scenario::Scenario;
 use crate::sched::{Latency, Schedule};
 
@@ -48,7 +48,11 @@ impl<S: Scenario> Search<'_, S> {
             if self.take_anew(with(&self.best, Schedule::RunUntilBlocked)) {
                 continue;
             }
-            let Schedule::Deviations(mut list) = present else {
+            if matches!(present, Schedule::Hashed { .. }) && !self.list_schedule(era) {
+                continue;
+            }
+            let present = self.best.eras.get(era).map(|era| era.schedule.clone());
+            let Some(Schedule::Deviations(mut list)) = present else {
                 continue;
             };
             let mut chunk = list.len().div_ceil(2);
@@ -66,6 +70,18 @@ impl<S: Scenario> Search<'_, S> {
                 chunk /= 2;
             }
         }
+    }
+
+    /// Writes a hashed schedule down as the list that it came to, which can be made shorter.
+    fn list_schedule(&mut self, era: usize) -> bool {
+        let Some(listed) = self.listed(era) else {
+            return false;
+        };
+        let mut candidate = self.best.clone();
+        if let Some(target) = candidate.eras.get_mut(era) {
+            target.schedule = listed;
+        }
+        self.take(candidate)
     }
 
     pub(super) fn simplify_images(&mut self) {
@@ -116,6 +132,9 @@ impl<S: Scenario> Search<'_, S> {
         for era in 0..self.best.eras.len() {
             let count = self.best.eras.get(era).map_or(0, |era| era.faults.len());
             for at in 0..count {
+                while self.weaken_fault(era, at) {
+                    any = true;
+                }
                 let rule = self.best.eras.get(era).and_then(|era| era.faults.get(at));
                 let Some(Trigger::Nth { nth, times, .. }) = rule.map(|rule| rule.when.clone())
                 else {
@@ -138,6 +157,26 @@ impl<S: Scenario> Search<'_, S> {
             }
         }
         any
+    }
+
+    /// Less space, a shorter call.
+    fn weaken_fault(&mut self, era: usize, at: usize) -> bool {
+        let rule = self.best.eras.get(era).and_then(|era| era.faults.get(at));
+        let simpler = match rule.map(|rule| &rule.what) {
+            Some(Fault::SpareBytes(bytes)) if *bytes > 0 => {
+                vec![Fault::SpareBytes(0), Fault::SpareBytes(bytes / 2)]
+            }
+            Some(Fault::Short(bytes)) if *bytes > 1 => vec![Fault::Short(1)],
+            _ => return false,
+        };
+        simpler.into_iter().any(|what| {
+            let mut candidate = self.best.clone();
+            let target = candidate.eras.get_mut(era);
+            if let Some(rule) = target.and_then(|era| era.faults.get_mut(at)) {
+                rule.what = what;
+            }
+            self.take_as_good(candidate)
+        })
     }
 
     /// Plainer sizes: of the disk and of the system.
