@@ -9,7 +9,8 @@
 //! Invariants:
 //! - \[I1\] Nothing is remembered of a start that failed, that met a fault, or whose scenario does
 //!   not say what it reads: it is run each time.
-//! - \[I2\] Events that the model of now rejects judge nothing: the start is run, and fails by itself.
+//! - \[I2\] Events that the model of now rejects judge nothing: the start is run, and fails by
+//!   itself.
 
 use std::collections::BTreeMap;
 

@@ -384,10 +384,10 @@ impl CrashModel {
             }
         };
         // What of the inode is in the journal and not committed: its creation, its length; for a
-        // sync of all metadata its renaming as well.
-        let needs_journal = |what: &What| match what {
+        // sync of all metadata its renaming and further names as well.
+        let needs_journal = |at: usize, what: &What| match what {
             _ if is_dir => what.is_in_dir(ino),
-            What::Link { ino: linked, .. } => *linked == ino,
+            What::Link { ino: linked, .. } => *linked == ino && (all || self.is_creation(at, ino)),
             What::Rename { ino: renamed, .. } => all && *renamed == ino,
             What::Size { ino: sized, .. } | What::Zero { ino: sized, .. } => *sized == ino,
             What::Unlink { .. } | What::Data { .. } | What::Floor { .. } => false,
@@ -402,10 +402,10 @@ impl CrashModel {
         // One journal: to commit any of it is to commit all that came before. What came after may
         // stay out: that of the inode may have been committed already, unseen.
         let is_one_journal = profile.has_journal() && !profile.syncs_own_names();
-        let mut pending = self.pending.iter();
+        let mut pending = self.pending.iter().enumerate();
         let committed = pending
-            .rposition(|pending| is_one_journal && needs_journal(&pending.what))
-            .map_or(0, |last| last + 1);
+            .rfind(|(at, pending)| is_one_journal && needs_journal(*at, &pending.what))
+            .map_or(0, |(last, _)| last + 1);
         let pending = std::mem::take(&mut self.pending);
         for (at, pending) in pending.into_iter().enumerate() {
             let is_folded = concerns(&pending.what)
@@ -417,6 +417,20 @@ impl CrashModel {
                 self.pending.push(pending);
             }
         }
+    }
+
+    /// Whether the pending link at this place is the first name of the inode: then the inode is new
+    /// itself. One more name changes only its count of names, which fdatasync passes over on ext4.
+    fn is_creation(&self, at: usize, ino: Ino) -> bool {
+        let mut is_named = false;
+        self.durable
+            .walk(&mut |_, _, named| is_named |= named == ino);
+        let mut earlier = self.pending.iter().take(at);
+        !is_named
+            && !earlier.any(|pending| {
+                let names = matches!(pending.what, What::Link { .. } | What::Rename { .. });
+                names && pending.what.file() == ino
+            })
     }
 
     /// Makes one effect durable. What is still pending for the same file came before it, and must

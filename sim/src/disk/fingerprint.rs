@@ -1,8 +1,8 @@
 //! What tells choices of one cut apart before any image is built.
 //!
 //! Most choices come to an image that an earlier one has come to: bytes are kept of a file whose
-//! name is lost, or behind its end, or under bytes that were written again. To see that here costs a
-//! fraction of building the image and hashing it.
+//! name is lost, or behind its end, or under bytes that were written again. To see that here costs
+//! a fraction of building the image and hashing it.
 //!
 //! Invariant \[I1\]: choices of one cut with equal fingerprints leave images of equal content. The
 //! reverse need not hold.

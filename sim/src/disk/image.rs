@@ -64,8 +64,8 @@ impl Image {
         self.unsynced.is_some()
     }
 
-    /// A hash of what is seen and not durable; 0: everything is durable. Crashes of equal recoveries
-    /// differ where this differs.
+    /// A hash of what is seen and not durable; 0: everything is durable. Crashes of equal
+    /// recoveries differ where this differs.
     pub(crate) fn unsynced_hash(&self) -> u64 {
         match &self.unsynced {
             Some(unsynced) if !unsynced.pending.is_empty() => unsynced.hash(),

@@ -2,7 +2,7 @@
 //!
 //! Two images of equal content need one verdict if the model stands alike before both. A model is a
 //! function of the events that were folded into it and of the crashes between; so a hash of these
-//! stands for it: its *past*. Recoveries of different images do the same for most of their time, and
+//! stands for it: its *past*. Recoveries of different images do the same for most of their time,
 //! so most of what their crashes leave has been judged in another recovery already.
 //!
 //! Invariant \[I1\]: equal pasts, equal models.
@@ -68,28 +68,4 @@ impl Write for Hasher {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_differs_in_anything_has_another_past() {
-        let ground = Past::of_ground(0, 0, Promise::Full);
-        let all = [
-            ground,
-            Past::of_ground(1, 0, Promise::Full),
-            Past::of_ground(0, 1, Promise::Full),
-            Past::of_ground(0, 0, Promise::PrefixOnly),
-            ground.after(&1),
-            ground.after(&1).after(&1),
-            ground.after(&11),
-            ground.crashed(CrashKind::Kill, Promise::Full),
-            ground.crashed(CrashKind::Power, Promise::Full),
-            ground.crashed(CrashKind::Power, Promise::PrefixOnly),
-            ground.after(&1).crashed(CrashKind::Power, Promise::Full),
-            ground.crashed(CrashKind::Power, Promise::Full).after(&1),
-        ];
-        for (at, past) in all.iter().enumerate() {
-            assert!(!all[..at].contains(past), "{at}");
-        }
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@
 //!
 //! The state is that of a kill at the end of the run: the page cache stays. Different images leave
 //! few different ones of these, so most are known already ([`crate::reopening`]). Together the two
-//! runs are one path of the read tree: what the second asks of bytes that the first has neither read
-//! nor written is a question about the image.
+//! runs are one path of the read tree: what the second asks of bytes that the first has neither
+//! read nor written is a question about the image.
 //!
 //! Most recoveries make everything durable before they end, and then what they leave is what is
 //! seen. Whether that is so depends on the calls alone: no data is in it, only what was written

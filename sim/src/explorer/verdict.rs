@@ -196,7 +196,7 @@ impl<S: Scenario> Lot<S> {
         verdict
     }
 
-    /// Runs the verification era twice, keeps what both saw and did, and crashes them in their turn.
+    /// Runs the verification era twice, keeps what both saw and did, and crashes them in turn.
     fn run_on(
         &mut self,
         scene: &Scene<'_, S>,
