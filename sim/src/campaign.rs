@@ -427,11 +427,8 @@ pub(crate) fn explore_draw<S: Scenario>(
                     era,
                 };
                 let mut attack = Attack::new(&runner, options.effort.clone());
-                attack.aimed_per_mille = draw.stream("aim", u64::MAX - index as u64, |draw| {
-                    generate::aimed_per_mille(&**scenario, draw)
-                });
                 let found = draw.stream("explore", index as u64, |draw| {
-                    attack.later_faults = generate::later_faults(&**scenario, draw);
+                    attack.draw_faults(index as u64, draw);
                     attack.crash(&before, &base, draw, 1)
                 });
                 report.tally.add(&attack.tally);

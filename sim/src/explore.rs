@@ -20,6 +20,7 @@ use crate::disk::{
 };
 use crate::draw::Draw;
 use crate::failure::Failure;
+use crate::generate;
 use crate::marks::Marks;
 use crate::reopening::{Key, Reopenings};
 use crate::report::{FaultCount, count_faults};
@@ -157,6 +158,16 @@ impl<'a, S: Scenario> Attack<'a, S> {
             reopenings: Reopenings::default(),
             seen_freed: BTreeSet::new(),
         }
+    }
+
+    /// Draws what the recoveries after a crash of era `index` meet.
+    pub fn draw_faults(&mut self, index: u64, draw: &mut Draw<'_>) {
+        let scenario = &*self.runner.scenario;
+        self.later_faults = generate::later_faults(scenario, draw);
+        let aimed = draw.stream("aim", u64::MAX - index, |draw| {
+            generate::aimed_per_mille(scenario, draw)
+        });
+        self.aimed_per_mille = aimed;
     }
 
     /// Crashes a finished era at many cuts. `before` are the eras that led to it.

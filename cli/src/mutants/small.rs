@@ -75,7 +75,8 @@ pub(super) fn case_path(directory: &Path, mutant: &Mutant) -> PathBuf {
 /// The head of a case in the corpus.
 fn comment(mutant: &Mutant, oracle: &str) -> String {
     let origin = format!(
-        "With this mistake planted ({}) the oracle \"{oracle}\" fails; shrunken from a random seed.",
+        "With this mistake planted ({}) the oracle \"{oracle}\" fails; shrunken from a \
+         random seed.",
         mutant.name
     );
     format!(
@@ -123,15 +124,4 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), MutantsError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::wrapped;
-
-    #[test]
-    fn a_comment_is_broken_between_words() {
-        let words = ["word"; 40].join(" ");
-        let lines = wrapped(&words);
-        assert!(lines.iter().all(|line| line.len() <= 94));
-        assert_eq!(lines.join(" "), words);
-        assert_eq!(lines.len(), 3);
-    }
-}
+mod tests;

@@ -103,10 +103,14 @@ fn archived(model: &Model, opened: &Opened) -> Result<(), Failure> {
     ))
 }
 
-/// Only a retirement that had begun moves the oldest offset, and never back.
+/// Only a retirement that had begun moves the oldest offset, and never back: unless the mark that
+/// says so was in the last bytes of the log and is damaged, and the report says that.
 fn oldest(model: &Model, opened: &Opened) -> Result<(), Failure> {
     let most = model.retain.unwrap_or(model.oldest).max(model.oldest);
-    if (model.oldest..=most).contains(&opened.oldest) {
+    let is_reported = opened.reports_damage || model.was_opening;
+    let is_excused = opened.promise == Promise::DamageReported && is_reported;
+    let least = if is_excused { 0 } else { model.oldest };
+    if (least..=most).contains(&opened.oldest) {
         return Ok(());
     }
     Err(Failure::new(
@@ -134,6 +138,17 @@ fn match_tokens(model: &mut Model, opened: &Opened) -> Result<BTreeMap<u64, Entr
                     ),
                 ));
             }
+            shown.insert(item.offset, entry);
+            continue;
+        }
+        // What is back from a retirement (`oldest`) was forgotten but for its name.
+        if item.offset < model.oldest && token < model.token_next {
+            let (commit, bytes_end) = ((token, 1), model.bytes_end);
+            let entry = Entry {
+                token,
+                commit,
+                bytes_end,
+            };
             shown.insert(item.offset, entry);
             continue;
         }

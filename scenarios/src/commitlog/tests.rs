@@ -210,6 +210,39 @@ fn retired_history_stays_retired_and_no_more_goes() {
 }
 
 #[test]
+fn a_retirement_is_taken_back_only_where_its_mark_is_reported_damaged() {
+    for (shown, reports_damage, promise, is_fine) in [
+        ([0, 1, 2], true, Promise::DamageReported, true),
+        ([0, 1, 2], false, Promise::DamageReported, false),
+        ([0, 1, 2], true, Promise::Full, false),
+        ([0, 1, 9], true, Promise::DamageReported, false),
+    ] {
+        let mut model = after(&[
+            opened(&[], 0),
+            submitted(0..1),
+            acked(0..1, 0, Level::Synced),
+            submitted(1..2),
+            acked(1..2, 1, Level::Synced),
+            submitted(2..3),
+            acked(2..3, 2, Level::Synced),
+            Event::RetainBegan { offset: 1 },
+            Event::Retained { oldest: 1 },
+        ]);
+        model.crash(CrashKind::Power);
+        let Event::Opened(mut opened) = opened(&shown, 0) else {
+            panic!("an opening");
+        };
+        (opened.reports_damage, opened.promise) = (reports_damage, promise);
+        let judged = model.apply(&Event::Opened(opened));
+        assert_eq!(
+            judged.is_ok(),
+            is_fine,
+            "{shown:?} {reports_damage} {judged:?}"
+        );
+    }
+}
+
+#[test]
 fn a_loss_is_excused_by_reported_damage_that_no_later_byte_disproves() {
     // Token 1 was handed in after token 0 was durable, and is durable too: its frame says so.
     let events = [

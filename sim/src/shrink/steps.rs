@@ -40,8 +40,8 @@ impl<S: Scenario> Search<'_, S> {
         chunk == 1 && aims.into_iter().any(|aimed| self.take_anew(aimed))
     }
 
-    /// Makes one of two operations that a client carries out one after the other, and leaves out pairs: neither may be possible one
-    /// at a time.
+    /// Makes one of two operations that a client carries out one after the other, and leaves out
+    /// pairs: neither may be possible one at a time.
     pub(super) fn merge_steps(&mut self) {
         for era in 0..self.best.eras.len() {
             let mut at = 0;

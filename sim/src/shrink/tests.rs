@@ -1,3 +1,5 @@
+//! Tests of the shrinker: what is left, and what counts as smaller.
+
 use std::sync::Arc;
 
 use super::weight::{crash_count, weight};

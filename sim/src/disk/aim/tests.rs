@@ -1,3 +1,5 @@
+//! Tests of where damage is aimed, and of what it does there.
+
 use std::path::Path;
 use std::sync::Arc;
 
