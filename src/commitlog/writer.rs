@@ -318,6 +318,15 @@ impl Writer {
         let Some(at) = end.checked_sub(MARK_BYTES as u64) else {
             return Ok(());
         };
+        // Whatever a sync has said of it before: a crash may tear what is written again, so the
+        // frames behind it must not vouch for it.
+        let before = ByteOffset::new(at);
+        if self.durable.at > before {
+            self.durable = Point {
+                at: before,
+                ..self.durable
+            };
+        }
         let mut mark = [0; MARK_BYTES];
         let read = super::source::ReadAt::read_full_at(&*self.file, &mut mark, at);
         read.map_err(Failure::Harmless)?;
