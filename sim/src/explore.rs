@@ -18,6 +18,7 @@ use crate::disk::{
 };
 use crate::draw::Draw;
 use crate::failure::Failure;
+use crate::guide::Scout;
 use crate::marks::Marks;
 use crate::report::{FaultCount, count_faults};
 use crate::run::{EraRun, Plan, Runner, Start, after_crash};
@@ -115,6 +116,8 @@ pub(crate) struct Attack<'a, S: Scenario> {
     /// Faults that the eras after a crash meet.
     pub later_faults: Vec<FaultRule>,
     seen: BTreeSet<(u64, usize)>,
+    /// Looks out for what is new, in a guided campaign.
+    pub scout: Option<Scout<S>>,
 }
 
 /// A finished era and where it began.
@@ -137,6 +140,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
             verification: runner.scenario.verification(&runner.config),
             later_faults: Vec::new(),
             seen: BTreeSet::new(),
+            scout: None,
         }
     }
 
@@ -170,6 +174,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
                 folded,
                 disk: &disk,
                 model: &model,
+                shape: self.scout.as_ref().map_or(0, |_| disk.shape()),
             };
             if let Some(found) = self.cut(before, base, &cut, draw, depth) {
                 return Some(found);
@@ -264,6 +269,12 @@ impl<'a, S: Scenario> Attack<'a, S> {
         self.tally.calls += run.calls;
         self.marks.merge(&run.marks);
         self.count_faults(&run);
+        if let Some(scout) = &mut self.scout {
+            scout.recovery(runner, cut.shape, &run, || {
+                let crashed = crashed(base.era, base.run, cut, survivors);
+                [before, &[crashed]].concat()
+            });
+        }
         let nested = depth < self.effort.depth_max
             && self.effort.nested_one_in > 0
             && draw.below(self.effort.nested_one_in) == 0;
@@ -343,6 +354,8 @@ struct Moment<'a, S: Scenario> {
     folded: usize,
     disk: &'a CrashModel,
     model: &'a S::Model,
+    /// The shape of the disk, if somebody looks out for new ones.
+    shape: u64,
 }
 
 /// The era as a case says it, ended by the crash.
