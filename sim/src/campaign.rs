@@ -372,7 +372,9 @@ pub(crate) fn run_turn<S: Scenario>(
     let mut draw = Draw::seeded(seed);
     // What was hit on this thread before was another's.
     let _ = marks::take();
-    let child = turn.as_ref().and_then(|turn| turn.child(scenario, seed));
+    let child = turn
+        .as_ref()
+        .and_then(|turn| turn.child(scenario, seed, options.profile));
     let is_child = child.is_some();
     let case = child.unwrap_or_else(|| generate::case(&**scenario, &mut draw, options.profile));
     let scout = turn.as_mut().and_then(|turn| turn.scout.take());
@@ -446,26 +448,10 @@ struct Search<'a, S: Scenario> {
     scout: Option<Scout<S>>,
 }
 
-/// Explores a case: what [`run_seed`] does for any source of choices.
-fn explore_case<S: Scenario>(
-    scenario: &Arc<S>,
-    case: &CaseOf<S>,
-    draw: &mut Draw<'_>,
-    search: &mut Search<'_, S>,
-) -> Option<(CaseOf<S>, Failure)> {
-    let Search {
-        number,
-        options,
-        report,
-        scout,
-    } = search;
-    report.profile = case.disk.profile.name();
-    let runner = Runner::of_case(scenario, case);
-    let mut start = runner.start();
-    let mut before: Vec<Era<S::Op>> = Vec::new();
-    for (index, era) in case.eras.iter().enumerate() {
-        let run = runner.era(&start, plan_of(era));
-        report.observe(&run);
+impl<S: Scenario> Search<'_, S> {
+    /// Takes down what an era's run has shown, and runs some of them again.
+    fn observe(&mut self, runner: &Runner<S>, start: &Start<S>, era: &Era<S::Op>, run: &EraRun<S>) {
+        self.report.observe(run);
         let strikes = run.ledger.iter().map(|entry| entry.injected).sum::<u64>();
         sometimes!(LIBRARY, strikes > 0, "sim: faults struck an era");
         sometimes!(
@@ -473,19 +459,55 @@ fn explore_case<S: Scenario>(
             !run.taken.is_empty(),
             "sim: a task was run out of order"
         );
-        if run.failure.is_none() && is_sampled(*number, options.determinism_one_in) {
+        if run.failure.is_none() && is_sampled(self.number, self.options.determinism_one_in) {
             reached!(LIBRARY, "sim: two runs were compared");
-            marks::unheard(|| check_determinism(&runner, &start, era, &run, report));
+            marks::unheard(|| check_determinism(runner, start, era, run, self.report));
         }
+    }
+
+    /// Crashes an era in many ways.
+    fn attack(
+        &mut self,
+        runner: &Runner<S>,
+        before: &[Era<S::Op>],
+        base: &Base<'_, S>,
+        draw: &mut Draw<'_>,
+    ) -> Option<Found<S>> {
+        let mut attack = Attack::new(runner, self.options.effort.clone());
+        attack.scout = self.scout.take();
+        attack.later_faults = generate::later_faults(&*runner.scenario, draw);
+        let found = attack.crash(before, base, draw, 1);
+        self.scout = attack.scout.take();
+        self.report.tally.add(&attack.tally);
+        self.report.marks.merge(&attack.marks);
+        self.report.add_faults(&attack.faults);
+        let strikes = attack.faults.values().map(|count| count.injected);
+        let strikes: u64 = strikes.sum();
+        sometimes!(LIBRARY, strikes > 0, "sim: a fault met a recovery");
+        found
+    }
+}
+
+/// Explores a case: what [`run_seed`] does for any source of choices. An era that ends with a crash
+/// is run as it is; only eras that close in order are crashed in other ways.
+fn explore_case<S: Scenario>(
+    scenario: &Arc<S>,
+    case: &CaseOf<S>,
+    draw: &mut Draw<'_>,
+    search: &mut Search<'_, S>,
+) -> Option<(CaseOf<S>, Failure)> {
+    search.report.profile = case.disk.profile.name();
+    let runner = Runner::of_case(scenario, case);
+    let mut start = runner.start();
+    let mut before: Vec<Era<S::Op>> = Vec::new();
+    for (index, era) in case.eras.iter().enumerate() {
+        let run = runner.era(&start, plan_of(era));
+        search.observe(&runner, &start, era, &run);
         let found = match &run.failure {
-            Some(failure) => {
-                let mut eras = before.clone();
-                eras.push(era.clone());
-                Some(Found {
-                    failure: failure.clone(),
-                    eras,
-                })
-            }
+            Some(failure) => Some(Found {
+                failure: failure.clone(),
+                eras: [&before, slice::from_ref(era)].concat(),
+            }),
             None if era.end != End::Close => None,
             None => {
                 let base = Base {
@@ -493,20 +515,9 @@ fn explore_case<S: Scenario>(
                     run: &run,
                     era,
                 };
-                let mut attack = Attack::new(&runner, options.effort.clone());
-                attack.scout = scout.take();
-                let found = draw.stream("explore", index as u64, |draw| {
-                    attack.later_faults = generate::later_faults(&**scenario, draw);
-                    attack.crash(&before, &base, draw, 1)
-                });
-                *scout = attack.scout.take();
-                report.tally.add(&attack.tally);
-                report.marks.merge(&attack.marks);
-                report.add_faults(&attack.faults);
-                let strikes = attack.faults.values().map(|count| count.injected);
-                let strikes: u64 = strikes.sum();
-                sometimes!(LIBRARY, strikes > 0, "sim: a fault met a recovery");
-                found
+                draw.stream("explore", index as u64, |draw| {
+                    search.attack(&runner, &before, &base, draw)
+                })
             }
         };
         if let Some(found) = found {
@@ -516,17 +527,18 @@ fn explore_case<S: Scenario>(
             };
             return Some((case, found.failure));
         }
-        if let Some(scout) = scout {
+        if let Some(scout) = &mut search.scout {
             scout.era(&runner, &run, || [&before, slice::from_ref(era)].concat());
         }
-        if era.end != End::Close {
-            start = end_state(&runner, &start, era, &run, &mut Vec::new());
-            before.push(era.clone());
-            continue;
-        }
-        let (next, era) = draw.stream("go on", index as u64, |draw| {
-            go_on(&runner, &start, era, &run, draw)
-        });
+        let (next, era) = match &era.end {
+            End::Close => draw.stream("go on", index as u64, |draw| {
+                go_on(&runner, &start, era, &run, draw)
+            }),
+            _ => {
+                let next = end_state(&runner, &start, era, &run, &mut Vec::new());
+                (next, era.clone())
+            }
+        };
         start = next;
         before.push(era);
     }

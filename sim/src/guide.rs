@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::mix64;
 use crate::case::CaseOf;
+use crate::disk::Profile;
 use crate::scenario::Scenario;
 
 use pool::{Known, Pool};
@@ -92,7 +93,7 @@ struct State<S: Scenario> {
 /// What a generation knows.
 pub(crate) struct Snapshot<S: Scenario> {
     known: Arc<Known>,
-    parents: Vec<Arc<CaseOf<S>>>,
+    parts: [Vec<Arc<CaseOf<S>>>; pool::PARTS],
 }
 
 /// What one seed has shown.
@@ -135,18 +136,18 @@ impl<S: Scenario> Guide<S> {
         while !state.begins(generation) {
             self.returned.wait(&mut state);
         }
-        let snapshot = state.snapshots.get(&generation).map(Arc::clone);
+        let Some(snapshot) = state.snapshots.get(&generation).map(Arc::clone) else {
+            unreachable!("a generation is kept until all its seeds are done");
+        };
         drop(state);
-        let parent = snapshot.as_ref().and_then(|snapshot| {
-            let number = mix64(seed ^ CHILD);
-            let is_child = number.is_multiple_of(2);
-            is_child.then(|| pool::choose(&snapshot.parents, mix64(number)))?
-        });
+        let number = mix64(seed ^ CHILD);
+        let is_child = number.is_multiple_of(2);
+        let parent = is_child.then(|| pool::choose(&snapshot.parts, mix64(number)));
         Turn {
             guide: self,
             position,
-            parent,
-            scout: snapshot.map(|snapshot| Scout::new(Arc::clone(&snapshot.known))),
+            parent: parent.flatten(),
+            scout: Some(Scout::new(Arc::clone(&snapshot.known))),
         }
     }
 
@@ -200,9 +201,9 @@ impl<S: Scenario> State<S> {
 
 impl<S: Scenario> Turn<'_, S> {
     /// The case of this seed, if it is a child.
-    pub fn child(&self, scenario: &S, seed: u64) -> Option<CaseOf<S>> {
+    pub fn child(&self, scenario: &S, seed: u64, profile: Option<Profile>) -> Option<CaseOf<S>> {
         let parent = self.parent.as_ref()?;
-        Some(child::of(scenario, parent, seed))
+        Some(child::of(scenario, parent, seed, profile))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::case::{CaseOf, End, Era};
-use crate::disk::{Fault, FaultRule, Trigger};
+use crate::disk::{Fault, FaultRule, Profile, Trigger};
 use crate::draw::Draw;
 use crate::generate;
 use crate::scenario::{Scenario, Step};
@@ -17,10 +17,15 @@ const ERAS_MAX: usize = 5;
 /// Operations of an era of a child.
 const STEPS_MAX: usize = 48;
 
-/// The child of a parent that a seed gives.
-pub(super) fn of<S: Scenario>(scenario: &S, parent: &CaseOf<S>, seed: u64) -> CaseOf<S> {
+/// The child of a parent that a seed gives. If there is to be one profile only, that of the parent is it.
+pub(super) fn of<S: Scenario>(
+    scenario: &S,
+    parent: &CaseOf<S>,
+    seed: u64,
+    profile: Option<Profile>,
+) -> CaseOf<S> {
     let mut draw = Draw::seeded(seed);
-    let mut donor = generate::case(scenario, &mut draw, Some(parent.disk.profile));
+    let mut donor = generate::case(scenario, &mut draw, profile);
     let mut child = parent.clone();
     draw.stream("child", 0, |draw| {
         if draw.chance(100) {
@@ -38,20 +43,14 @@ pub(super) fn of<S: Scenario>(scenario: &S, parent: &CaseOf<S>, seed: u64) -> Ca
         if draw.chance(50) {
             child.latency = donor.latency;
         }
+        // From the parent's crash, by one era: what comes after that is another child's.
         let goes_on = draw.chance(500) && child.eras.len() < ERAS_MAX;
         match goes_on {
-            true => go_on::<S>(&mut child, donor.eras, draw),
+            true => child.eras.extend(donor.eras.into_iter().take(1)),
             false => vary::<S>(&mut child, &donor.eras, draw),
         }
     });
     child
-}
-
-/// Goes on from the parent's crash.
-fn go_on<S: Scenario>(child: &mut CaseOf<S>, eras: Vec<Era<S::Op>>, draw: &mut Draw<'_>) {
-    let room = ERAS_MAX - child.eras.len();
-    let count = draw.range(1..=2) as usize;
-    child.eras.extend(eras.into_iter().take(count.min(room)));
 }
 
 /// Changes one era. What follows it is crashed anew: the crashes that the parent had there were

@@ -1,16 +1,23 @@
 //! The cases that showed something new, and what is known.
+//!
+//! There are far more orders of calls than marks. So the pool is divided by what was new about a case,
+//! and each part is drawn from as often as the others.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::scout::Kind;
 use super::{Scout, Snapshot};
+use crate::call::mix64;
 use crate::case::CaseOf;
 use crate::scenario::Scenario;
 
-/// Cases of the pool; the oldest give way.
-const PARENTS_MAX: usize = 1_024;
+/// Cases of a part of the pool; the oldest give way.
+const PARENTS_MAX: usize = 256;
 /// Of so many that came last, half of the parents are.
-const RECENT: u64 = 64;
+const RECENT: u64 = 32;
+/// Parts of the pool, one for each [`Kind`].
+pub(super) const PARTS: usize = Kind::Order as usize + 1;
 /// Situations that are told apart. Two that fall together are taken for one.
 const SLOTS: u64 = 1 << 16;
 
@@ -57,14 +64,14 @@ impl Known {
 }
 
 pub(super) struct Pool<S: Scenario> {
-    parents: VecDeque<Arc<CaseOf<S>>>,
+    parts: [VecDeque<Arc<CaseOf<S>>>; PARTS],
     known: Arc<Known>,
 }
 
 impl<S: Scenario> Default for Pool<S> {
     fn default() -> Self {
         Self {
-            parents: VecDeque::new(),
+            parts: Default::default(),
             known: Arc::new(Known::default()),
         }
     }
@@ -74,7 +81,10 @@ impl<S: Scenario> Pool<S> {
     pub fn snapshot(&self) -> Snapshot<S> {
         Snapshot {
             known: Arc::clone(&self.known),
-            parents: self.parents.iter().map(Arc::clone).collect(),
+            parts: self
+                .parts
+                .each_ref()
+                .map(|part| part.iter().map(Arc::clone).collect()),
         }
     }
 
@@ -87,26 +97,31 @@ impl<S: Scenario> Pool<S> {
         let mut kept = 0;
         for find in scout.finds {
             let known = Arc::make_mut(&mut self.known);
-            let new = find.slots.iter().filter(|&&slot| known.add(slot)).count();
-            if new > 0 {
-                self.parents.push_back(Arc::new(find.case));
+            let new = find.slots.iter().filter(|(_, slot)| known.add(*slot));
+            // Of several, what is scarcest. All of them are known from now on.
+            let kinds: Vec<Kind> = new.map(|&(kind, _)| kind).collect();
+            let part = kinds.into_iter().min();
+            if let Some(part) = part.and_then(|kind| self.parts.get_mut(kind as usize)) {
+                part.push_back(Arc::new(find.case));
+                part.drain(..part.len().saturating_sub(PARENTS_MAX));
                 kept += 1;
             }
-        }
-        while self.parents.len() > PARENTS_MAX {
-            self.parents.pop_front();
         }
         kept
     }
 }
 
-/// A parent by number: half of the time one of those that came last.
-pub(super) fn choose<P>(parents: &[Arc<P>], number: u64) -> Option<Arc<P>> {
-    let all = parents.len() as u64;
+/// A parent by number: from each part that has some equally often, and half of the time one of those
+/// that came last.
+pub(super) fn choose<P>(parts: &[Vec<Arc<P>>], number: u64) -> Option<Arc<P>> {
+    let full: Vec<&Vec<Arc<P>>> = parts.iter().filter(|part| !part.is_empty()).collect();
+    let part = full.get(number.checked_rem(full.len() as u64)? as usize)?;
+    let number = mix64(number);
+    let all = part.len() as u64;
     let among = match number.is_multiple_of(2) {
         true => all.min(RECENT),
         false => all,
     };
     let back = (number / 2).checked_rem(among)?;
-    parents.get((all - 1 - back) as usize).map(Arc::clone)
+    part.get((all - 1 - back) as usize).map(Arc::clone)
 }

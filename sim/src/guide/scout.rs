@@ -26,9 +26,33 @@ use crate::scenario::Scenario;
 /// Cases that one seed may offer. The first seeds of a campaign find everything new.
 const FINDS_MAX: usize = 16;
 
+/// What a situation is about, the fewest situations first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Mark,
+    Fault,
+    Disk,
+    Order,
+}
+
+/// One situation.
+#[derive(Clone, Copy, Debug)]
+struct Situation {
+    kind: Kind,
+    hash: u64,
+}
+
+/// Whose situation it is: a mark of a recovery is another one than that of an era.
+#[derive(Clone, Copy)]
+enum Whose {
+    Recovery,
+    Era,
+    Seed,
+}
+
 /// A case that showed something new.
 pub(super) struct Find<S: Scenario> {
-    pub slots: Vec<u16>,
+    pub slots: Vec<(Kind, u16)>,
     pub case: CaseOf<S>,
 }
 
@@ -58,9 +82,10 @@ impl<S: Scenario> Scout<S> {
         run: &EraRun<S>,
         eras: impl FnOnce() -> Vec<Era<S::Op>>,
     ) {
-        let mut situations = vec![of(1, disk), of(2, run.order_hash)];
-        marks(3, &run.marks, &mut situations);
-        faults(4, &run.ledger, &mut situations);
+        let of = |kind, hash| Situation { kind, hash };
+        let mut situations = vec![of(Kind::Disk, disk), of(Kind::Order, run.order_hash)];
+        marks(Whose::Recovery, &run.marks, &mut situations);
+        faults(Whose::Recovery, &run.ledger, &mut situations);
         self.look(runner, &situations, eras);
     }
 
@@ -72,15 +97,15 @@ impl<S: Scenario> Scout<S> {
         eras: impl FnOnce() -> Vec<Era<S::Op>>,
     ) {
         let mut situations = Vec::new();
-        marks(5, &run.marks, &mut situations);
-        faults(6, &run.ledger, &mut situations);
+        marks(Whose::Era, &run.marks, &mut situations);
+        faults(Whose::Era, &run.ledger, &mut situations);
         self.look(runner, &situations, eras);
     }
 
     /// Everything that a seed led to.
     pub fn seed(&mut self, case: &CaseOf<S>, all: &Marks) {
         let mut situations = Vec::new();
-        marks(7, all, &mut situations);
+        marks(Whose::Seed, all, &mut situations);
         let new = self.new_of(&situations);
         self.keep(new, || case.clone());
     }
@@ -88,7 +113,7 @@ impl<S: Scenario> Scout<S> {
     fn look(
         &mut self,
         runner: &Runner<S>,
-        situations: &[u64],
+        situations: &[Situation],
         eras: impl FnOnce() -> Vec<Era<S::Op>>,
     ) {
         let new = self.new_of(situations);
@@ -104,14 +129,17 @@ impl<S: Scenario> Scout<S> {
     }
 
     /// The slots that nothing has shown before.
-    fn new_of(&mut self, situations: &[u64]) -> Vec<u16> {
-        let slots = situations.iter().map(|&situation| slot(situation));
+    fn new_of(&mut self, situations: &[Situation]) -> Vec<(Kind, u16)> {
+        let slots = situations.iter().map(|situation| {
+            let kind = situation.kind;
+            (kind, slot(mix64(mix64(kind as u64) ^ situation.hash)))
+        });
         slots
-            .filter(|&slot| !self.known.has(slot) && self.shown.insert(slot))
+            .filter(|&(_, slot)| !self.known.has(slot) && self.shown.insert(slot))
             .collect()
     }
 
-    fn keep(&mut self, slots: Vec<u16>, case: impl FnOnce() -> CaseOf<S>) {
+    fn keep(&mut self, slots: Vec<(Kind, u16)>, case: impl FnOnce() -> CaseOf<S>) {
         if !slots.is_empty() && self.finds.len() < FINDS_MAX {
             let case = case();
             self.finds.push(Find { slots, case });
@@ -119,34 +147,30 @@ impl<S: Scenario> Scout<S> {
     }
 }
 
-/// A situation of one kind.
-fn of(kind: u64, what: u64) -> u64 {
-    mix64(mix64(kind) ^ what)
-}
-
 fn text(text: &str) -> u64 {
     let bytes = text.bytes();
     bytes.fold(0, |hash, byte| mix64(hash ^ u64::from(byte)))
 }
 
-fn marks(kind: u64, marks: &Marks, situations: &mut Vec<u64>) {
-    let hits = marks.iter();
-    situations.extend(hits.map(|(name, count)| of(kind, mix64(text(name)) ^ bucket(count))));
+fn marks(whose: Whose, marks: &Marks, situations: &mut Vec<Situation>) {
+    let hits = marks.iter().map(|(name, count)| Situation {
+        kind: Kind::Mark,
+        hash: mix64(text(name) ^ whose as u64) ^ bucket(count),
+    });
+    situations.extend(hits);
 }
 
-fn faults(kind: u64, ledger: &[LedgerEntry], situations: &mut Vec<u64>) {
+fn faults(whose: Whose, ledger: &[LedgerEntry], situations: &mut Vec<Situation>) {
     // Of one kind there may be several rules.
     let mut fates: BTreeMap<&str, u64> = BTreeMap::new();
     for entry in ledger {
         let fate = [entry.observed, entry.detected, entry.repaired, entry.masked];
-        let fate = fate
-            .into_iter()
-            .fold(0, |fate, count| fate << 1 | count.min(1));
+        let fate = fate.into_iter();
+        let fate = fate.fold(0, |fate, count| fate << 1 | count.min(1));
         *fates.entry(entry.kind).or_default() |= fate;
     }
-    situations.extend(
-        fates
-            .into_iter()
-            .map(|(name, fate)| of(kind, text(name) ^ fate)),
-    );
+    situations.extend(fates.into_iter().map(|(name, fate)| Situation {
+        kind: Kind::Fault,
+        hash: mix64(text(name) ^ whose as u64) ^ fate,
+    }));
 }

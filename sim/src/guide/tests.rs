@@ -1,6 +1,7 @@
 //! Tests of guidance: what it depends on, what it keeps, and that what it finds can be shown again.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::pool::choose;
@@ -62,7 +63,7 @@ fn a_fresh_seed_does_what_it_does_without_guidance() {
     let mut kinds = [0, 0];
     for seed in 0..4 * GENERATION {
         let mut turn = guide.turn(seed, seed);
-        let child = turn.child(&CAREFUL, seed);
+        let child = turn.child(&CAREFUL, seed, None);
         kinds[usize::from(child.is_some())] += 1;
         let fresh = generate::case(&CAREFUL, &mut Draw::seeded(seed), None);
         let case = child.unwrap_or_else(|| fresh.clone());
@@ -110,7 +111,7 @@ fn children_of_children_stay_within_their_bounds() {
     let mut case = generate::case(&CAREFUL, &mut Draw::seeded(0), None);
     let mut lengths = BTreeSet::new();
     for seed in 1..2_000 {
-        case = child::of(&CAREFUL, &case, seed);
+        case = child::of(&CAREFUL, &case, seed, None);
         assert!(!case.eras.is_empty() && case.eras.len() <= 5);
         for era in &case.eras {
             lengths.insert(era.steps.len());
@@ -128,8 +129,8 @@ fn children_of_children_stay_within_their_bounds() {
             };
         }
         assert_eq!(
-            child::of(&CAREFUL, &case, seed),
-            child::of(&CAREFUL, &case, seed)
+            child::of(&CAREFUL, &case, seed, None),
+            child::of(&CAREFUL, &case, seed, None)
         );
     }
     assert!(lengths.contains(&0) && lengths.len() > 20, "{lengths:?}");
@@ -166,16 +167,20 @@ fn the_pool_keeps_what_is_new_once_and_no_more_than_fits() {
 
 #[test]
 fn recent_parents_are_chosen_more_often() {
-    let none: [Arc<u64>; 0] = [];
+    let none: [Vec<Arc<u64>>; 2] = [Vec::new(), Vec::new()];
     assert_eq!(choose(&none, 7), None);
-    let parents: Vec<Arc<u64>> = (0..1_000).map(Arc::new).collect();
-    let chosen = (0..10_000).filter_map(|number| choose(&parents, mix64(number)));
+    let many: Vec<Arc<u64>> = (0..250).map(Arc::new).collect();
+    let parts = [many, Vec::new(), vec![Arc::new(1_000)]];
+    let chosen = (0..10_000).filter_map(|number| choose(&parts, mix64(number)));
     let chosen: Vec<u64> = chosen.map(|parent| *parent).collect();
-    let recent = chosen
-        .iter()
-        .filter(|&&parent| parent >= 1_000 - 64)
-        .count();
-    assert!((5_000..6_000).contains(&recent), "{recent}");
+    assert_eq!(chosen.len(), 10_000, "there is always one");
+    let count = |wanted: Range<u64>| chosen.iter().filter(|one| wanted.contains(one)).count();
+    let (few, recent) = (count(1_000..1_001), count(218..250));
+    assert!((4_800..5_200).contains(&few), "each part: {few}");
+    assert!(
+        (2_600..3_100).contains(&recent),
+        "half and an eighth: {recent}"
+    );
     let met: BTreeSet<u64> = chosen.into_iter().collect();
-    assert!(met.len() > 900, "all have their turn: {}", met.len());
+    assert!(met.len() > 240, "all have their turn: {}", met.len());
 }
