@@ -11,7 +11,9 @@
 //! - \[I2\] A patch that no longer fits the source is an error, not a skip.
 
 mod catalogue;
+mod compare;
 mod copy;
+mod fuzz;
 mod outcome;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ use blackstart_sim::cli::{Exit, say};
 use clap::Args;
 
 use catalogue::{Catalogue, Mutant};
+use compare::{Method, Tools};
+use fuzz::Fuzzer;
 use outcome::Outcome;
 
 /// `sim mutants`.
@@ -38,6 +42,16 @@ pub(crate) struct MutantsArgs {
     /// of the cases is shown, and every round must find it
     #[arg(long, default_value_t = 1)]
     rounds: u64,
+    /// Look for them with guided campaigns
+    #[arg(long, conflicts_with = "by")]
+    guided: bool,
+    /// Compare how soon these searches find each bug, on one thread each, as a table
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "METHODS",
+          conflicts_with_all = ["json", "keep"])]
+    by: Vec<Method>,
+    /// How long each search of a comparison lasts at most, in seconds
+    #[arg(long, default_value_t = 20, requires = "by", value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
     /// The source tree
     #[arg(long, default_value = ".")]
     source: PathBuf,
@@ -77,6 +91,8 @@ pub(crate) enum MutantsError {
     },
     #[error("the patched copy does not build:\n{stderr}")]
     Build { stderr: String },
+    #[error("the fuzzer: {reason}")]
+    Fuzz { reason: String },
     #[error("{name}: the campaign gave no report: {reason}")]
     Campaign { name: String, reason: String },
 }
@@ -112,6 +128,16 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
     let tree = args.source.join("target/mutants/tree");
     copy::patched(&args.source, &tree, &catalogue)?;
     let binary = build(&args.source, &tree)?;
+    if !args.by.is_empty() {
+        let fuzzer = args.by.contains(&Method::Fuzz);
+        let fuzzer = fuzzer.then(|| Fuzzer::build(&args.source, &tree));
+        let tools = Tools {
+            binary: &binary,
+            fuzzer: fuzzer.transpose()?,
+            args,
+        };
+        return compare::compare(&tools, &wanted);
+    }
     let mut is_good = true;
     for mutant in wanted {
         let outcome = Outcome::of(&binary, mutant, args)?;
