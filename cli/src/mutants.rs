@@ -50,7 +50,8 @@ pub(crate) struct MutantsArgs {
           conflicts_with_all = ["json", "keep"])]
     by: Vec<Method>,
     /// How long each search of a comparison lasts at most, in seconds
-    #[arg(long, default_value_t = 20, requires = "by", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 20, requires = "by",
+          value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// The source tree
     #[arg(long, default_value = ".")]

@@ -279,7 +279,8 @@ struct Turn {
 }
 
 impl Work<'_> {
-    /// The next seed to run, with its position. A seed that is given out is run: so those that were run have no gap.
+    /// The next seed to run, with its position. A seed that is given out is run: so those that were
+    /// run have no gap.
     fn next(&self) -> Option<(u64, u64)> {
         let mut turn = self.turn.lock();
         if turn.ended.is_some() {

@@ -269,7 +269,9 @@ impl<'a, S: Scenario> Attack<'a, S> {
         self.tally.calls += run.calls;
         self.marks.merge(&run.marks);
         self.count_faults(&run);
-        if let Some(scout) = &mut self.scout {
+        if let Some(scout) = &mut self.scout
+            && run.failure.is_none()
+        {
             scout.recovery(runner, cut.shape, &run, || {
                 let crashed = crashed(base.era, base.run, cut, survivors);
                 [before, &[crashed]].concat()

@@ -1,9 +1,9 @@
 //! Guided campaigns: cases that led to something new are varied.
 //!
-//! About half of the seeds of a guided campaign are *fresh*: they do what they do in any campaign. Each of
-//! the others is a *child*: its seed draws a parent from a pool, and what is changed about it. A
-//! case comes into the pool when a run of it showed a situation that none had shown before; what a
-//! situation is stands in `shape`.
+//! About half of the seeds of a guided campaign are *fresh*: they do what they do in any campaign.
+//! Each of the others is a *child*: its seed draws a parent from a pool, and what is changed about
+//! it. A case comes into the pool when a run of it showed a situation that none had shown before;
+//! what a situation is stands in `scout`.
 //!
 //! What is kept is not only the operations that led to a situation but the crash as well, with what
 //! the disk kept. So a child may go on from there, which is deeper than any fresh case comes, or

@@ -124,7 +124,8 @@ impl FailureReport {
         format!("{}-{}-{}.case", self.scenario, oracle, self.seed)
     }
 
-    /// The command that runs the seed again; of a child, the case that is kept under [`name`](Self::name).
+    /// The command that runs the seed again; of a child, the case that is kept under
+    /// [`name`](Self::name).
     pub fn reproduce(&self) -> String {
         if self.is_child {
             return format!("blackstart sim replay {} --trace", self.name());

@@ -5,7 +5,7 @@
 //! | `random` | a campaign of fresh seeds |
 //! | `guided` | a campaign that varies cases that led to something new |
 //! | `explore` | `sim explore` on the small cases, crashes nested 1 deep, then 2 deep |
-//! | `fuzz` | libFuzzer, whose bytes are the choices of a case; needs a nightly toolchain and cargo-fuzz |
+//! | `fuzz` | libFuzzer, whose bytes are choices of a case; needs a nightly toolchain, cargo-fuzz |
 //!
 //! Each works on one thread, and is stopped when its time is over, by the clock. The times that are
 //! shown are the processor's: they hold on a machine that does other things as well. The explorer
@@ -68,7 +68,8 @@ pub(super) struct Tools<'a> {
     pub args: &'a MutantsArgs,
 }
 
-/// Prints the table, as Markdown. It fails if a bug is found by no method, or a harmless change by one.
+/// Prints the table, as Markdown. It fails if a bug is found by no method, or a harmless change by
+/// one.
 pub(super) fn compare(tools: &Tools<'_>, mutants: &[&Mutant]) -> Result<Exit, MutantsError> {
     let methods = &tools.args.by;
     let titles: Vec<String> = methods.iter().map(|method| title(*method)).collect();

@@ -67,7 +67,7 @@ pub(super) fn patched(
     }
     remove_others(tree, Path::new(""), &files)?;
     for (path, text) in &files {
-        write(&tree.join(path), text)?;
+        write(&tree.join(path), text.as_bytes())?;
     }
     Ok(())
 }
@@ -188,12 +188,12 @@ fn remove_others(
     clippy::disallowed_methods,
     reason = "a source-tree command works on real files"
 )]
-pub(super) fn write(path: &Path, text: &str) -> Result<(), MutantsError> {
-    if std::fs::read_to_string(path).is_ok_and(|before| before == text) {
+pub(super) fn write(path: &Path, contents: &[u8]) -> Result<(), MutantsError> {
+    if std::fs::read(path).is_ok_and(|before| before == contents) {
         return Ok(());
     }
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(|error| MutantsError::io(parent, error))?;
     }
-    std::fs::write(path, text).map_err(|error| MutantsError::io(path, error))
+    std::fs::write(path, contents).map_err(|error| MutantsError::io(path, error))
 }

@@ -333,7 +333,7 @@ pub(super) fn passes(
     text: &str,
 ) -> Result<bool, MutantsError> {
     let path = cases_of(mutant, args).join("found.case");
-    copy::write(&path, text)?;
+    copy::write(&path, text.as_bytes())?;
     let output = Command::new(binary)
         .args(["sim", "replay"])
         .arg(&path)

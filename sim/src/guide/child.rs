@@ -17,7 +17,7 @@ const ERAS_MAX: usize = 5;
 /// Operations of an era of a child.
 const STEPS_MAX: usize = 48;
 
-/// The child of a parent that a seed gives. If there is to be one profile only, that of the parent is it.
+/// The child of a parent that a seed gives. If there is to be one profile only, the parent has it.
 pub(super) fn of<S: Scenario>(
     scenario: &S,
     parent: &CaseOf<S>,

@@ -1,7 +1,7 @@
 //! The cases that showed something new, and what is known.
 //!
-//! There are far more orders of calls than marks. So the pool is divided by what was new about a case,
-//! and each part is drawn from as often as the others.
+//! There are far more orders of calls than marks. So the pool is divided by what was new about a
+//! case, and each part is drawn from as often as the others.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -111,8 +111,8 @@ impl<S: Scenario> Pool<S> {
     }
 }
 
-/// A parent by number: from each part that has some equally often, and half of the time one of those
-/// that came last.
+/// A parent by number: from each part that has some equally often, and half of the time one of
+/// those that came last.
 pub(super) fn choose<P>(parts: &[Vec<Arc<P>>], number: u64) -> Option<Arc<P>> {
     let full: Vec<&Vec<Arc<P>>> = parts.iter().filter(|part| !part.is_empty()).collect();
     let part = full.get(number.checked_rem(full.len() as u64)? as usize)?;

@@ -4,7 +4,7 @@
 //!
 //! | situation | of |
 //! |---|---|
-//! | the kinds of calls of a recovery in their order, rows of one kind counted as one | each image |
+//! | the kinds of calls of a recovery in their order, a row of one kind as one | each image |
 //! | how much of what is pending at the cut, on how many files (`disk/shape.rs`) | each image |
 //! | a mark, and about how often it was hit | each recovery, and the seed |
 //! | a kind of fault, and what came of it | each recovery, and each era |
@@ -73,8 +73,8 @@ impl<S: Scenario> Scout<S> {
         }
     }
 
-    /// A recovery from a crash; `disk` is the shape of the disk at the cut, `eras` are those that
-    /// lead to it, the crash included.
+    /// A recovery from a crash that did not fail: what fails once need not fail again. `disk` is the
+    /// shape of the disk at the cut, `eras` are those that lead to it, the crash included.
     pub fn recovery(
         &mut self,
         runner: &Runner<S>,
