@@ -89,7 +89,13 @@ pub(super) fn compare(tools: &Tools<'_>, mutants: &[&Mutant]) -> Result<Exit, Mu
             }
         }
         is_good &= is_found != mutant.patch.harmless;
-        say(&format!("| `{}` | {} |\n", mutant.name, cells.join(" | ")));
+        let harmless = if mutant.patch.harmless {
+            ", harmless"
+        } else {
+            ""
+        };
+        let (name, cells) = (&mutant.name, cells.join(" | "));
+        say(&format!("| `{name}`{harmless} | {cells} |\n"));
     }
     let real = mutants
         .iter()

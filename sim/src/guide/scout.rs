@@ -73,7 +73,7 @@ impl<S: Scenario> Scout<S> {
         }
     }
 
-    /// A recovery from a crash that did not fail: what fails once need not fail again. `disk` is the
+    /// A recovery from a crash that did not fail: what fails need not fail again. `disk` is the
     /// shape of the disk at the cut, `eras` are those that lead to it, the crash included.
     pub fn recovery(
         &mut self,
