@@ -12,7 +12,9 @@
 
 mod bars;
 mod catalogue;
+mod compare;
 mod copy;
+mod fuzz;
 mod outcome;
 mod small;
 
@@ -24,6 +26,8 @@ use clap::Args;
 
 use bars::Bars;
 use catalogue::{Catalogue, Mutant};
+use compare::{Method, Tools};
+use fuzz::Fuzzer;
 use outcome::Outcome;
 
 /// `sim mutants`.
@@ -41,6 +45,17 @@ pub(crate) struct MutantsArgs {
     /// of the cases is shown, and every round must find it
     #[arg(long, default_value_t = 1)]
     rounds: u64,
+    /// Look for them with guided campaigns
+    #[arg(long, conflicts_with = "by")]
+    guided: bool,
+    /// Compare how soon these searches find each bug, on one thread each, as a table
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "METHODS",
+          conflicts_with_all = ["json", "keep"])]
+    by: Vec<Method>,
+    /// How long each search of a comparison lasts at most, in seconds
+    #[arg(long, default_value_t = 20, requires = "by",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
     /// The source tree
     #[arg(long, default_value = ".")]
     source: PathBuf,
@@ -80,6 +95,8 @@ pub(crate) enum MutantsError {
     },
     #[error("the patched copy does not build:\n{stderr}")]
     Build { stderr: String },
+    #[error("the fuzzer: {reason}")]
+    Fuzz { reason: String },
     #[error("{name}: the campaign gave no report: {reason}")]
     Campaign { name: String, reason: String },
 }
@@ -115,6 +132,16 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
     let tree = args.source.join("target/mutants/tree");
     copy::patched(&args.source, &tree, &catalogue)?;
     let binary = build(&args.source, &tree)?;
+    if !args.by.is_empty() {
+        let fuzzer = args.by.contains(&Method::Fuzz);
+        let fuzzer = fuzzer.then(|| Fuzzer::build(&args.source, &tree));
+        let tools = Tools {
+            binary: &binary,
+            fuzzer: fuzzer.transpose()?,
+            args,
+        };
+        return compare::compare(&tools, &wanted);
+    }
     let (mut is_good, mut bars) = (true, Bars::default());
     for mutant in wanted {
         let outcome = Outcome::of(&binary, mutant, args)?;

@@ -23,6 +23,7 @@ mod tests;
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,9 +38,10 @@ use crate::draw::Draw;
 use crate::explore::{Attack, Base, Effort, Found, cut_at};
 use crate::failure::Failure;
 use crate::generate;
+use crate::guide::{Guide, Scout, Turn as Guided};
 use crate::marks::{self, LIBRARY};
 use crate::report::{Ended, FailureReport, Part, Report, SeedReport};
-use crate::run::{EraRun, Runner, Start, after_crash, plan_of};
+use crate::run::{EraRun, Runner, Start, after_crash, end_state, plan_of};
 use crate::scenario::Scenario;
 use crate::sched::{Schedule, Watchdog};
 use crate::shard::Shard;
@@ -82,6 +84,8 @@ pub struct CampaignOptions {
     pub shrink: bool,
     /// Stop after the first failure.
     pub first_failure: bool,
+    /// Whether cases that led to something new are varied ([`crate::report::Guidance`]).
+    pub guided: bool,
 }
 
 impl Default for CampaignOptions {
@@ -96,6 +100,7 @@ impl Default for CampaignOptions {
             determinism_one_in: 16,
             shrink: true,
             first_failure: false,
+            guided: false,
         }
     }
 }
@@ -165,6 +170,13 @@ impl<S: Scenario> Campaign<S> {
         self
     }
 
+    /// Varies cases that led to something new, besides drawing fresh ones.
+    #[must_use]
+    pub fn guided(mut self) -> Self {
+        self.options.guided = true;
+        self
+    }
+
     /// Sets the number of threads.
     #[must_use]
     pub fn jobs(mut self, jobs: usize) -> Self {
@@ -196,6 +208,7 @@ impl<S: Scenario> Campaign<S> {
     pub fn run_with(&self, progress: &dyn Progress, interrupted: &AtomicBool) -> Report {
         let started = Stopwatch::start();
         let report = Report::new(self.scenario.name(), self.scenario.marks());
+        let guide = self.options.guided.then(Guide::<S>::new);
         let work = Work {
             options: &self.options,
             started,
@@ -206,8 +219,9 @@ impl<S: Scenario> Campaign<S> {
         };
         let worker = || {
             let _watchdog = Watchdog::new(WATCHDOG_PATIENCE);
-            while let Some(seed) = work.next() {
-                work.add(run_seed(&self.scenario, seed, &self.options));
+            while let Some((position, seed)) = work.next() {
+                let turn = guide.as_ref().map(|guide| guide.turn(position, seed));
+                work.add(run_turn(&self.scenario, seed, &self.options, turn));
             }
         };
         std::thread::scope(|scope| {
@@ -217,6 +231,7 @@ impl<S: Scenario> Campaign<S> {
             worker();
         });
         let mut report = work.finish();
+        report.guidance = guide.map(Guide::finish);
         if self.options.shrink {
             self.shrink_failures(&mut report, interrupted);
         }
@@ -264,8 +279,9 @@ struct Turn {
 }
 
 impl Work<'_> {
-    /// The next seed to run. A seed that is given out is run: so those that were run have no gap.
-    fn next(&self) -> Option<u64> {
+    /// The next seed to run, with its position. A seed that is given out is run: so those that were
+    /// run have no gap.
+    fn next(&self) -> Option<(u64, u64)> {
         let mut turn = self.turn.lock();
         if turn.ended.is_some() {
             return None;
@@ -282,8 +298,9 @@ impl Work<'_> {
         if turn.ended.is_some() {
             return None;
         }
+        let position = turn.position;
         turn.position += 1;
-        seed
+        Some((position, seed?))
     }
 
     fn add(&self, seed: SeedReport) {
@@ -341,13 +358,36 @@ pub(crate) fn run_seed<S: Scenario>(
     seed: u64,
     options: &CampaignOptions,
 ) -> SeedReport {
+    run_turn(scenario, seed, options, None)
+}
+
+/// Everything that a seed leads to at its turn of a guided campaign; without a turn, all that
+/// comes of the case it draws.
+pub(crate) fn run_turn<S: Scenario>(
+    scenario: &Arc<S>,
+    seed: u64,
+    options: &CampaignOptions,
+    mut turn: Option<Guided<'_, S>>,
+) -> SeedReport {
     let mut report = SeedReport::new(seed);
     let mut draw = Draw::seeded(seed);
     // What was hit on this thread before was another's.
     let _ = marks::take();
-    if let Some((case, failure)) =
-        explore_draw(scenario, &mut draw, mix64(seed), options, &mut report)
-    {
+    let child = turn
+        .as_ref()
+        .and_then(|turn| turn.child(scenario, seed, options.profile));
+    let is_child = child.is_some();
+    let case = child.unwrap_or_else(|| generate::case(&**scenario, &mut draw, options.profile));
+    let scout = turn.as_mut().and_then(|turn| turn.scout.take());
+    let mut search = Search {
+        number: mix64(seed),
+        options,
+        report: &mut report,
+        scout,
+    };
+    let found = explore_case(scenario, &case, &mut draw, &mut search);
+    let mut scout = search.scout.take();
+    if let Some((case, failure)) = found {
         report.failure = Some(FailureReport {
             seed,
             scenario: scenario.name().to_owned(),
@@ -357,9 +397,16 @@ pub(crate) fn run_seed<S: Scenario>(
             shrink_runs: 0,
             flags: options.flags(),
             seeds_too: Vec::new(),
+            is_child,
         });
     }
     report.marks.merge(&marks::take());
+    if let Some(scout) = &mut scout {
+        scout.seed(&case, &report.marks);
+    }
+    if let Some(turn) = &mut turn {
+        turn.scout = scout;
+    }
     report
 }
 
@@ -371,7 +418,14 @@ pub(crate) fn explore_bytes<S: Scenario>(
 ) -> Option<FailureReport> {
     let mut report = SeedReport::new(0);
     let mut draw = Draw::bytes(bytes);
-    let (case, failure) = explore_draw(scenario, &mut draw, 1, options, &mut report)?;
+    let case = generate::case(&**scenario, &mut draw, options.profile);
+    let mut search = Search {
+        number: 1,
+        options,
+        report: &mut report,
+        scout: None,
+    };
+    let (case, failure) = explore_case(scenario, &case, &mut draw, &mut search)?;
     Some(FailureReport {
         seed: 0,
         scenario: scenario.name().to_owned(),
@@ -381,25 +435,24 @@ pub(crate) fn explore_bytes<S: Scenario>(
         shrink_runs: 0,
         flags: options.flags(),
         seeds_too: Vec::new(),
+        is_child: false,
     })
 }
 
-/// Draws a case and explores it: what [`run_seed`] does for any source of choices.
-pub(crate) fn explore_draw<S: Scenario>(
-    scenario: &Arc<S>,
-    draw: &mut Draw<'_>,
+/// One exploration of a case, and what it tells.
+struct Search<'a, S: Scenario> {
+    /// What says whether runs are compared.
     number: u64,
-    options: &CampaignOptions,
-    report: &mut SeedReport,
-) -> Option<(CaseOf<S>, Failure)> {
-    let case = generate::case(&**scenario, draw, options.profile);
-    report.profile = case.disk.profile.name();
-    let runner = Runner::of_case(scenario, &case);
-    let mut start = runner.start();
-    let mut before: Vec<Era<S::Op>> = Vec::new();
-    for (index, era) in case.eras.iter().enumerate() {
-        let run = runner.era(&start, plan_of(era));
-        report.observe(&run);
+    options: &'a CampaignOptions,
+    report: &'a mut SeedReport,
+    /// Looks out for what is new, in a guided campaign.
+    scout: Option<Scout<S>>,
+}
+
+impl<S: Scenario> Search<'_, S> {
+    /// Takes down what an era's run has shown, and runs some of them again.
+    fn observe(&mut self, runner: &Runner<S>, start: &Start<S>, era: &Era<S::Op>, run: &EraRun<S>) {
+        self.report.observe(run);
         let strikes = run.ledger.iter().map(|entry| entry.injected).sum::<u64>();
         sometimes!(LIBRARY, strikes > 0, "sim: faults struck an era");
         sometimes!(
@@ -407,37 +460,66 @@ pub(crate) fn explore_draw<S: Scenario>(
             !run.taken.is_empty(),
             "sim: a task was run out of order"
         );
-        if run.failure.is_none() && is_sampled(number, options.determinism_one_in) {
+        if run.failure.is_none() && is_sampled(self.number, self.options.determinism_one_in) {
             reached!(LIBRARY, "sim: two runs were compared");
-            marks::unheard(|| check_determinism(&runner, &start, era, &run, report));
+            marks::unheard(|| check_determinism(runner, start, era, run, self.report));
         }
+    }
+
+    /// Crashes an era in many ways.
+    fn attack(
+        &mut self,
+        runner: &Runner<S>,
+        before: &[Era<S::Op>],
+        base: &Base<'_, S>,
+        number: u64,
+        draw: &mut Draw<'_>,
+    ) -> Option<Found<S>> {
+        let mut attack = Attack::new(runner, self.options.effort.clone());
+        attack.scout = self.scout.take();
+        attack.draw_faults(number, draw);
+        let found = attack.crash(before, base, draw, 1);
+        self.scout = attack.scout.take();
+        self.report.tally.add(&attack.tally);
+        self.report.marks.merge(&attack.marks);
+        self.report.add_faults(&attack.faults);
+        let strikes = attack.faults.values().map(|count| count.injected);
+        let strikes: u64 = strikes.sum();
+        sometimes!(LIBRARY, strikes > 0, "sim: a fault met a recovery");
+        found
+    }
+}
+
+/// Explores a case: what [`run_seed`] does for any source of choices. An era that ends with a crash
+/// is run as it is; only eras that close in order are crashed in other ways.
+fn explore_case<S: Scenario>(
+    scenario: &Arc<S>,
+    case: &CaseOf<S>,
+    draw: &mut Draw<'_>,
+    search: &mut Search<'_, S>,
+) -> Option<(CaseOf<S>, Failure)> {
+    search.report.profile = case.disk.profile.name();
+    let runner = Runner::of_case(scenario, case);
+    let mut start = runner.start();
+    let mut before: Vec<Era<S::Op>> = Vec::new();
+    for (index, era) in case.eras.iter().enumerate() {
+        let run = runner.era(&start, plan_of(era));
+        search.observe(&runner, &start, era, &run);
         let found = match &run.failure {
-            Some(failure) => {
-                let mut eras = before.clone();
-                eras.push(era.clone());
-                Some(Found {
-                    failure: failure.clone(),
-                    eras,
-                })
-            }
+            Some(failure) => Some(Found {
+                failure: failure.clone(),
+                eras: [&before, slice::from_ref(era)].concat(),
+            }),
+            None if era.end != End::Close => None,
             None => {
                 let base = Base {
                     start: &start,
                     run: &run,
                     era,
                 };
-                let mut attack = Attack::new(&runner, options.effort.clone());
-                let found = draw.stream("explore", index as u64, |draw| {
-                    attack.draw_faults(index as u64, draw);
-                    attack.crash(&before, &base, draw, 1)
-                });
-                report.tally.add(&attack.tally);
-                report.marks.merge(&attack.marks);
-                report.add_faults(&attack.faults);
-                let strikes = attack.faults.values().map(|count| count.injected);
-                let strikes: u64 = strikes.sum();
-                sometimes!(LIBRARY, strikes > 0, "sim: a fault met a recovery");
-                found
+                draw.stream("explore", index as u64, |draw| {
+                    search.attack(&runner, &before, &base, index as u64, draw)
+                })
             }
         };
         if let Some(found) = found {
@@ -447,9 +529,18 @@ pub(crate) fn explore_draw<S: Scenario>(
             };
             return Some((case, found.failure));
         }
-        let (next, era) = draw.stream("go on", index as u64, |draw| {
-            go_on(&runner, &start, era, &run, draw)
-        });
+        if let Some(scout) = &mut search.scout {
+            scout.era(&runner, &run, || [&before, slice::from_ref(era)].concat());
+        }
+        let (next, era) = match &era.end {
+            End::Close => draw.stream("go on", index as u64, |draw| {
+                go_on(&runner, &start, era, &run, draw)
+            }),
+            _ => {
+                let next = end_state(&runner, &start, era, &run, &mut Vec::new());
+                (next, era.clone())
+            }
+        };
         start = next;
         before.push(era);
     }

@@ -21,6 +21,7 @@ use crate::disk::{
 use crate::draw::Draw;
 use crate::failure::Failure;
 use crate::generate;
+use crate::guide::Scout;
 use crate::marks::Marks;
 use crate::reopening::{Key, Reopenings};
 use crate::report::{FaultCount, count_faults};
@@ -132,6 +133,8 @@ pub(crate) struct Attack<'a, S: Scenario> {
     reopenings: Reopenings<S>,
     /// The same of what the blocks of files that are gone hold.
     seen_freed: BTreeSet<(u64, usize)>,
+    /// Looks out for what is new, in a guided campaign.
+    pub scout: Option<Scout<S>>,
 }
 
 /// A finished era and where it began.
@@ -157,6 +160,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
             seen: BTreeSet::new(),
             reopenings: Reopenings::default(),
             seen_freed: BTreeSet::new(),
+            scout: None,
         }
     }
 
@@ -201,6 +205,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
                 folded,
                 disk: &disk,
                 model: &model,
+                shape: self.scout.as_ref().map_or(0, |_| disk.shape()),
             };
             if let Some(found) = self.cut(before, base, &cut, draw, depth) {
                 return Some(found);
@@ -295,7 +300,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
             eras.push(crashed(base.era, base.run, cut, survivors));
             eras
         };
-        let found = self.verify(start, &eras, faults, nested, draw, depth);
+        let found = self.verify((start, cut.shape), &eras, faults, nested, draw, depth);
         self.later_faults = later_faults;
         found
     }
@@ -303,7 +308,7 @@ impl<'a, S: Scenario> Attack<'a, S> {
     /// Runs the verification era, and on what its orderly end leaves once more.
     fn verify(
         &mut self,
-        start: Start<S>,
+        (start, shape): (Start<S>, u64),
         eras: &dyn Fn() -> Vec<Era<S::Op>>,
         faults: &[FaultRule],
         nested: bool,
@@ -341,6 +346,9 @@ impl<'a, S: Scenario> Attack<'a, S> {
                 let mut eras = eras();
                 eras.push(verification);
                 return counts.then_some(Found { failure, eras });
+            }
+            if let Some(scout) = &mut self.scout {
+                scout.recovery(self.runner, shape, &run, eras);
             }
             if nested {
                 let base = Base {
@@ -477,6 +485,8 @@ struct Moment<'a, S: Scenario> {
     folded: usize,
     disk: &'a CrashModel,
     model: &'a S::Model,
+    /// The shape of the disk, if somebody looks out for new ones.
+    shape: u64,
 }
 
 /// The era as a case says it, ended by the crash.

@@ -15,6 +15,7 @@ pub mod explore;
 pub mod explorer;
 pub mod failure;
 mod generate;
+mod guide;
 pub mod marks;
 mod near;
 #[cfg(feature = "proptest")]

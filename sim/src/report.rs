@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::LedgerEntry;
 use crate::explore::Tally;
 use crate::failure::Failure;
+pub use crate::guide::Guidance;
 use crate::marks::{self, Marks};
 use crate::run::EraRun;
 use crate::scenario::Scenario;
@@ -100,6 +101,9 @@ pub struct FailureReport {
     /// Other seeds that fail in the same way, where reports were merged.
     #[serde(default)]
     pub seeds_too: Vec<u64>,
+    /// Whether it is a child of a guided campaign: its seed alone does not lead to it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_child: bool,
 }
 
 impl FailureReport {
@@ -120,8 +124,12 @@ impl FailureReport {
         format!("{}-{}-{}.case", self.scenario, oracle, self.seed)
     }
 
-    /// The command that runs the seed again.
+    /// The command that runs the seed again; of a child, the case that is kept under
+    /// [`name`](Self::name).
     pub fn reproduce(&self) -> String {
+        if self.is_child {
+            return format!("blackstart sim replay {} --trace", self.name());
+        }
         let (seed, scenario, flags) = (self.seed, &self.scenario, &self.flags);
         format!("blackstart sim replay {seed} --scenario {scenario} {flags}--trace")
     }
@@ -134,6 +142,14 @@ impl FailureReport {
             &self.shrunken
         }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What one seed gave.
@@ -262,6 +278,8 @@ pub struct Report {
     pub failures: Vec<FailureReport>,
     /// The first divergence of two runs of one case.
     pub nondeterminism: Option<String>,
+    /// What guidance did, if the campaign was guided.
+    pub guidance: Option<Guidance>,
     /// Real time; of merged reports, the sum.
     pub elapsed: Duration,
     /// How many cases there were of each profile.
@@ -287,6 +305,7 @@ impl Report {
             compared: 0,
             failures: Vec::new(),
             nondeterminism: None,
+            guidance: None,
             elapsed: Duration::ZERO,
             profiles: BTreeMap::new(),
             parts: Vec::new(),
@@ -401,6 +420,7 @@ impl Report {
             rate(self.calls) / 1e6,
             self.compared
         );
+        self.summarize_guidance(&mut text);
         self.summarize_faults(&mut text);
         self.summarize_marks(&mut text);
         let _ = writeln!(text, "  failures {}", self.failures.len());
@@ -422,6 +442,24 @@ impl Report {
                 let _ = writeln!(text, "  of {} parts; times are sums", parts.len());
             }
         }
+    }
+
+    fn summarize_guidance(&self, text: &mut String) {
+        let Some(guidance) = &self.guidance else {
+            return;
+        };
+        let Guidance {
+            fresh,
+            children,
+            shapes,
+            kept_of_fresh,
+            kept_of_children,
+        } = guidance;
+        let _ = writeln!(
+            text,
+            "  guided: {fresh} fresh cases and {children} children, {shapes} shapes met; into the \
+             pool came {kept_of_fresh} cases of fresh ones and {kept_of_children} of children"
+        );
     }
 
     fn summarize_faults(&self, text: &mut String) {

@@ -81,6 +81,8 @@ pub(crate) struct EraRun<S: Scenario> {
     /// Where other tasks could have gone first, if that was asked for.
     pub choices: Vec<Choice>,
     pub hash: u64,
+    /// A hash of the kinds of its calls in their order.
+    pub order_hash: u64,
     pub calls: u64,
     pub log: Vec<CallRecord>,
     /// The names of the tasks, by number.
@@ -181,6 +183,7 @@ impl<S: Scenario> Runner<S> {
             taken: world.taken(),
             choices: world.choices(),
             hash: mix64(world.call_hash() ^ fs.trace_hash()),
+            order_hash: world.order_hash(),
             calls: world.calls(),
             log: fs.take_log(),
             tasks: world.task_names(),

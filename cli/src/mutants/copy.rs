@@ -8,7 +8,7 @@ use super::MutantsError;
 use super::catalogue::{Catalogue, Edit, Mutant, entries, read};
 
 /// What is copied: everything that the command is built from.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "Cargo.toml",
     "Cargo.lock",
     "src",
@@ -16,7 +16,11 @@ const PARTS: [&str; 7] = [
     "sim",
     "scenarios",
     "cli",
+    "fuzz",
 ];
+
+/// What is built there and is no source.
+const BUILT: [&str; 4] = ["target", "artifacts", "corpus", "coverage"];
 
 /// What sources end with: code, manifests, and the page that is compiled in.
 const ENDINGS: [&str; 4] = ["rs", "toml", "html", "css"];
@@ -63,7 +67,7 @@ pub(super) fn patched(
     }
     remove_others(tree, Path::new(""), &files)?;
     for (path, text) in &files {
-        write(&tree.join(path), text)?;
+        write(&tree.join(path), text.as_bytes())?;
     }
     Ok(())
 }
@@ -75,6 +79,9 @@ fn collect(
 ) -> Result<(), MutantsError> {
     let path = source.join(part);
     if path.is_dir() {
+        if BUILT.iter().any(|built| part.ends_with(built)) {
+            return Ok(());
+        }
         for entry in entries(&path)? {
             if let Some(name) = entry.file_name() {
                 collect(source, &part.join(name), files)?;
@@ -84,7 +91,7 @@ fn collect(
     }
     let ending = part.extension().and_then(|ending| ending.to_str());
     let is_source = ending.is_some_and(|ending| ENDINGS.contains(&ending));
-    if is_source || part == Path::new("Cargo.lock") {
+    if is_source || part.ends_with("Cargo.lock") {
         files.insert(part.to_owned(), read(&path)?);
     }
     Ok(())
@@ -181,12 +188,12 @@ fn remove_others(
     clippy::disallowed_methods,
     reason = "a source-tree command works on real files"
 )]
-fn write(path: &Path, text: &str) -> Result<(), MutantsError> {
-    if std::fs::read_to_string(path).is_ok_and(|before| before == text) {
+pub(super) fn write(path: &Path, contents: &[u8]) -> Result<(), MutantsError> {
+    if std::fs::read(path).is_ok_and(|before| before == contents) {
         return Ok(());
     }
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(|error| MutantsError::io(parent, error))?;
     }
-    std::fs::write(path, text).map_err(|error| MutantsError::io(path, error))
+    std::fs::write(path, contents).map_err(|error| MutantsError::io(path, error))
 }

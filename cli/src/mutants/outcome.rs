@@ -50,19 +50,34 @@ enum Verdict {
 
 /// The parts of `sim run --message-format json` that matter here.
 #[derive(Clone, Debug, Deserialize)]
-struct Report {
-    cases: u64,
+pub(super) struct Report {
+    pub cases: u64,
     images: u64,
     elapsed_s: f64,
-    failures: Vec<FailureReport>,
-    nondeterminism: Option<String>,
+    pub failures: Vec<FailureReport>,
+    pub nondeterminism: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct FailureReport {
+pub(super) struct FailureReport {
     seed: u64,
-    case: String,
     failure: Failure,
+    pub case: String,
+    /// Whether the seed alone does not lead to it.
+    #[serde(default)]
+    is_child: bool,
+}
+
+/// The parts of `sim explore --message-format json` that matter here.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Exploration {
+    pub images: u64,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Finding {
+    pub case: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -71,7 +86,7 @@ struct Failure {
 }
 
 /// How far the seeds of two rounds are apart.
-const ROUND_SEEDS: u64 = 1_000_000_000;
+pub(super) const ROUND_SEEDS: u64 = 1_000_000_000;
 
 impl Outcome {
     /// Runs the campaigns, each with seeds of its own.
@@ -231,17 +246,28 @@ impl Round {
         args: &MutantsArgs,
         seeds: Range<u64>,
     ) -> Result<Self, MutantsError> {
-        let report = campaign(binary, mutant, args, seeds, true)?;
+        let hunt = |seeds, guided| Hunt {
+            seeds,
+            seconds_max: None,
+            jobs: args.jobs,
+            guided,
+        };
+        let first = hunt(seeds, args.guided);
+        let report = campaign(binary, mutant, args, &first, true)?;
         let verdict = match (report.failures.first(), &report.nondeterminism) {
             (None, None) => Verdict::NotFound,
             (None, Some(_)) => Verdict::Found,
             (Some(failure), _) => {
-                let seeds = failure.seed..failure.seed + 1;
-                let without = campaign(binary, mutant, args, seeds, false)?;
-                if without.failures.is_empty() {
-                    Verdict::Found
+                let passes = if failure.is_child {
+                    passes(binary, mutant, args, &failure.case)?
                 } else {
-                    Verdict::Masked
+                    let again = hunt(failure.seed..failure.seed + 1, false);
+                    let without = campaign(binary, mutant, args, &again, false)?;
+                    without.failures.is_empty()
+                };
+                match passes {
+                    true => Verdict::Found,
+                    false => Verdict::Masked,
                 }
             }
         };
@@ -279,26 +305,33 @@ fn scratch(args: &MutantsArgs, mutant: &Mutant) -> PathBuf {
     args.source.join("target/mutants/cases").join(&mutant.name)
 }
 
-/// Runs a campaign up to its first failure, with the bug switched on or without it.
-fn campaign(
+/// A campaign up to its first failure.
+pub(super) struct Hunt {
+    pub seeds: Range<u64>,
+    /// After so long it is given up; none: after all seeds.
+    pub seconds_max: Option<u64>,
+    pub jobs: usize,
+    /// Whether cases that led to something new are varied.
+    pub guided: bool,
+}
+
+/// Runs a campaign with the bug switched on, or without it.
+pub(super) fn campaign(
     binary: &Path,
     mutant: &Mutant,
     args: &MutantsArgs,
-    seeds: Range<u64>,
+    hunt: &Hunt,
     planted: bool,
 ) -> Result<Report, MutantsError> {
     let mut command = Command::new(binary);
     command
+        .args(["sim", "run", &mutant.scenario])
+        .args(["--first-failure", "--message-format", "json"])
         .args([
-            "sim",
-            "run",
-            &mutant.scenario,
-            "--first-failure",
-            "--message-format",
-            "json",
+            "--seeds",
+            &format!("{}..{}", hunt.seeds.start, hunt.seeds.end),
         ])
-        .args(["--seeds", &format!("{}..{}", seeds.start, seeds.end)])
-        .args(["--jobs", &args.jobs.to_string()])
+        .args(["--jobs", &hunt.jobs.to_string()])
         // All seeds, whatever batch system this runs in.
         .args(["--shard", "1/1"])
         .arg("--out")
@@ -309,16 +342,79 @@ fn campaign(
             "BLACKSTART_PLANTED",
             if planted { mutant.name.as_str() } else { "" },
         );
-    let output = command
+    if let Some(seconds) = hunt.seconds_max {
+        let minutes = seconds as f64 / 60.0;
+        command.args(["--minutes", &minutes.to_string()]);
+    }
+    if hunt.guided {
+        command.arg("--guided");
+    }
+    // Of the lines of `docs/REPORT.md`, the one with everything.
+    let is_report = |line: &serde_json::Value| line["type"] == "report";
+    line_of(&mut command, mutant, is_report)
+}
+
+/// Explores the scenario's small cases with the bug switched on, until the time is over.
+pub(super) fn exploration(
+    binary: &Path,
+    mutant: &Mutant,
+    args: &MutantsArgs,
+    depth: &str,
+) -> Result<Exploration, MutantsError> {
+    // It ends at a signal, and tells what it has found.
+    let mut command = Command::new("timeout");
+    command
+        .arg(args.seconds.to_string())
+        .arg(binary)
+        .args(["sim", "explore", &mutant.scenario, "--depth", depth])
+        .args(["--jobs", "1", "--message-format", "json"])
+        .arg("--out")
+        .arg(scratch(args, mutant))
+        .env("BLACKSTART_PLANTED", &mutant.name);
+    line_of(&mut command, mutant, |line| line["findings"].is_array())
+}
+
+/// Whether a case passes without any bug.
+pub(super) fn passes(
+    binary: &Path,
+    mutant: &Mutant,
+    args: &MutantsArgs,
+    text: &str,
+) -> Result<bool, MutantsError> {
+    let path = scratch(args, mutant).join("found.case");
+    write(&path, text)?;
+    let output = Command::new(binary)
+        .args(["sim", "replay"])
+        .arg(&path)
+        .env("BLACKSTART_PLANTED", "")
         .output()
         .map_err(|error| MutantsError::io(binary, error))?;
+    match output.status.code() {
+        Some(0) => Ok(true),
+        Some(2) => Ok(false),
+        code => Err(MutantsError::Campaign {
+            name: mutant.name.clone(),
+            reason: format!("its failing case gave exit {code:?} without the bug"),
+        }),
+    }
+}
+
+/// Runs a command, and reads the line of its output that is wanted.
+fn line_of<T: serde::de::DeserializeOwned>(
+    command: &mut Command,
+    mutant: &Mutant,
+    is_wanted: impl Fn(&serde_json::Value) -> bool,
+) -> Result<T, MutantsError> {
+    let program = PathBuf::from(command.get_program());
+    let output = command
+        .output()
+        .map_err(|error| MutantsError::io(&program, error))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    // Of the lines of `docs/REPORT.md`, the one with everything.
-    let is_report = |line: &&str| {
+    let is_wanted = |line: &&str| {
         let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
-        line.is_some_and(|line| line["type"] == "report")
+        line.is_some_and(|line| is_wanted(&line))
     };
-    let line = text.lines().find(is_report).unwrap_or_default();
+    let line = text.lines().find(is_wanted).unwrap_or_default();
     serde_json::from_str(line).map_err(|error| {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let reason = format!("{error}; exit {:?}; {stderr}", output.status.code());

@@ -61,8 +61,12 @@ fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> 
     let is_alone = ctx.clients().len() == 1;
     for step in ctx.steps(number) {
         ctx.begin(step.id);
-        let is_usable = perform(ctx, &log, step)?;
         let reopens = matches!(step.op, Op::Reopen | Op::Abandon);
+        if reopens && !is_alone {
+            // Others use the log. No such step is drawn, but an edited case may have one.
+            continue;
+        }
+        let is_usable = perform(ctx, &log, step)?;
         if is_alone && (reopens || !is_usable) {
             if !reopens {
                 ctx.record(Event::Abandoned)?;

@@ -90,6 +90,7 @@ fn options_of(args: &RunArgs, scenario_count: usize) -> Result<CampaignOptions, 
         shard: shard_of(args)?,
         shrink: !args.no_shrink,
         first_failure: args.first_failure,
+        guided: args.guided,
         ..CampaignOptions::default()
     })
 }

@@ -64,6 +64,9 @@ pub struct RunArgs {
     /// How deep crashes nest
     #[arg(long)]
     pub depth: Option<u32>,
+    /// Vary cases that led to something new, besides drawing fresh ones
+    #[arg(long)]
+    pub guided: bool,
     /// Keep failing cases as they were found
     #[arg(long)]
     pub no_shrink: bool,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FailureReport, FaultCount, Part, Report};
+use super::{FailureReport, FaultCount, Guidance, Part, Report};
 use crate::explore::Tally;
 use crate::marks::Marks;
 
@@ -108,6 +108,9 @@ struct Campaign {
     marks: BTreeMap<String, Mark>,
     failures: Vec<FailureReport>,
     nondeterminism: Option<String>,
+    /// None of campaigns that were not guided, so that older programs read those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guidance: Option<Guidance>,
 }
 
 impl From<&Report> for Campaign {
@@ -137,6 +140,7 @@ impl From<&Report> for Campaign {
             marks,
             failures: report.failures.clone(),
             nondeterminism: report.nondeterminism.clone(),
+            guidance: report.guidance,
         }
     }
 }
@@ -161,6 +165,15 @@ impl Campaign {
         }
         for part in &self.parts {
             check_part(part)?;
+        }
+        if let Some(Guidance {
+            fresh, children, ..
+        }) = self.guidance
+            && fresh
+                .checked_add(children)
+                .is_none_or(|all| all > self.cases)
+        {
+            return Err("more cases are fresh or children than there are".to_owned());
         }
         if self.images_distinct > self.images {
             return Err("more images are distinct than there are".to_owned());
@@ -192,6 +205,7 @@ impl Campaign {
             compared: self.compared,
             failures: self.failures,
             nondeterminism: self.nondeterminism,
+            guidance: self.guidance,
             elapsed,
             profiles: self.profiles,
             parts: self.parts,

@@ -81,6 +81,9 @@ impl Report {
             *self.catalogue.entry(mark.clone()).or_default() |= is_required;
         }
         self.compared += other.compared;
+        if let Some(guidance) = &other.guidance {
+            self.guidance.get_or_insert_default().add(guidance);
+        }
         self.elapsed += other.elapsed;
         self.failures.extend(other.failures.iter().cloned());
         // The least of several, so that the order of reports does not matter.

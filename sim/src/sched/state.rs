@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Choice, Deviation, Schedule};
-use crate::call::{CallId, CallKind};
+use crate::call::{CallId, CallKind, mix64};
 
 /// Where a run is stopped as by a crash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +132,10 @@ pub(super) struct State {
     pub event_count: u64,
     pub entropy: u64,
     pub call_hash: u64,
+    /// The kind of the last call on the file system, and a hash of the order of kinds: a row of
+    /// calls of one kind counts as one.
+    pub kind_last: Option<CallKind>,
+    pub order_hash: u64,
     /// Scratch for the numbers of runnable tasks.
     pub others: Vec<u32>,
     /// The tasks that had not ended when the main task did.
@@ -139,6 +143,14 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Takes a call into the order of kinds, unless it is one of tasks or clocks.
+    pub fn note_kind(&mut self, kind: CallKind) {
+        if kind < CallKind::Spawn && self.kind_last != Some(kind) {
+            self.kind_last = Some(kind);
+            self.order_hash = mix64(self.order_hash ^ (kind as u64 + 1));
+        }
+    }
+
     /// The other tasks that could run now, sorted.
     pub fn runnable_others(&mut self, current: u32) -> &[u32] {
         self.others.clear();

@@ -109,6 +109,8 @@ impl World {
             event_count: 0,
             entropy: config.entropy,
             call_hash: 0,
+            kind_last: None,
+            order_hash: 0,
             others: Vec::new(),
             left_behind: Vec::new(),
         };
@@ -292,6 +294,7 @@ impl World {
         }
         state.now_ns += state.latency.of(kind);
         state.call_hash = mix64(state.call_hash ^ id.mix(state.now_ns));
+        state.note_kind(kind);
         if kind != CallKind::Notify && state.deviates && state.tasks.len() > 1 {
             state = self.deviate(state, current, id);
         }
@@ -374,6 +377,12 @@ impl World {
     /// The number of calls so far.
     pub fn calls(&self) -> u64 {
         self.shared.state.lock().calls
+    }
+
+    /// A hash of the kinds of calls on the file system in their order, where a row of calls of one
+    /// kind counts as one.
+    pub fn order_hash(&self) -> u64 {
+        self.shared.state.lock().order_hash
     }
 
     /// A hash of every call's name and time: equal runs have equal hashes.
