@@ -20,6 +20,7 @@
 //!
 //! Not here: the order of choices ([`crate::disk`]), the smallest case ([`crate::shrink`]).
 
+mod found;
 mod ground;
 mod levels;
 mod lot;

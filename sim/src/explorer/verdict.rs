@@ -6,18 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use super::lot::{Finding, Lot, Moment, Scene};
+use super::found::eras_of;
+use super::lot::{Lot, Moment, Scene};
 use super::past::Past;
 use super::second::Second;
 use crate::call::mix64;
-use crate::case::{Case, End, Era};
+use crate::case::Era;
 use crate::disk::{CrashKind, Image, Promise, Question, Resolution, Shape};
-use crate::explore::cut_at;
 use crate::failure::Failure;
 use crate::readtree::{Contradiction, ReadTree};
-use crate::run::{EraRun, Start, after_crash, plan_of, run_case};
+use crate::run::{EraRun, Start, after_crash, plan_of};
 use crate::scenario::Scenario;
-use crate::sched::{Finish, Schedule};
+use crate::sched::Finish;
 
 /// A tree that has so many leaves gets no more: memory has an end.
 const LEAVES_MAX: usize = 1 << 18;
@@ -206,16 +206,8 @@ impl<S: Scenario> Lot<S> {
         kin: Kin,
         resolution: Option<&Resolution>,
     ) {
-        let verification = scene.team.verification();
-        let mut run = self.run(scene, start, &verification);
-        let second = match run.failure.take() {
-            Some(failure) => Err((failure, 1)),
-            None => self
-                .second(scene, start, &run, true)
-                .map_err(|failure| (failure, 2)),
-        };
-        let second = match second {
-            Ok(second) => second,
+        let (mut run, second) = match self.both(scene, start, true) {
+            Ok(both) => both,
             Err((failure, eras)) => {
                 self.failed(scene, &failure, eras_of(scene, moment, resolution, eras));
                 return;
@@ -228,6 +220,7 @@ impl<S: Scenario> Lot<S> {
         if scene.depth >= scene.team.options.depth_max {
             return;
         }
+        let verification = scene.team.verification();
         let pasts = past.through::<S>(&run.history);
         self.nested(Scene {
             pasts: &pasts,
@@ -250,6 +243,28 @@ impl<S: Scenario> Lot<S> {
                 depth: scene.depth + 1,
                 ..*scene
             });
+        }
+    }
+
+    /// Runs the verification era, and on what that leaves once more; if `recalls`, the second only
+    /// where it is not known.
+    ///
+    /// # Errors
+    /// The failure, and in which of the two it showed.
+    fn both(
+        &mut self,
+        scene: &Scene<'_, S>,
+        start: &Start<S>,
+        recalls: bool,
+    ) -> Result<(EraRun<S>, Second<S>), (Failure, usize)> {
+        let mut run = self.run(scene, start, &scene.team.verification());
+        if let Some(failure) = run.failure.take() {
+            return Err((failure, 1));
+        }
+        let second = self.second(scene, start, &run, recalls);
+        match second {
+            Ok(second) => Ok((run, second)),
+            Err(failure) => Err((failure, 2)),
         }
     }
 
@@ -285,20 +300,13 @@ impl<S: Scenario> Lot<S> {
         (kin, leaf, passes): (Kin, usize, bool),
         resolution: Option<&Resolution>,
     ) {
-        let verification = scene.team.verification();
-        let mut run = self.run(scene, start, &verification);
-        let second = match run.failure.take() {
-            Some(failure) => Err((failure, 1)),
-            None => self
-                .second(scene, start, &run, false)
-                .map_err(|failure| (failure, 2)),
-        };
-        if second.is_ok() != passes {
+        let both = self.both(scene, start, false);
+        if both.is_ok() != passes {
             self.contradicted(scene, moment, "it was judged otherwise", resolution);
             return;
         }
-        let second = match second {
-            Ok(second) => second,
+        let (mut run, second) = match both {
+            Ok(both) => both,
             Err((failure, eras)) => {
                 self.failed(scene, &failure, eras_of(scene, moment, resolution, eras));
                 return;
@@ -329,72 +337,6 @@ impl<S: Scenario> Lot<S> {
         tally.recoveries += 1;
         tally.calls += run.calls;
         run
-    }
-
-    /// A failure becomes a case, and the case must show it.
-    pub(super) fn failed(
-        &mut self,
-        scene: &Scene<'_, S>,
-        failure: &Failure,
-        eras: Vec<Era<S::Op>>,
-    ) {
-        let team = scene.team;
-        if team.wanted.is_some_and(|wanted| !wanted.same(failure)) {
-            return;
-        }
-        let known = self
-            .findings
-            .iter()
-            .position(|known| known.failure.same(failure));
-        if let Some(known) = known.and_then(|at| self.findings.get_mut(at))
-            && known.depth <= scene.depth
-        {
-            known.count += 1;
-            return;
-        }
-        let case = Case {
-            eras,
-            ..team.case.clone()
-        };
-        let replayed = run_case(&team.runner.scenario, &case, false).failure;
-        if !replayed.is_some_and(|(_, replayed)| replayed.same(failure)) {
-            let end = &case.eras.get(scene.before.len()).map(|era| &era.end);
-            self.defect = Some(format!(
-                "a run on an image contradicts what was known of it: as a case it has not: \
-                 {failure}; crash {} of the case: {end:?}",
-                scene.before.len() + 1
-            ));
-            return;
-        }
-        let mut finding = Finding {
-            failure: failure.clone(),
-            case,
-            count: 1,
-            depth: scene.depth,
-        };
-        match known.and_then(|at| self.findings.get_mut(at)) {
-            Some(deeper) => {
-                finding.count += deeper.count;
-                *deeper = finding;
-            }
-            None => self.findings.push(finding),
-        }
-    }
-
-    fn contradicted(
-        &mut self,
-        scene: &Scene<'_, S>,
-        moment: &Moment<'_, S>,
-        what: &str,
-        resolution: Option<&Resolution>,
-    ) {
-        let era = crashed(scene, moment, resolution);
-        self.defect = Some(format!(
-            "a run on an image contradicts what was known of it: {what}; crash {} of the case: \
-             {:?}",
-            scene.before.len() + 1,
-            era.end
-        ));
     }
 }
 
@@ -445,39 +387,4 @@ fn start_of<S: Scenario>(
         promise,
         scene.start.depth,
     )
-}
-
-/// The eras of a case that has this image, followed by so many verification eras.
-pub(super) fn eras_of<S: Scenario>(
-    scene: &Scene<'_, S>,
-    moment: &Moment<'_, S>,
-    resolution: Option<&Resolution>,
-    verifications: usize,
-) -> Vec<Era<S::Op>> {
-    let mut eras = scene.before.to_vec();
-    eras.push(crashed(scene, moment, resolution));
-    let verification = scene.team.verification();
-    eras.extend(std::iter::repeat_n(verification, verifications));
-    eras
-}
-
-/// The era as a case says it, ended by the crash.
-fn crashed<S: Scenario>(
-    scene: &Scene<'_, S>,
-    moment: &Moment<'_, S>,
-    resolution: Option<&Resolution>,
-) -> Era<S::Op> {
-    let at = cut_at(&scene.run.trace, moment.at);
-    let end = match resolution {
-        Some(resolution) => End::Power {
-            at,
-            survivors: moment.disk.survivors_of(resolution),
-        },
-        None => End::Kill { at },
-    };
-    Era {
-        schedule: Schedule::Deviations(scene.run.taken.clone()),
-        end,
-        ..scene.era.clone()
-    }
 }
