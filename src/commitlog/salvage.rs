@@ -12,7 +12,8 @@
 //! - \[I3\] A damaged file is kept, durably, before its name is given to the new one. A crash at
 //!   any
 //!   step leaves a log that the next salvage goes on from.
-//! - \[I4\] Segments of another log, unknown formats, overlaps, wrong chains and read errors are no
+//! - \[I4\] What it keeps is durable before it writes anything.
+//! - \[I5\] Segments of another log, unknown formats, overlaps, wrong chains and read errors are no
 //!   damage that could be left out; they stay errors.
 
 mod survey;
@@ -29,6 +30,7 @@ use super::creation::Creation;
 use super::error::{Evidence, LogError};
 use super::frame::{FrameKind, Mark};
 use super::names;
+use super::recovery::heads::Listing;
 use super::source::{Directory, OpenFile};
 use super::writer::Failure;
 use crate::codec::ByteOffset;
@@ -69,10 +71,31 @@ pub(crate) fn repair(
 ) -> Result<Salvaged, LogError> {
     let mut salvaged = Salvaged::default();
     let mut seal = 0;
-    for rewrite in survey(directory, durable_through)? {
+    let rewrites = survey(directory, durable_through)?;
+    if !rewrites.is_empty() {
+        settle(directory, &rewrites)?;
+    }
+    for rewrite in rewrites {
         seal = write(directory, rewrite, seal, &mut salvaged)?;
     }
     Ok(salvaged)
+}
+
+/// Makes durable what the segments that stay have to show. An opening that cut one of them may have
+/// ended before it synced the cut; that it was to be made once more is told by a header of the
+/// segments behind, and it is those that are written anew.
+fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
+    let listing = Listing::read(directory)?.unwrap_or_default();
+    let is_kept = |first: &TxOffset| {
+        let mut rewritten = rewrites.iter().map(|rewrite| rewrite.header.first);
+        rewritten.all(|rewritten| rewritten != *first)
+    };
+    for first in listing.segments.into_iter().filter(is_kept) {
+        let name = names::segment(first);
+        let file = directory.open_file(&name, OpenOptions::new().read().write())?;
+        OpenFile { file, name }.sync_all()?;
+    }
+    directory.sync()
 }
 
 /// Writes one segment anew and returns the checksum of its seal. `before` is that of the segment
