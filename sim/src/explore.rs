@@ -329,8 +329,11 @@ impl<'a, S: Scenario> Attack<'a, S> {
                 eras.extend(done.iter().cloned());
                 eras
             };
-            let is_second = !done.is_empty() && verification.faults.is_empty();
-            let key = is_second.then(|| Key::of(self.runner, &start)).flatten();
+            // One that is to be crashed is run, whether it is known or not.
+            let is_second = !done.is_empty() && verification.faults.is_empty() && !nested;
+            let key = is_second
+                .then(|| Key::of(self.runner, &start, depth))
+                .flatten();
             if self.reopenings.recall(self.runner, key, &start).is_some() {
                 break;
             }

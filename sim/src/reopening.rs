@@ -27,12 +27,14 @@ pub(crate) struct Key {
     content: u64,
     known: u64,
     depth: u64,
+    /// How deep crashes are nested: what was run deeper may not have been crashed as deep.
+    level: u32,
     promise: Promise,
 }
 
 impl Key {
     /// The key of a start; none if it has to be run.
-    pub fn of<S: Scenario>(runner: &Runner<S>, start: &Start<S>) -> Option<Self> {
+    pub fn of<S: Scenario>(runner: &Runner<S>, start: &Start<S>, level: u32) -> Option<Self> {
         if !start.image.is_plain(&runner.disk) {
             return None;
         }
@@ -43,6 +45,7 @@ impl Key {
             content: start.image.content_hash(),
             known,
             depth: start.depth,
+            level,
             promise: start.promise,
         })
     }

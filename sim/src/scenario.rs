@@ -52,7 +52,8 @@ pub trait Scenario: Send + Sync + Sized + 'static {
     type Config: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// An operation, part of a case.
     type Op: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
-    /// Something that happened in a run.
+    /// Something that happened in a run. The explorer takes two histories for one if their events
+    /// have the same form of `Debug`: it must leave nothing out.
     type Event: Clone + Debug + Send + Sync + 'static;
     /// What is known of the system's state: the simplest correct reference.
     type Model: Clone + Send + Sync + 'static;

@@ -28,10 +28,10 @@ use super::TxOffset;
 use super::chain::{Chain, Check, Identity, Link, Step};
 use super::creation::Creation;
 use super::error::{Evidence, LogError};
-use super::frame::{FrameKind, Mark};
+use super::frame::{FrameKind, MARK_BYTES, Mark};
 use super::names;
 use super::recovery::heads::Listing;
-use super::source::{Directory, OpenFile};
+use super::source::{Directory, OpenFile, ReadAt, SourceFile};
 use super::writer::Failure;
 use crate::codec::ByteOffset;
 use survey::{Rewrite, survey};
@@ -82,18 +82,28 @@ pub(crate) fn repair(
 }
 
 /// Makes durable what the segments that stay have to show. An opening that cut one of them may have
-/// ended before it synced the cut; that it was to be made once more is told by a header of the
-/// segments behind, and it is those that are written anew.
+/// ended before it synced the cut, or its sync may have failed; that it was to be made once more is
+/// told by a header of the segments behind, and it is those that are written anew. So each seal is
+/// written again, as any opening does that finds such a cut. A crash that tears it leaves a segment
+/// without its seal, which the next salvage writes anew.
 fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
     let listing = Listing::read(directory)?.unwrap_or_default();
     let is_kept = |first: &TxOffset| {
         let mut rewritten = rewrites.iter().map(|rewrite| rewrite.header.first);
         rewritten.all(|rewritten| rewritten != *first)
     };
+    let newest = listing.segments.last().copied();
     for first in listing.segments.into_iter().filter(is_kept) {
         let name = names::segment(first);
         let file = directory.open_file(&name, OpenOptions::new().read().write())?;
-        OpenFile { file, name }.sync_all()?;
+        let file = OpenFile { file, name };
+        let seal_at = file.len()?.checked_sub(MARK_BYTES as u64);
+        if let Some(at) = seal_at.filter(|_| Some(first) != newest) {
+            let mut seal = [0; MARK_BYTES];
+            file.read_full_at(&mut seal, at)?;
+            file.write(&seal, at)?;
+        }
+        file.sync_all()?;
     }
     directory.sync()
 }

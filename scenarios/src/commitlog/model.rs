@@ -162,7 +162,7 @@ impl Model {
             of_salvage.hash(&mut hasher);
         }
         if config.archive != Archive::Off {
-            (self.retired(), &self.refused).hash(&mut hasher);
+            (self.oldest, &self.archived, &self.refused).hash(&mut hasher);
         }
         hasher.finish()
     }

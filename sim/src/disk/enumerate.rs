@@ -63,7 +63,7 @@ pub(crate) struct Elements {
     units: Vec<(usize, Option<u64>)>,
     /// Whether two writes touch one tear unit.
     pub(super) has_overwrites: bool,
-    /// Files with pending contents that have no durable name.
+    /// Files with pending contents that have no durable name in any directory.
     pub(super) unnamed: Vec<Ino>,
     /// Whether a name belongs to several pending effects: to the parts of a write out of which a
     /// later change took a piece. They can only be kept or lost together.
@@ -277,11 +277,14 @@ fn unnamed(model: &CrashModel) -> Vec<Ino> {
         .collect();
     unnamed.sort_unstable();
     unnamed.dedup();
-    model.durable.walk(&mut |_, _, ino| {
-        if let Ok(at) = unnamed.binary_search(&ino) {
+    // Also a directory that has no durable name itself may get one.
+    let dirs = model.durable.inodes.iter().flatten();
+    let entries = dirs.filter_map(|inode| inode.entries.as_ref());
+    for ino in entries.flat_map(|entries| entries.values()) {
+        if let Ok(at) = unnamed.binary_search(ino) {
             unnamed.remove(at);
         }
-    });
+    }
     unnamed
 }
 

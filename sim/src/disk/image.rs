@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::DiskConfig;
 use super::damage::Damage;
 use super::hash;
-use super::pending::Pending;
+use super::pending::{Pending, What};
 use super::tree::{Inode, Tree};
 
 /// What a disk holds when nothing runs on it. Cloning copies pointers.
@@ -31,9 +31,14 @@ pub(super) struct Unsynced {
 
 impl Unsynced {
     fn hash(&self) -> u64 {
-        let pending = self.pending.iter();
-        pending.fold(self.durable.hash(), |hash, pending| {
-            hash::word(hash, pending.id.mix(0, 0))
+        let start = hash::word(self.durable.hash(), self.damage.hash());
+        self.pending.iter().fold(start, |hash, pending| {
+            let hash = hash::word(hash, pending.id.mix(0, 0));
+            match &pending.what {
+                // Of a file that is gone nothing is seen; a lost unlink brings it back.
+                What::Data { bytes, .. } => hash::bytes(hash, bytes),
+                _ => hash,
+            }
         })
     }
 }

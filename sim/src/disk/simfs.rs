@@ -314,8 +314,21 @@ impl SimFs {
         path: &Path,
         body: impl FnOnce(&mut Disk, CallId) -> io::Result<T>,
     ) -> io::Result<T> {
+        self.two_path_call(kind, (path, Path::new("")), body)
+    }
+
+    /// A call with two paths; the first one is what it is shown by.
+    fn two_path_call<T>(
+        &self,
+        kind: CallKind,
+        (path, other): (&Path, &Path),
+        body: impl FnOnce(&mut Disk, CallId) -> io::Result<T>,
+    ) -> io::Result<T> {
         let name = text(path);
-        let words = |_: &Disk| [hash::bytes(0, name.as_bytes()), 0, 0];
+        let words = |_: &Disk| {
+            let [name, other] = [name, text(other)].map(|name| hash::bytes(0, name.as_bytes()));
+            [name, other, 0]
+        };
         self.call(kind, words, |line| line.push_str(name), body)
     }
 
@@ -359,13 +372,13 @@ impl Fs for SimFs {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.path_call(CallKind::Rename, from, |disk, call| {
+        self.two_path_call(CallKind::Rename, (from, to), |disk, call| {
             disk.rename(call, from, to)
         })
     }
 
     fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
-        self.path_call(CallKind::HardLink, new, |disk, call| {
+        self.two_path_call(CallKind::HardLink, (new, existing), |disk, call| {
             disk.hard_link(call, existing, new)
         })
     }

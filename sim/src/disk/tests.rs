@@ -817,3 +817,19 @@ fn a_sync_of_data_passes_one_more_name_over() {
     };
     check(ORDERED, new, &["f="]);
 }
+
+#[test]
+fn calls_that_differ_in_any_path_are_told_apart() {
+    let hash = |to: &str, existing: &str| {
+        let fs = disk(STRICT);
+        durable(&fs, "f", b"o");
+        durable(&fs, "g", b"o");
+        fs.rename(Path::new("f"), Path::new(to)).expect("renames");
+        fs.hard_link(Path::new(existing), Path::new("l"))
+            .expect("links");
+        fs.trace_hash()
+    };
+    assert_eq!(hash("a", "g"), hash("a", "g"));
+    assert_ne!(hash("a", "g"), hash("b", "g"));
+    assert_ne!(hash("a", "a"), hash("a", "g"));
+}

@@ -39,9 +39,9 @@ pub(super) struct Lot<S: Scenario> {
     progress: Vec<Progress>,
     pub(super) judged: Judged,
     pub(super) trees: BTreeMap<Kin, ReadTree<Leaf<S>>>,
-    /// Where runs have been crashed that began with something not yet durable: tree, leaf, and a
-    /// hash of that.
-    pub(super) crashed_unsynced: BTreeSet<(Kin, usize, u64)>,
+    /// Which runs have been crashed: tree, leaf, what led to the model, and a hash of what is below
+    /// what is seen.
+    pub(super) crashed: BTreeSet<(Kin, usize, (Past, u64))>,
     /// By the hash of a run's calls, whether all that it leaves is durable, if all was before.
     pub(super) settles: BTreeMap<u64, bool>,
     /// What has been found after recoveries.
@@ -105,7 +105,7 @@ impl<S: Scenario> Lot<S> {
             judged: Judged::default(),
             trees: BTreeMap::new(),
             is_deaf,
-            crashed_unsynced: BTreeSet::new(),
+            crashed: BTreeSet::new(),
             settles: BTreeMap::new(),
             reopenings: Reopenings::default(),
             tree_verdicts: 0,
@@ -156,8 +156,7 @@ impl<S: Scenario> Lot<S> {
         let choices = 0..scene.team.options.nested_choices_max;
         self.level(&scene, &cuts, &mut progress, &choices);
         self.trees.retain(|kin, _| !kin.is_of(scene.number));
-        self.crashed_unsynced
-            .retain(|(kin, _, _)| !kin.is_of(scene.number));
+        self.crashed.retain(|(kin, _, _)| !kin.is_of(scene.number));
     }
 
     fn level(

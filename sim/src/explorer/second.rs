@@ -76,7 +76,7 @@ impl<S: Scenario> Lot<S> {
             && settles
         {
             let left = after(seen.clone());
-            let key = Key::of(runner, &left);
+            let key = Key::of(runner, &left, scene.depth);
             if let Some(known) = self.reopenings.recall(runner, key, &left) {
                 return Ok(Second::of(known.clone(), runner, &left));
             }
@@ -88,7 +88,7 @@ impl<S: Scenario> Lot<S> {
             let settles = left.image.unsynced_hash() == 0;
             self.settles.insert(first.hash, settles);
         }
-        let key = Key::of(runner, &left);
+        let key = Key::of(runner, &left, scene.depth);
         let known = self.reopenings.recall(runner, key, &left);
         if let Some(known) = known.filter(|_| recalls) {
             return Ok(Second::of(known.clone(), runner, &left));

@@ -27,6 +27,8 @@ const LEAVES_MAX: usize = 1 << 18;
 pub(super) struct Kin {
     /// How many eras there were before: it varies the program's random bytes.
     depth: u64,
+    /// How deep crashes are nested: what was run deeper may not have been crashed as deep.
+    level: u32,
     promise: Promise,
     known: Known,
 }
@@ -58,6 +60,7 @@ impl Kin {
         };
         Self {
             depth: start.depth,
+            level: scene.depth,
             promise: start.promise,
             known,
         }
@@ -105,7 +108,12 @@ impl<S: Scenario> Lot<S> {
             None => CrashKind::Kill,
         };
         let past = moment.past.crashed(kind, scene.run.promise);
-        if !self.judged.seen.insert((content, past, scene.depth)) {
+        let below = below(scene, &image);
+        if !self
+            .judged
+            .seen
+            .insert((content ^ below, past, scene.depth))
+        {
             return;
         }
         self.tally(scene.depth).judged += 1;
@@ -116,13 +124,14 @@ impl<S: Scenario> Lot<S> {
         let is_plain = start.image.is_plain(&scene.team.runner.disk);
         let found = self.trees.get(&kin).filter(|_| is_plain);
         let found = found.and_then(|tree| tree.find(&start.image, &shape));
-        // Where something is not durable yet, a crash of the recovery may take it: equal answers
-        // are not enough then.
-        let found = found.filter(|&leaf| self.is_crashed_alike(scene, &start, kin, leaf));
+        // A crash of the recovery is judged by what was promised before, and may take what is not
+        // durable yet, or show what freed blocks hold: equal answers are not enough for it.
+        let crashed = (past, start.image.unsynced_hash() ^ below);
+        let found = found.filter(|&leaf| self.is_crashed_alike(scene, crashed, (kin, leaf)));
         let found = found
             .and_then(|leaf| Some((leaf, self.verdict_of(scene, (&start, past), (kin, leaf))?)));
         let Some((leaf, passes)) = found else {
-            self.run_on(scene, moment, (&start, past), &shape, kin, resolution);
+            self.run_on(scene, moment, (&start, crashed), &shape, kin, resolution);
             return;
         };
         self.tally(scene.depth).by_tree += 1;
@@ -141,20 +150,16 @@ impl<S: Scenario> Lot<S> {
         );
     }
 
-    /// Whether a run at this leaf that began with as much not yet durable has been crashed, or none
-    /// is to be.
+    /// Whether a run at this leaf has been crashed, after this past and with as much below what is
+    /// seen; or none is to be.
     fn is_crashed_alike(
-        &mut self,
+        &self,
         scene: &Scene<'_, S>,
-        start: &Start<S>,
-        kin: Kin,
-        leaf: usize,
+        crashed: (Past, u64),
+        (kin, leaf): (Kin, usize),
     ) -> bool {
-        if scene.depth >= scene.team.options.depth_max {
-            return true;
-        }
-        let unsynced = start.image.unsynced_hash();
-        unsynced == 0 || !self.crashed_unsynced.insert((kin, leaf, unsynced))
+        let is_deepest = scene.depth >= scene.team.options.depth_max;
+        is_deepest || self.crashed.contains(&(kin, leaf, crashed))
     }
 
     /// Whether the present verdict of a tree is compared with a run: the lot's first, and then by
@@ -201,11 +206,12 @@ impl<S: Scenario> Lot<S> {
         &mut self,
         scene: &Scene<'_, S>,
         moment: &Moment<'_, S>,
-        (start, past): (&Start<S>, Past),
+        (start, crashed): (&Start<S>, (Past, u64)),
         shape: &Shape,
         kin: Kin,
         resolution: Option<&Resolution>,
     ) {
+        let past = crashed.0;
         let (mut run, second) = match self.both(scene, start, true) {
             Ok(both) => both,
             Err((failure, eras)) => {
@@ -213,9 +219,15 @@ impl<S: Scenario> Lot<S> {
                 return;
             }
         };
-        if self.keep(start, shape, kin, &mut run, &second).is_err() {
-            self.contradicted(scene, moment, "it asked something else", resolution);
-            return;
+        match self.keep(start, shape, kin, &mut run, &second) {
+            Ok(None) => {}
+            Ok(Some(leaf)) => {
+                self.crashed.insert((kin, leaf, crashed));
+            }
+            Err(Contradiction) => {
+                self.contradicted(scene, moment, "it asked something else", resolution);
+                return;
+            }
         }
         if scene.depth >= scene.team.options.depth_max {
             return;
@@ -276,18 +288,17 @@ impl<S: Scenario> Lot<S> {
         kin: Kin,
         run: &mut EraRun<S>,
         second: &Second<S>,
-    ) -> Result<(), Contradiction> {
+    ) -> Result<Option<usize>, Contradiction> {
         let is_full = |tree: &ReadTree<Leaf<S>>| tree.leaf_count() >= LEAVES_MAX;
         let has_room = !self.trees.get(&kin).is_some_and(is_full);
         let leaf = leaf_of(run, second);
         let Some(questions) = asked_by_both(run, second).filter(|_| has_room) else {
-            return Ok(());
+            return Ok(None);
         };
         let is_deaf = self.is_deaf;
         let tree = self.trees.entry(kin);
         let tree = tree.or_insert_with(|| ReadTree::new(is_deaf));
-        tree.insert(&start.image, shape, &questions, leaf)
-            .map(|_| ())
+        tree.insert(&start.image, shape, &questions, leaf).map(Some)
     }
 
     /// Runs on an image that the tree has judged: both must say the same.
@@ -347,6 +358,17 @@ impl<S: Scenario> Leaf<S> {
             && self.events.len() == other.events.len()
             && told(&self.events) == told(&other.events)
             && told(&self.then) == told(&other.then)
+    }
+}
+
+/// A hash of what freed blocks hold, where a later crash may show it.
+fn below<S: Scenario>(scene: &Scene<'_, S>, image: &Image) -> u64 {
+    let shows = scene.team.runner.disk.profile.exposes_stale();
+    let is_deepest = scene.depth >= scene.team.options.depth_max;
+    if shows && !is_deepest {
+        image.freed_hash()
+    } else {
+        0
     }
 }
 

@@ -106,3 +106,25 @@ fn equal_fingerprints_mean_equal_images() {
         }
     }
 }
+
+#[test]
+fn a_file_in_a_directory_without_a_durable_name_counts() {
+    let fs = SimFs::new(DiskConfig::default());
+    fs.create_root().expect("the root");
+    fs.create_dir(Path::new("d")).expect("creates");
+    let file = fs.open(Path::new("d/f"), RW).expect("opens");
+    fs.sync_dir(Path::new("d")).expect("syncs");
+    file.write_all_at(&[1; 1_024], 0).expect("writes");
+    let model = fs.crash_model();
+    let elements = Elements::of(&model);
+    let mut images = std::collections::BTreeMap::new();
+    for choice in choices(&model, &elements, 12).take(1_000) {
+        let resolution = choice.resolve(&model, &elements);
+        let content = model.image_of(&resolution).content_hash();
+        let fingerprint = resolution.fingerprint(&model, &elements);
+        let before = images.insert(fingerprint, content);
+        assert!(before.is_none_or(|before| before == content), "{choice:?}");
+    }
+    let contents: BTreeSet<u64> = images.values().copied().collect();
+    assert!(contents.len() > 4, "{} contents", contents.len());
+}
