@@ -1,6 +1,6 @@
 //! Choices by place mean what choices by name mean.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -76,23 +76,30 @@ fn a_choice_written_down_gives_the_same_image() {
     }
 }
 
+/// The contents of the first choices' images by fingerprint, each of which has but one.
+fn images(model: &CrashModel, count: usize) -> BTreeMap<u64, u64> {
+    let elements = Elements::of(model);
+    let mut images = BTreeMap::new();
+    for choice in choices(model, &elements, 12).take(count) {
+        let resolution = choice.resolve(model, &elements);
+        let content = model.image_of(&resolution).content_hash();
+        let fingerprint = resolution.fingerprint(model, &elements);
+        let before = images.insert(fingerprint, content);
+        let profile = model.config.profile;
+        assert!(
+            before.is_none_or(|before| before == content),
+            "{profile:?} {choice:?}"
+        );
+    }
+    images
+}
+
 #[test]
 fn equal_fingerprints_mean_equal_images() {
     for profile in Profile::ALL {
         for is_long in [false, true] {
             let model = disk(profile, is_long).crash_model();
-            let elements = Elements::of(&model);
-            let mut images = std::collections::BTreeMap::new();
-            for choice in choices(&model, &elements, 12).take(9_000) {
-                let resolution = choice.resolve(&model, &elements);
-                let content = model.image_of(&resolution).content_hash();
-                let fingerprint = resolution.fingerprint(&model, &elements);
-                let before = images.insert(fingerprint, content);
-                assert!(
-                    before.is_none_or(|before| before == content),
-                    "{profile:?} {choice:?}"
-                );
-            }
+            let images = images(&model, 9_000);
             if (profile, is_long) == (Profile::PosixStrict, false) {
                 let legal = legal_images_log2(&model).exp2();
                 assert!(images.len() as f64 <= legal, "{} of {legal}", images.len());
@@ -115,16 +122,7 @@ fn a_file_in_a_directory_without_a_durable_name_counts() {
     let file = fs.open(Path::new("d/f"), RW).expect("opens");
     fs.sync_dir(Path::new("d")).expect("syncs");
     file.write_all_at(&[1; 1_024], 0).expect("writes");
-    let model = fs.crash_model();
-    let elements = Elements::of(&model);
-    let mut images = std::collections::BTreeMap::new();
-    for choice in choices(&model, &elements, 12).take(1_000) {
-        let resolution = choice.resolve(&model, &elements);
-        let content = model.image_of(&resolution).content_hash();
-        let fingerprint = resolution.fingerprint(&model, &elements);
-        let before = images.insert(fingerprint, content);
-        assert!(before.is_none_or(|before| before == content), "{choice:?}");
-    }
+    let images = images(&fs.crash_model(), 1_000);
     let contents: BTreeSet<u64> = images.values().copied().collect();
     assert!(contents.len() > 4, "{} contents", contents.len());
 }
