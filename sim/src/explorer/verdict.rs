@@ -128,9 +128,10 @@ impl<S: Scenario> Lot<S> {
         // durable yet, or show what freed blocks hold: equal answers are not enough for it.
         let crashed = (past, start.image.unsynced_hash() ^ below);
         let found = found.filter(|&leaf| self.is_crashed_alike(scene, crashed, (kin, leaf)));
-        let found = found
-            .and_then(|leaf| Some((leaf, self.verdict_of(scene, (&start, past), (kin, leaf))?)));
-        let Some((leaf, passes)) = found else {
+        let verdict = found.map(|leaf| (leaf, self.verdict_of(scene, (&start, past), (kin, leaf))));
+        let Some((leaf, Some(passes))) = verdict else {
+            // Where a leaf says nothing of this past, the second run may ask otherwise on its path.
+            let kin = verdict.is_none().then_some(kin);
             self.run_on(scene, moment, (&start, crashed), &shape, kin, resolution);
             return;
         };
@@ -201,14 +202,15 @@ impl<S: Scenario> Lot<S> {
         verdict
     }
 
-    /// Runs the verification era twice, keeps what both saw and did, and crashes them in turn.
+    /// Runs the verification era twice, keeps what both saw and did in the tree of `kin`, and
+    /// crashes them in turn.
     fn run_on(
         &mut self,
         scene: &Scene<'_, S>,
         moment: &Moment<'_, S>,
         (start, crashed): (&Start<S>, (Past, u64)),
         shape: &Shape,
-        kin: Kin,
+        kin: Option<Kin>,
         resolution: Option<&Resolution>,
     ) {
         let past = crashed.0;
@@ -219,14 +221,16 @@ impl<S: Scenario> Lot<S> {
                 return;
             }
         };
-        match self.keep(start, shape, kin, &mut run, &second) {
-            Ok(None) => {}
-            Ok(Some(leaf)) => {
-                self.crashed.insert((kin, leaf, crashed));
-            }
-            Err(Contradiction) => {
-                self.contradicted(scene, moment, "it asked something else", resolution);
-                return;
+        if let Some(kin) = kin {
+            match self.keep(start, shape, kin, &mut run, &second) {
+                Ok(None) => {}
+                Ok(Some(leaf)) => {
+                    self.crashed.insert((kin, leaf, crashed));
+                }
+                Err(Contradiction) => {
+                    self.contradicted(scene, moment, "it asked something else", resolution);
+                    return;
+                }
             }
         }
         if scene.depth >= scene.team.options.depth_max {
