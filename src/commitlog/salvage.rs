@@ -13,7 +13,10 @@
 //!   any
 //!   step leaves a log that the next salvage goes on from.
 //! - \[I4\] What it keeps is durable before it writes anything.
-//! - \[I5\] Segments of another log, unknown formats, overlaps, wrong chains and read errors are no
+//! - \[I5\] A pair of epoch and offset that was given is not given again. Where what is lost may
+//!   have had a later epoch than all that is left, epochs are passed over, and that is written
+//!   before anything that shows the loss is replaced.
+//! - \[I6\] Segments of another log, unknown formats, overlaps, wrong chains and read errors are no
 //!   damage that could be left out; they stay errors.
 
 mod survey;
@@ -78,6 +81,8 @@ pub(crate) fn repair(
     for rewrite in rewrites {
         seal = write(directory, rewrite, seal, &mut salvaged)?;
     }
+    salvaged.lost.sort_by_key(|range| range.start);
+    salvaged.damaged.sort_unstable();
     Ok(salvaged)
 }
 

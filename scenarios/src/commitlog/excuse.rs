@@ -7,7 +7,8 @@
 //! | archive | the hook's own refusal, or a fault that the hook met |
 //! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere; a salvage that was cut short |
 //! | damage between files | the same in any segment |
-//! | an offset that is no boundary, gone, or beyond the end; a log that is not there | a disk that lied |
+//! | an offset beyond the end | a sync that took bytes back, as what was seen before is; a disk that lied |
+//! | an offset that is no boundary, or gone; a log that is not there | a disk that lied |
 //! | all others | nothing |
 //!
 //! Invariants:
@@ -99,10 +100,11 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
             let is_salvaging = ctx.model(|model| model.is_salvaging);
             is_salvaging || is_damaged(ctx) || was_taken_back(ctx, None) || has_lied(ctx)
         }
+        // A reader was shown more than the operating system still has.
+        LogError::BeyondEnd { .. } => was_taken_back(ctx, None) || has_lied(ctx),
         // What a disk that lied has lost, the model does not know.
         LogError::NotACommitBoundary { .. }
         | LogError::HistoryGone { .. }
-        | LogError::BeyondEnd { .. }
         | LogError::NotFound { .. } => has_lied(ctx),
         _ => false,
     }

@@ -12,10 +12,11 @@ use crate::commitlog::source::LogSource;
 use crate::commitlog::{Epoch, LogId, TxOffset};
 
 use super::Piece;
-use super::walk::{Known, Walk, walk};
+use super::walk::{Known, walk};
 
-/// Where the newest header is lost, and with it the epoch, so many are passed over: each opening
-/// takes one, so that a pair of epoch and offset that was given before is not given again.
+/// Where a header is lost, or a segment, so many epochs are passed over: each opening takes one, so
+/// that a pair of epoch and offset that was given before is not given again. It need not be the
+/// newest: a fork may have superseded what stands behind it, and that may have come back.
 const EPOCHS_SKIPPED: u32 = 1 << 16;
 
 /// A segment to be written anew.
@@ -28,11 +29,11 @@ pub(crate) struct Rewrite {
     /// What the successor continues, or 0 if that is not known; none for the newest segment,
     /// which gets no seal.
     pub stands_for: Option<u32>,
-    /// Whether there is a damaged file of its name.
+    /// Whether there is a damaged file of its name, which is kept.
     pub replaces: bool,
 }
 
-/// Reads a whole log and finds what is to be written anew, in order.
+/// Reads a whole log and finds what is to be written anew, in the order in which it must be.
 ///
 /// # Errors
 /// What is no damage that could be left out.
@@ -55,13 +56,7 @@ pub(crate) fn survey(
         .map(|header| header.epoch)
         .max()
         .unwrap_or(known.epoch);
-    let highest = match heads.last() {
-        // How many openings its epochs were given to is lost with the header.
-        Some(newest) if newest.header.is_err() => {
-            Epoch::new(highest.get().saturating_add(EPOCHS_SKIPPED))
-        }
-        _ => highest,
-    };
+    let hides_epochs = heads.iter().any(|head| head.header.is_err());
     let bound = bound.unwrap_or_default();
     let (before, rewrites) = (None, Vec::new());
     let log_id = known.log_id;
@@ -71,6 +66,7 @@ pub(crate) fn survey(
         log_id,
         oldest,
         highest,
+        hides_epochs,
         before,
         rewrites,
     };
@@ -111,12 +107,24 @@ struct Survey<'a> {
     bound: TxOffset,
     log_id: LogId,
     oldest: TxOffset,
+    /// The highest epoch that a header tells.
     highest: Epoch,
+    /// Whether something is lost that may have had a higher one.
+    hides_epochs: bool,
     before: Option<Before>,
     rewrites: Vec<Rewrite>,
 }
 
 impl Survey<'_> {
+    /// An epoch that was never given.
+    fn new_epoch(&self) -> Result<Epoch, LogError> {
+        let skipped = if self.hides_epochs { EPOCHS_SKIPPED } else { 0 };
+        let epoch = self.highest.get().checked_add(skipped).map(Epoch::new);
+        epoch
+            .and_then(Epoch::next)
+            .ok_or(LogError::Exhausted { number: "epoch" })
+    }
+
     /// The header of a segment; none if it is damaged.
     fn header(&self, head: &Head) -> Result<Option<SegmentHeader>, LogError> {
         match usable_header(head, Some(self.log_id), Evidence::Name) {
@@ -131,10 +139,14 @@ impl Survey<'_> {
         let Some(first) = heads.first().filter(|first| first.first > self.oldest) else {
             return;
         };
+        self.hides_epochs = true;
         let header = first.header.ok();
         let epoch = header.map_or(Epoch::FIRST, |header| header.epoch);
         self.rewrites.push(Rewrite {
-            header: self.made_up(self.oldest, epoch, 0),
+            header: SegmentHeader {
+                epoch,
+                ..self.made_up(self.oldest, 0)
+            },
             continues_rewritten: false,
             pieces: vec![Piece::Lost(self.oldest..first.first)],
             stands_for: Some(header.map_or(0, |header| header.chain)),
@@ -144,7 +156,7 @@ impl Survey<'_> {
     }
 
     /// A header in place of a lost one.
-    fn made_up(&self, first: TxOffset, epoch: Epoch, chain: u32) -> SegmentHeader {
+    fn made_up(&self, first: TxOffset, chain: u32) -> SegmentHeader {
         SegmentHeader {
             version: FORMAT_VERSION,
             compat: 0,
@@ -155,7 +167,7 @@ impl Survey<'_> {
             first,
             oldest: self.oldest,
             durable_through: first,
-            epoch,
+            epoch: Epoch::FIRST,
             chain,
             durable_bytes: 0,
             creation: 0,
@@ -178,9 +190,13 @@ impl Survey<'_> {
                 bound: self.bound,
             },
         )?;
+        let mut replaces = true;
         let seal = match (&header, next, next_header) {
             (None, ..) => None,
-            (Some(header), None, _) => self.sound_newest(head, header)?.then_some(0),
+            (Some(header), None, _) => {
+                replaces = !self.sound_newest(head, header)?;
+                (!replaces && !self.hides_epochs).then_some(0)
+            }
             (Some(header), Some(next), next_header) => {
                 let next_header = next_header.flatten();
                 let seal = self.sound_seal(head, header, next, next_header.as_ref())?;
@@ -194,7 +210,14 @@ impl Survey<'_> {
         let epoch = epoch.unwrap_or(Epoch::FIRST);
         if seal.is_none() {
             let stands_for = next_header.map(|next| next.map_or(0, |next| next.chain));
-            self.rewrite(head, header, epoch, walked, stands_for)?;
+            let rewrite = Rewrite {
+                header: self.header_now(head, header, epoch, stands_for.is_none())?,
+                continues_rewritten: header.is_none() && self.is_behind_rewritten(),
+                pieces: walked.pieces,
+                stands_for,
+                replaces,
+            };
+            self.add(rewrite, header.is_some());
         }
         self.before = Some(Before { epoch, seal });
         Ok(())
@@ -217,7 +240,7 @@ impl Survey<'_> {
 
     /// The checksum of the seal with which the segment leads on to the next; none if it does not.
     fn sound_seal(
-        &self,
+        &mut self,
         head: &Head,
         header: &SegmentHeader,
         next: &Head,
@@ -236,50 +259,46 @@ impl Survey<'_> {
             return Ok(Some(cut.checksum));
         }
         match problem {
-            LogError::Corrupt { .. } | LogError::Gap { .. } => Ok(None),
+            LogError::Corrupt { .. } => Ok(None),
+            LogError::Gap { .. } => {
+                self.hides_epochs = true;
+                Ok(None)
+            }
             error => Err(error),
         }
     }
 
-    /// Has a segment written anew.
-    fn rewrite(
-        &mut self,
+    /// Whether the segment before is written anew.
+    fn is_behind_rewritten(&self) -> bool {
+        self.before.is_some_and(|before| before.seal.is_none())
+    }
+
+    /// The header of a segment that is written anew.
+    fn header_now(
+        &self,
         head: &Head,
         header: Option<SegmentHeader>,
         epoch: Epoch,
-        walked: Walk,
-        stands_for: Option<u32>,
-    ) -> Result<(), LogError> {
+        is_newest: bool,
+    ) -> Result<SegmentHeader, LogError> {
         let seal = self.before.and_then(|before| before.seal);
-        let header_now = match header {
-            None => self.made_up(head.first, epoch, seal.unwrap_or(0)),
-            Some(header) => {
-                let flags = header.flags.with(SegmentFlags::SALVAGED);
-                SegmentHeader {
-                    flags,
-                    oldest: self.oldest,
-                    ..header
-                }
-            }
-        };
+        let header = header.unwrap_or_else(|| self.made_up(head.first, seal.unwrap_or(0)));
         // In the newest segment offsets behind the damage are given again.
-        let epoch = match stands_for {
-            Some(_) => epoch,
-            None => self
-                .highest
-                .next()
-                .ok_or(LogError::Exhausted { number: "epoch" })?,
-        };
-        self.rewrites.push(Rewrite {
-            header: SegmentHeader {
-                epoch,
-                ..header_now
-            },
-            continues_rewritten: header.is_none() && self.before.is_some() && seal.is_none(),
-            pieces: walked.pieces,
-            stands_for,
-            replaces: true,
-        });
-        Ok(())
+        let epoch = if is_newest { self.new_epoch()? } else { epoch };
+        Ok(SegmentHeader {
+            flags: header.flags.with(SegmentFlags::SALVAGED),
+            oldest: self.oldest,
+            epoch,
+            ..header
+        })
+    }
+
+    /// Has a segment written anew. Once the others are whole, nothing tells any more that epochs
+    /// are to be passed over, so that the newest comes first then. Where its own header is damaged
+    /// as well, that tells it to the end.
+    fn add(&mut self, rewrite: Rewrite, has_header: bool) {
+        let leads = rewrite.stands_for.is_none() && self.hides_epochs && has_header;
+        let at = if leads { 0 } else { self.rewrites.len() };
+        self.rewrites.insert(at, rewrite);
     }
 }

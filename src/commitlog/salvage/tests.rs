@@ -228,3 +228,39 @@ fn an_epoch_that_is_lost_with_its_header_is_not_given_again() {
         .expect("salvage opens it");
     assert!(log.epoch() > epoch, "{} after {epoch}", log.epoch());
 }
+
+/// A fork that superseded everything, whose header is lost, before segments that came back.
+#[test]
+fn a_header_that_is_lost_before_what_came_back_may_have_had_a_later_epoch() {
+    let scratch = healthy();
+    let kept = [SECOND, THIRD].map(|name| scratch.read(name));
+    let (log, _) = scratch.open();
+    log.truncate_to(tx(0)).unwrap();
+    let epoch = log.epoch();
+    drop(log);
+    for (name, bytes) in [SECOND, THIRD].iter().zip(&kept) {
+        scratch.write(name, bytes);
+    }
+    for name in [Some(FIRST), None] {
+        let copy = Scratch::new();
+        for kept in scratch.names() {
+            copy.write(&kept, &scratch.read(&kept));
+        }
+        match name {
+            Some(name) => copy.edit(name, |bytes| bytes[70] ^= 1),
+            None => copy.remove(FIRST),
+        }
+        let (log, _) = copy
+            .open_with(options().salvage(true))
+            .expect("salvage opens it");
+        assert!(log.epoch() > epoch, "{} after {epoch}", log.epoch());
+    }
+}
+
+#[test]
+fn a_sound_newest_segment_that_gets_a_later_epoch_is_no_damaged_one() {
+    let scratch = healthy();
+    scratch.edit(FIRST, |bytes| bytes[70] ^= 1);
+    let (_, report) = scratch.open_with(options().salvage(true)).unwrap();
+    assert_eq!(report.damaged, ["00000000000000000000.damaged"]);
+}
