@@ -122,8 +122,8 @@ impl Scenario for CommitLog {
         one.merged(two)
     }
 
-    fn restarts(&self) -> Vec<Op> {
-        vec![Op::Abandon]
+    fn restarts(&self) -> Vec<Vec<Op>> {
+        vec![vec![Op::Abandon], vec![Op::Flush, Op::Abandon]]
     }
 
     fn simpler_config(&self, config: &Config) -> Vec<Config> {

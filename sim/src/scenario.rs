@@ -129,10 +129,10 @@ pub trait Scenario: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
-    /// Operations that stop the system and start it again, without closing it first: with one of
-    /// them the shrinker puts in place of a crash two eras together. They are carried out by a
-    /// lone client.
-    fn restarts(&self) -> Vec<Self::Op> {
+    /// Rows of operations that end with one which stops the system and starts it again, without
+    /// closing it first: with one of them the shrinker puts two eras together in place of a crash.
+    /// They are carried out by a lone client.
+    fn restarts(&self) -> Vec<Vec<Self::Op>> {
         Vec::new()
     }
 

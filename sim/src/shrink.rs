@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use size::CaseSize;
-use weight::weight;
+use weight::{is_as_expected, weight};
 
 use crate::case::{Case, CaseOf};
 use crate::failure::Failure;
@@ -30,7 +30,34 @@ use crate::run::run_case;
 use crate::scenario::Scenario;
 
 /// Shrinking stops after this many runs, recoveries included.
-const RUNS_MAX: u64 = 80_000;
+const RUNS_MAX: u64 = 120_000;
+
+/// The search that begins with costly attempts has so many.
+const RUNS_COSTLY_MAX: u64 = 80_000;
+
+/// What is done about a candidate that does not fail as it stands, cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Pains {
+    /// Nothing.
+    None,
+    /// It is crashed anew, in a few ways at each cut.
+    Few,
+    /// And in many ways at the first cuts.
+    Many,
+    /// And under other schedules.
+    Schedules,
+}
+
+impl Pains {
+    fn more(self) -> Option<Self> {
+        match self {
+            Self::None => Some(Self::Few),
+            Self::Few => Some(Self::Many),
+            Self::Many => Some(Self::Schedules),
+            Self::Schedules => None,
+        }
+    }
+}
 
 /// A shrunken case.
 #[derive(Clone, Debug)]
@@ -52,6 +79,10 @@ pub fn shrink<S: Scenario>(scenario: &Arc<S>, case: &CaseOf<S>, failure: &Failur
 }
 
 /// Finds the smallest case that fails as `failure`, or the smallest one until `interrupted`.
+///
+/// Cheap attempts come first: a few runs for each of many candidates leave little to those that
+/// cost thousands. But operations that are gone can no longer make up for a crash, so that what is
+/// still not small is begun anew with costly ones.
 pub fn shrink_until<S: Scenario>(
     scenario: &Arc<S>,
     case: &CaseOf<S>,
@@ -64,22 +95,19 @@ pub fn shrink_until<S: Scenario>(
         wanted: failure.clone(),
         best: case.clone(),
         runs: 0,
-        is_thorough: false,
+        runs_max: RUNS_MAX,
+        pains: Pains::None,
     };
-    if !search.fails(case) {
-        return Shrunken {
-            case: case.clone(),
-            runs: search.runs,
-        };
-    }
-    loop {
-        while search.round() && !search.is_over() {}
-        // The costly attempts come when the others are at their end.
-        search.is_thorough = true;
-        if search.is_over() || !search.round() {
-            break;
+    if search.fails(case) {
+        search.go(Pains::None);
+        if !is_as_expected(&search.best) {
+            let best = std::mem::replace(&mut search.best, case.clone());
+            search.runs_max = search.runs + RUNS_COSTLY_MAX;
+            search.go(Pains::Many);
+            if weight(&best) <= weight(&search.best) {
+                search.best = best;
+            }
         }
-        search.is_thorough = false;
     }
     Shrunken {
         case: search.best,
@@ -93,14 +121,26 @@ struct Search<'a, S: Scenario> {
     wanted: Failure,
     best: CaseOf<S>,
     runs: u64,
-    /// Whether other schedules are tried as well.
-    is_thorough: bool,
+    runs_max: u64,
+    pains: Pains,
 }
 
 impl<S: Scenario> Search<'_, S> {
     /// Whether no more candidates are tried.
     fn is_over(&self) -> bool {
-        self.runs >= RUNS_MAX || self.interrupted.load(Ordering::Relaxed)
+        self.runs >= self.runs_max || self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Goes on until nothing makes it smaller, with at least these pains.
+    fn go(&mut self, least: Pains) {
+        self.pains = least;
+        while !self.is_over() {
+            self.pains = match (self.round(), self.pains.more()) {
+                (true, _) => least,
+                (false, Some(more)) => more,
+                (false, None) => return,
+            };
+        }
     }
 
     /// Tries everything once; true if anything became smaller.

@@ -105,6 +105,8 @@ pub enum Op {
 
 /// How often each kind of operation is drawn, before the swarm skews it.
 const WEIGHTS: [u32; 13] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2];
+/// A record that finds no room in any segment, but for that of the largest that are drawn.
+const SEGMENT_BYTES: u32 = 16_384;
 /// Merging operations makes no record larger than this.
 const MERGED_BYTES_MAX: u32 = 3_000;
 /// The most operations of an era.
@@ -233,39 +235,27 @@ pub(super) fn verification() -> Vec<Step<Op>> {
 impl Op {
     /// One commit with what two have, or of about the size on disk.
     pub(super) fn merged(&self, after: &Self) -> Vec<Self> {
-        let &Self::Append {
-            records,
-            bytes,
-            level,
-        } = self
-        else {
-            return Vec::new();
-        };
-        let &Self::Append {
-            records: more,
-            bytes: other,
-            level: last,
-        } = after
-        else {
-            return Vec::new();
-        };
-        let level = level.max(last);
-        let all = bytes
-            .saturating_mul(records)
-            .saturating_add(other.saturating_mul(more));
-        let one = |bytes: u32| Self::Append {
-            records: 1,
-            bytes: bytes.min(MERGED_BYTES_MAX),
-            level,
-        };
-        let per_record = 4 * records.saturating_add(more);
-        let on_disk = all.saturating_add(per_record).saturating_add(44);
-        let together = Self::Append {
-            records: records.saturating_add(more),
-            bytes: bytes.max(other),
-            level,
-        };
-        vec![one(all), one(on_disk), together]
+        match (self, after) {
+            // A record that finds no room in its segment does for a rotation.
+            (Self::Rotate, &Self::Append { level, .. }) => vec![Self::Append {
+                records: 1,
+                bytes: SEGMENT_BYTES,
+                level,
+            }],
+            (
+                &Self::Append {
+                    records,
+                    bytes,
+                    level,
+                },
+                &Self::Append {
+                    records: more,
+                    bytes: other,
+                    level: last,
+                },
+            ) => merged_appends([records, more], [bytes, other], level.max(last)),
+            _ => Vec::new(),
+        }
     }
 
     /// Simpler forms, simplest first.
@@ -295,9 +285,9 @@ impl Op {
                         bytes: bytes / 2,
                         level,
                     });
-                    // It may be there to fill the segment, and for nothing else.
-                    simpler.push(Self::Rotate);
                 }
+                // It may be there to fill the segment, and for nothing else.
+                simpler.push(Self::Rotate);
                 let weaker = match level {
                     Level::Synced => Some(Level::Os),
                     Level::Os => Some(Level::Buffered),
@@ -316,6 +306,9 @@ impl Op {
                 bytes: 16,
                 level: Level::Synced,
             }],
+            // It begins with the one, and that with the other.
+            Self::Rotate => vec![Self::Flush, Self::Sync],
+            Self::Sync => vec![Self::Flush],
             Self::Retain { back } if back > 0 => vec![Self::Retain { back: 0 }],
             Self::Truncate { commits } if commits > 1 => vec![Self::Truncate { commits: 1 }],
             Self::Read { back } if back > 0 => vec![Self::Read { back: 0 }],
@@ -323,4 +316,24 @@ impl Op {
             _ => Vec::new(),
         }
     }
+}
+
+/// One append in place of two.
+fn merged_appends(records: [u32; 2], bytes: [u32; 2], level: Level) -> Vec<Op> {
+    let count = records[0].saturating_add(records[1]);
+    let parts = records.into_iter().zip(bytes);
+    let parts = parts.map(|(records, bytes)| records.saturating_mul(bytes));
+    let all = parts.fold(0, u32::saturating_add);
+    let one = |bytes: u32| Op::Append {
+        records: 1,
+        bytes: bytes.min(MERGED_BYTES_MAX),
+        level,
+    };
+    let on_disk = all.saturating_add(4 * count).saturating_add(44);
+    let together = Op::Append {
+        records: count,
+        bytes: bytes[0].max(bytes[1]),
+        level,
+    };
+    vec![one(all), one(on_disk), together]
 }

@@ -3,8 +3,8 @@
 //! What a case names (a call, an effect, a byte) may be gone, or be another, once an operation
 //! before it is dropped. The same mistake is mostly still to be had, at another name.
 
-use super::Search;
 use super::weight::weight;
+use super::{Pains, Search};
 use crate::case::{Case, CaseOf, End, Era};
 use crate::disk::Fault;
 use crate::draw::Draw;
@@ -13,17 +13,16 @@ use crate::run::{EraRun, Runner, Start, end_state, plan_of};
 use crate::scenario::Scenario;
 use crate::sched::Schedule;
 
-/// How a candidate is crashed: a few images at every cut, and then many at the first ones.
-const EFFORTS: [Effort; 2] = [
-    Effort {
-        images_max: 1_000,
-        ..Effort::BROAD
-    },
-    Effort {
-        images_max: 3_000,
-        ..Effort::THOROUGH
-    },
-];
+/// A few images at every cut.
+const FEW: Effort = Effort {
+    images_max: 1_000,
+    ..Effort::BROAD
+};
+/// Many at the first cuts.
+const MANY: Effort = Effort {
+    images_max: 3_000,
+    ..Effort::THOROUGH
+};
 /// How many of a thousand of them get a new place of damage, if the case has an aimed one.
 const AIMED_PER_MILLE: u64 = 500;
 /// Schedules that are tried for a candidate with several clients.
@@ -57,7 +56,7 @@ impl<S: Scenario> Search<'_, S> {
         let last = last_crashed(&candidate);
         let era = candidate.eras.get(last);
         let is_alone = era.is_none_or(|era| era.steps.iter().all(|step| step.client == 0));
-        if is_alone || !self.is_thorough {
+        if is_alone || self.pains < Pains::Schedules {
             return false;
         }
         (0..SCHEDULES_MAX).any(|seed| {
@@ -81,9 +80,12 @@ impl<S: Scenario> Search<'_, S> {
     /// Runs the candidate up to its last crash, or to its end if it has none, and tries every cut
     /// there.
     fn crash_anew(&mut self, candidate: &CaseOf<S>) -> Option<CaseOf<S>> {
-        if self.is_over() {
-            return None;
-        }
+        let efforts: &[Effort] = match self.pains {
+            _ if self.is_over() => return None,
+            Pains::None => return None,
+            Pains::Few => &[FEW],
+            Pains::Many | Pains::Schedules => &[FEW, MANY],
+        };
         let last = last_crashed(candidate);
         let (before, rest) = candidate.eras.split_at(last);
         let era = Era {
@@ -107,8 +109,8 @@ impl<S: Scenario> Search<'_, S> {
             tries.push((others, AIMED_PER_MILLE));
         }
         for (later_faults, aimed_per_mille) in tries {
-            for effort in EFFORTS {
-                let mut attack = Attack::new(&runner, effort);
+            for effort in efforts {
+                let mut attack = Attack::new(&runner, effort.clone());
                 attack.wanted = Some(self.wanted.clone());
                 attack.later_faults.clone_from(&later_faults);
                 attack.aimed_per_mille = aimed_per_mille;

@@ -2,8 +2,8 @@
 
 use super::Search;
 use super::weight::{crash_count, weight};
-use crate::case::{Case, CaseOf, End, Era};
-use crate::disk::Trigger;
+use crate::case::{Case, CaseOf, Cut, End, Era};
+use crate::disk::{Survivors, Trigger};
 use crate::scenario::{Scenario, Step};
 use crate::sched::Schedule;
 
@@ -43,17 +43,22 @@ impl<S: Scenario> Search<'_, S> {
         }
     }
 
-    /// Makes one era of two where a case has several crashes: a restart in between may do for a
-    /// crash, or nothing at all.
+    /// Makes one era of two. Where a case has several crashes a restart in between may do for one,
+    /// or nothing at all.
     pub(super) fn join_eras(&mut self) {
         let mut index = 0;
-        while index + 1 < self.best.eras.len() && crash_count(&self.best) > 1 {
-            let restarts = self.scenario.restarts();
-            let between = std::iter::once(None).chain(restarts.into_iter().map(Some));
-            let joined = between.filter_map(|restart| self.joined(index, restart));
-            let joined = joined.flat_map(|case| self.with_simpler_end(index, case));
-            let candidates: Vec<CaseOf<S>> =
-                joined.flat_map(|case| aimed_higher(case, index)).collect();
+        while index + 1 < self.best.eras.len() {
+            let mut candidates = Vec::new();
+            for between in self.betweens() {
+                for steps in self.beginnings(index) {
+                    let joined = self.joined(index, steps, between.clone());
+                    candidates.extend(
+                        joined
+                            .into_iter()
+                            .flat_map(|case| aimed_higher(case, index)),
+                    );
+                }
+            }
             if !candidates
                 .into_iter()
                 .any(|candidate| self.take_rescheduled(candidate))
@@ -63,50 +68,67 @@ impl<S: Scenario> Search<'_, S> {
         }
     }
 
-    /// The joined case as it is, and with simpler forms of the operation that the crash met: it
-    /// had done but a part of what it says.
-    fn with_simpler_end(&self, index: usize, case: CaseOf<S>) -> Vec<CaseOf<S>> {
-        let last = self.steps(index).checked_sub(1);
-        let step = last.and_then(|last| Some((last, case.eras.get(index)?.steps.get(last)?)));
-        let mut cases = Vec::new();
-        if let Some((last, step)) = step {
-            for op in self.scenario.simpler(&step.op) {
-                let mut case = case.clone();
-                let era = case.eras.get_mut(index);
-                if let Some(step) = era.and_then(|era| era.steps.get_mut(last)) {
-                    step.op = op;
-                }
-                cases.push(case);
-            }
+    /// What may stand between two eras that are joined: nothing, or a restart.
+    fn betweens(&self) -> Vec<Vec<S::Op>> {
+        let mut betweens = vec![Vec::new()];
+        if crash_count(&self.best) > 1 {
+            betweens.extend(self.scenario.restarts());
         }
-        cases.insert(0, case);
-        cases
+        betweens
     }
 
-    /// The case with an era and the next one joined.
-    fn joined(&self, index: usize, restart: Option<S::Op>) -> Option<CaseOf<S>> {
+    /// The steps of an era, with its last one as it is, in simpler forms, left out, and done twice:
+    /// the crash that ended the era may have left it half done, and what made up for the rest may
+    /// be had by one more.
+    fn beginnings(&self, index: usize) -> Vec<Vec<Step<S::Op>>> {
+        let Some(era) = self.best.eras.get(index) else {
+            return Vec::new();
+        };
+        let mut beginnings = vec![era.steps.clone()];
+        if let Some((last, before)) = era.steps.split_last() {
+            let with = |more: Vec<Step<S::Op>>| [before, &more].concat();
+            let simpler = self.scenario.simpler(&last.op).into_iter();
+            beginnings.extend(simpler.map(|op| with(vec![Step { op, ..last.clone() }])));
+            beginnings.push(before.to_vec());
+            beginnings.push(with(vec![last.clone(), last.clone()]));
+        }
+        beginnings
+    }
+
+    /// The case with an era, which begins with these steps, and the next one joined.
+    fn joined(
+        &self,
+        index: usize,
+        mut steps: Vec<Step<S::Op>>,
+        between: Vec<S::Op>,
+    ) -> Option<CaseOf<S>> {
         let mut case = self.best.clone();
-        let two = case.eras.get(index + 1)?.clone();
+        let mut two = case.eras.get(index + 1)?.clone();
         let one = case.eras.get_mut(index)?;
+        let has_restart = !between.is_empty();
+        let between = between.into_iter();
+        steps.extend(between.map(|op| Step {
+            id: 0,
+            client: 0,
+            op,
+        }));
         // The crash that stays names operations of the second era: theirs are the names to keep.
-        let free = two.steps.iter().map(|step| step.id).max().unwrap_or(0) + 1;
-        for (step, id) in one.steps.iter_mut().zip(free..) {
+        let mut id = two.steps.iter().map(|step| step.id).max().unwrap_or(0);
+        for step in &mut steps {
+            id += 1;
             step.id = id;
         }
-        let is_restart = restart.is_some();
-        let id = free + one.steps.len() as u32;
-        let between = restart.map(|op| Step { id, client: 0, op });
-        let mut steps = std::mem::take(&mut one.steps);
-        steps.extend(between);
+        if has_restart {
+            // The second era's opening is what the restart does.
+            rename_opening(&mut two.end, id);
+        }
         steps.extend(two.steps);
-        if is_restart {
+        let mut schedule = two.schedule;
+        if has_restart {
             // Nobody else may be at work then.
             steps.iter_mut().for_each(|step| step.client = 0);
+            schedule = Schedule::RunUntilBlocked;
         }
-        let schedule = match is_restart {
-            true => Schedule::RunUntilBlocked,
-            false => two.schedule,
-        };
         *one = Era {
             steps,
             faults: [std::mem::take(&mut one.faults), two.faults].concat(),
@@ -115,6 +137,29 @@ impl<S: Scenario> Search<'_, S> {
         };
         case.eras.remove(index + 1);
         Some(case)
+    }
+}
+
+/// Has the end of an era name its opening's calls and effects as those of an operation.
+fn rename_opening(end: &mut End, op: u32) {
+    let (at, survivors) = match end {
+        End::Close => return,
+        End::Kill { at } => (at, None),
+        End::Power { at, survivors } => (at, Some(survivors)),
+    };
+    if let Cut::Before(call) = at
+        && call.op == 0
+    {
+        call.op = op;
+    }
+    if let Some(Survivors::Explicit(explicit)) = survivors {
+        let effects = explicit.except.iter_mut().map(|except| &mut except.effect);
+        let effects = effects.chain(explicit.torn.iter_mut().map(|torn| &mut torn.effect));
+        for effect in effects {
+            if effect.eras_ago == 0 && effect.call.op == 0 {
+                effect.call.op = op;
+            }
+        }
     }
 }
 

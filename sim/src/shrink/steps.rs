@@ -1,7 +1,7 @@
 //! Fewer operations and clients, and simpler operations.
 
 use super::Search;
-use crate::case::{Case, CaseOf};
+use crate::case::Case;
 use crate::disk::Trigger;
 use crate::scenario::{Scenario, Step};
 
@@ -107,32 +107,41 @@ impl<S: Scenario> Search<'_, S> {
         false
     }
 
-    /// Has client 0 do what others did, all of it or one by one.
+    /// Has client 0 do what others did, all of it or one by one; in its place, or after everything
+    /// else.
     pub(super) fn drop_clients(&mut self) {
         for era in 0..self.best.eras.len() {
-            let others = |case: &CaseOf<S>| -> Vec<usize> {
-                let steps = case.eras.get(era).map(|era| era.steps.iter().enumerate());
-                let others = steps
-                    .into_iter()
-                    .flatten()
-                    .filter(|(_, step)| step.client > 0);
-                others.map(|(at, _)| at).collect()
-            };
-            let all = others(&self.best);
-            let choices = std::iter::once(all.clone()).chain(all.into_iter().map(|at| vec![at]));
+            let all = self.of_others(era);
+            let choices = std::iter::once(all.clone()).chain(all.into_iter().map(|id| vec![id]));
             for choice in choices.collect::<Vec<_>>() {
-                let mut candidate = self.best.clone();
-                for at in choice {
-                    let target = candidate.eras.get_mut(era);
-                    if let Some(step) = target.and_then(|era| era.steps.get_mut(at)) {
-                        step.client = 0;
+                for is_last in [false, true] {
+                    let mut candidate = self.best.clone();
+                    let Some(target) = candidate.eras.get_mut(era) else {
+                        return;
+                    };
+                    let is_chosen =
+                        |step: &Step<S::Op>| step.client > 0 && choice.contains(&step.id);
+                    if !target.steps.iter().any(is_chosen) {
+                        break;
                     }
-                }
-                if others(&candidate).len() < others(&self.best).len() {
-                    self.take_anew(candidate);
+                    if is_last {
+                        target.steps.sort_by_key(is_chosen);
+                    }
+                    let chosen = target.steps.iter_mut().filter(|step| is_chosen(step));
+                    chosen.for_each(|step| step.client = 0);
+                    if self.take_anew(candidate) {
+                        break;
+                    }
                 }
             }
         }
+    }
+
+    /// The operations of an era that client 0 does not do.
+    fn of_others(&self, era: usize) -> Vec<u32> {
+        let steps = self.best.eras.get(era).map(|era| era.steps.iter());
+        let others = steps.into_iter().flatten().filter(|step| step.client > 0);
+        others.map(|step| step.id).collect()
     }
 
     pub(super) fn simplify_ops(&mut self) -> bool {

@@ -16,6 +16,11 @@ pub(super) fn crash_count<C, O>(case: &Case<C, O>) -> usize {
     ends.filter(|end| !matches!(end, End::Close)).count()
 }
 
+/// Whether a case is as small as a person expects.
+pub(super) fn is_as_expected<C, O>(case: &Case<C, O>) -> bool {
+    crash_count(case) <= 1 && step_count(case) <= STEPS_EXPECTED
+}
+
 /// How large a case is, the most important part first. One crash is what a person expects; more
 /// are worse than any number of operations.
 pub(super) fn weight<C, O>(case: &Case<C, O>) -> [usize; 9] {
