@@ -86,11 +86,12 @@ pub(crate) fn repair(
     Ok(salvaged)
 }
 
-/// Makes durable what the segments that stay have to show. An opening that cut one of them may have
-/// ended before it synced the cut, or its sync may have failed; that it was to be made once more is
-/// told by a header of the segments behind, and it is those that are written anew. So each seal is
-/// written again, as any opening does that finds such a cut. A crash that tears it leaves a segment
-/// without its seal, which the next salvage writes anew.
+/// Makes durable what was seen. What is damaged, and is to be kept as such, may be so in the page
+/// cache only. And of the segments that stay an opening may have cut one and ended before it synced
+/// the cut, or its sync may have failed; that it was to be made once more is told by a header of
+/// the segments behind, and it is those that are written anew. So each seal is written again, as any
+/// opening does that finds such a cut. A crash that tears it leaves a segment without its seal,
+/// which the next salvage writes anew.
 fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
     let listing = Listing::read(directory)?.unwrap_or_default();
     let is_kept = |first: &TxOffset| {
@@ -98,12 +99,13 @@ fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
         rewritten.all(|rewritten| rewritten != *first)
     };
     let newest = listing.segments.last().copied();
-    for first in listing.segments.into_iter().filter(is_kept) {
+    for first in listing.segments {
         let name = names::segment(first);
         let file = directory.open_file(&name, OpenOptions::new().read().write())?;
         let file = OpenFile { file, name };
         let seal_at = file.len()?.checked_sub(MARK_BYTES as u64);
-        if let Some(at) = seal_at.filter(|_| Some(first) != newest) {
+        let has_seal = is_kept(&first) && Some(first) != newest;
+        if let Some(at) = seal_at.filter(|_| has_seal) {
             let mut seal = [0; MARK_BYTES];
             file.read_full_at(&mut seal, at)?;
             file.write(&seal, at)?;

@@ -232,6 +232,8 @@ fn truncate(ctx: &Context, log: &Log, commits: u32) -> Result<bool, Failure> {
         Ok(()) => {
             ctx.mark("truncated history");
             ctx.record(Event::Truncated { offset })?;
+            // That the cut is in its place is seen by what stands before it.
+            read(ctx, log, 1)?;
             Ok(true)
         }
         Err(error) => {

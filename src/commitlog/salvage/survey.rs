@@ -5,7 +5,7 @@ use crate::commitlog::frame::{FrameKind, Seed};
 use crate::commitlog::header::{FORMAT_VERSION, SegmentFlags, SegmentHeader};
 use crate::commitlog::recovery::continuity::{find_cut, is_continued, usable_header};
 use crate::commitlog::recovery::gather::{Gathered, drop_retired, gather};
-use crate::commitlog::recovery::heads::{self, Head};
+use crate::commitlog::recovery::heads::{self, Head, LastMark};
 use crate::commitlog::recovery::plan::{closed, judge};
 use crate::commitlog::recovery::scan::scan;
 use crate::commitlog::source::LogSource;
@@ -75,6 +75,12 @@ pub(crate) fn survey(
         survey.look_at(head, heads.get(at + 1))?;
     }
     Ok(survey.rewrites)
+}
+
+/// Whether a segment was written by a salvage that did not know what the next one continues.
+fn stands_for_nothing(header: &SegmentHeader, seal: Option<LastMark>) -> bool {
+    let is_salvaged = header.flags.contains(SegmentFlags::SALVAGED);
+    is_salvaged && seal.is_some_and(|seal| seal.number == 0)
 }
 
 /// The oldest transaction kept, as far as that can be told.
@@ -260,6 +266,8 @@ impl Survey<'_> {
         }
         match problem {
             LogError::Corrupt { .. } => Ok(None),
+            // An earlier salvage that was cut short had not seen the next one's header.
+            LogError::WrongChain { .. } if stands_for_nothing(header, seal) => Ok(None),
             LogError::Gap { .. } => {
                 self.hides_epochs = true;
                 Ok(None)

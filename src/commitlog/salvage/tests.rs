@@ -264,3 +264,20 @@ fn a_sound_newest_segment_that_gets_a_later_epoch_is_no_damaged_one() {
     let (_, report) = scratch.open_with(options().salvage(true)).unwrap();
     assert_eq!(report.damaged, ["00000000000000000000.damaged"]);
 }
+
+#[test]
+fn a_header_that_came_back_behind_a_made_up_segment_is_taken_up_again() {
+    let scratch = healthy();
+    let sound = scratch.read(SECOND);
+    scratch.remove(FIRST);
+    scratch.edit(SECOND, |bytes| bytes[..SEGMENT_HEADER_BYTES].fill(0));
+    salvage(&scratch);
+    // The zeros were in the page cache only, and the salvage was cut short before it put the new
+    // one in their place.
+    scratch.write(SECOND, &sound);
+    assert!(matches!(scratch.error(), LogError::WrongChain { .. }));
+    let (log, report) = scratch.open_with(options().salvage(true)).unwrap();
+    let records = read(log.reader(log.oldest()).unwrap());
+    assert_eq!(records[..3], ["lost 0..2", "2:c", "3:d"]);
+    assert_eq!(report.lost, [], "nothing is lost by this one");
+}
