@@ -98,7 +98,7 @@ impl<L> ReadTree<L> {
                 None => self.hang(
                     place,
                     Node::Ask {
-                        question: *question,
+                        question: question.clone(),
                         next: Vec::new(),
                     },
                 ),

@@ -37,7 +37,7 @@ impl Identity {
 }
 
 /// A place between two frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Link {
     /// Where the next frame stands.
     pub at: ByteOffset,

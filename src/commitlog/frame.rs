@@ -58,7 +58,7 @@ impl Seed {
 }
 
 /// What a frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum FrameKind {
     /// A commit.
@@ -104,7 +104,7 @@ impl FrameKind {
 }
 
 /// A frame's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameHeader {
     /// What the frame is.
     pub kind: FrameKind,

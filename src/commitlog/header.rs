@@ -39,7 +39,7 @@ pub const SEGMENT_HEADER_BYTES: usize = 96;
 const CHECKSUM_AT: usize = SEGMENT_HEADER_BYTES - 4;
 
 /// Bits of the flags field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SegmentFlags(u32);
 
 impl SegmentFlags {
@@ -71,7 +71,7 @@ impl SegmentFlags {
 }
 
 /// A segment's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SegmentHeader {
     /// The format version.
     pub version: u32,

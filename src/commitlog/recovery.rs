@@ -37,6 +37,7 @@ mod cut;
 pub(crate) mod evidence;
 pub(crate) mod gather;
 pub(crate) mod heads;
+mod look;
 pub(crate) mod plan;
 pub(crate) mod scan;
 

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use blackstart_vfs::{Env, File, FileExt, FileKind, OpenOptions};
+use blackstart_vfs::{Env, File, FileExt, FileKind, Look, OpenOptions};
 
 use super::error::LogError;
 
@@ -49,6 +49,11 @@ pub trait SourceFile: ReadAt {
     /// # Errors
     /// [`LogError::Io`].
     fn len(&self) -> Result<u64, LogError>;
+
+    /// Tells what is used of a file that was opened by [`LogSource::open_to_look`].
+    fn concludes(&self, look: Look) {
+        let _ = look;
+    }
 }
 
 /// The files of a log, for reading only.
@@ -64,6 +69,14 @@ pub trait LogSource {
     /// # Errors
     /// [`LogError::Io`], also if the file does not exist.
     fn open(&self, name: &str) -> Result<Box<dyn SourceFile>, LogError>;
+
+    /// Opens a file of which nothing is used but what [`SourceFile::concludes`] tells.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    fn open_to_look(&self, name: &str) -> Result<Box<dyn SourceFile>, LogError> {
+        self.open(name)
+    }
 }
 
 /// A log's directory in an environment.
@@ -90,6 +103,16 @@ impl Directory {
     pub fn open_file(&self, name: &str, options: OpenOptions) -> Result<Arc<dyn File>, LogError> {
         let opened = self.env.fs().open(&self.file(name), options);
         opened.map_err(|error| LogError::io(name, "open it", error))
+    }
+
+    fn open_source(
+        &self,
+        name: &str,
+        options: OpenOptions,
+    ) -> Result<Box<dyn SourceFile>, LogError> {
+        let file = self.open_file(name, options)?;
+        let name = name.to_owned();
+        Ok(Box::new(OpenFile { file, name }))
     }
 
     /// Removes one of its files; that it is gone already is as good.
@@ -136,11 +159,11 @@ impl LogSource for Directory {
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn SourceFile>, LogError> {
-        let file = self.open_file(name, OpenOptions::new().read())?;
-        Ok(Box::new(OpenFile {
-            file,
-            name: name.to_owned(),
-        }))
+        self.open_source(name, OpenOptions::new().read())
+    }
+
+    fn open_to_look(&self, name: &str) -> Result<Box<dyn SourceFile>, LogError> {
+        self.open_source(name, OpenOptions::new().read().looks())
     }
 }
 
@@ -170,6 +193,10 @@ impl SourceFile for OpenFile {
         self.file
             .len()
             .map_err(|error| LogError::io(self.name.as_str(), "get its length", error))
+    }
+
+    fn concludes(&self, look: Look) {
+        self.file.concludes(look);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::Look;
+
 /// An open file. All I/O is positioned: there is no cursor.
 ///
 /// Handles are shared by `Arc`; closing (dropping the last one) makes nothing durable and reports
@@ -71,6 +73,13 @@ pub trait File: Send + Sync {
     /// # Errors
     /// EIO.
     fn len(&self) -> io::Result<u64>;
+
+    /// Tells what the program uses of what it has read through a handle opened with
+    /// [`OpenOptions::looks`](crate::OpenOptions::looks): nothing but what this look concludes. To
+    /// be called before the file is changed. An operating system has no use for it.
+    fn concludes(&self, look: Look) {
+        let _ = look;
+    }
 }
 
 /// Loops over the calls of [`File`] that may be short.

@@ -57,6 +57,7 @@ pub struct OpenOptions {
     create_new: bool,
     truncate: bool,
     direct: bool,
+    looks: bool,
 }
 
 macro_rules! option {
@@ -85,6 +86,7 @@ impl OpenOptions {
             create_new: false,
             truncate: false,
             direct: false,
+            looks: false,
         }
     }
 
@@ -114,6 +116,11 @@ impl OpenOptions {
         /// Bypass the page cache (O_DIRECT): offset, length and buffer must be aligned to the
         /// device's logical block, else EINVAL. Direct does **not** mean durable.
         direct, is_direct
+    );
+    option!(
+        /// What is read through this handle is used only in the ways that
+        /// [`File::concludes`] tells: see [`Look`](crate::Look).
+        looks, is_looking
     );
 }
 

@@ -2,31 +2,58 @@
 //!
 //! A run knows the image only by the answers of its calls. The answers that an image gives are
 //! brought to two forms: its [`Shape`] (all names, kinds, links and lengths, asked once at the
-//! start), and the bytes of a piece of a page. Everything else that a call answers is a function
-//! of those, of the run's own writes, and of what is the same for all runs.
+//! start), and the bytes of a piece of a page; or, where a program says what it uses of a file, the
+//! conclusion of a [`Look`]. Everything else that a call answers is a function of those, of the
+//! run's own writes, and of what is the same for all runs.
 //!
 //! Invariants:
-//! - \[I1\] A byte that a read returns was asked for, or the run wrote or cut it itself.
+//! - \[I1\] A byte that a read returns was asked for, or the run wrote or cut it itself, or it was
+//!   read to be looked at: then all that the program uses of it was asked for.
 //! - \[I2\] A question may be wider than what the run looked at, never narrower.
 //! - \[I3\] Where the above does not hold (faults, damage at rest, limited space, a look at the
 //!   crash model from inside), the record is void, and says so.
 //!
 //! Not here: what is done with questions ([`crate::readtree`]).
 
+use blackstart_vfs::{Bytes, Look};
+
 use super::config::DiskConfig;
 use super::hash;
 use super::image::Image;
 use super::page::PAGE;
-use super::tree::{Ino, Tree};
+use super::tree::{Ino, Inode, Tree};
 
-/// One question about an image's contents: the bytes of a part of one page.
+/// One question about an image's contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// Which bytes there are.
+    Piece(Piece),
+    /// What a look at a file, numbered as in [`Piece`], concludes.
+    Look(u32, Look),
+}
+
+/// A part of one page of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct Piece {
     /// The file, numbered in the order of a walk over all names.
     file: u32,
     page: u32,
     from: u16,
     to: u16,
+}
+
+impl Question {
+    /// Whether the program said what it uses of the answer's bytes.
+    pub fn is_look(&self) -> bool {
+        matches!(self, Self::Look(..))
+    }
+
+    fn file(&self) -> u32 {
+        match self {
+            Self::Piece(piece) => piece.file,
+            Self::Look(file, _) => *file,
+        }
+    }
 }
 
 /// All that a run asked.
@@ -35,28 +62,36 @@ pub(crate) struct Asks {
     known: Known,
 }
 
-/// By inode: its number in the walk of the image, and the ranges whose bytes are known or the
-/// run's own. None: the run made it.
-type Known = Vec<Option<(u32, Ranges)>>;
+/// What a run knows of a file of the image.
+struct KnownFile {
+    /// Its number in the walk of the image.
+    number: u32,
+    /// The ranges whose bytes are known or the run's own.
+    ranges: Ranges,
+    /// Whether the run has changed it.
+    is_changed: bool,
+}
+
+/// By inode. None: the run made it.
+type Known = Vec<Option<KnownFile>>;
 
 impl Asks {
     /// What this run and the next together ask of the image that this one began on. The next began
     /// on what this one left, a disk of this shape, and asked these questions about it.
     pub fn followed_by(mut self, left: &Shape, questions: &[Question]) -> Vec<Question> {
-        let page = PAGE as u64;
         for question in questions {
-            let Some(&ino) = left.files.get(question.file as usize) else {
+            let Some(&(ino, len)) = left.files.get(question.file() as usize) else {
                 continue;
             };
-            let start = u64::from(question.page) * page;
-            let (from, to) = (u64::from(question.from), u64::from(question.to));
-            ask(
-                &mut self.known,
-                &mut self.questions,
-                ino,
-                (start + from, start + to),
-                u64::MAX,
-            );
+            let (known, asked) = (&mut self.known, &mut self.questions);
+            match question {
+                Question::Piece(piece) => {
+                    let start = u64::from(piece.page) * PAGE as u64;
+                    let bytes = (start + u64::from(piece.from), start + u64::from(piece.to));
+                    ask(known, asked, ino, bytes, u64::MAX);
+                }
+                Question::Look(_, look) => conclude(known, asked, ino, len, look.clone()),
+            }
         }
         self.questions
     }
@@ -66,28 +101,28 @@ impl Asks {
 pub(crate) struct Shape {
     /// Of names, kinds, links and lengths.
     pub hash: u64,
-    /// The inode of each file, in the order of the walk.
-    files: Vec<Ino>,
+    /// The inode of each file and its length, in the order of the walk.
+    files: Vec<(Ino, u64)>,
 }
 
 impl Image {
     /// Looks at all names.
     pub(crate) fn shape(&self) -> Shape {
         let tree = &self.visible;
-        let mut files: Vec<Ino> = Vec::with_capacity(tree.inodes.len());
+        let mut files: Vec<(Ino, u64)> = Vec::with_capacity(tree.inodes.len());
         let mut hash = u64::from(tree.has_root);
         let mut depth_of_dir: Vec<(Ino, u64)> = vec![(Ino::ROOT, 0)];
         tree.walk(&mut |dir, name, ino| {
             let parent = depth_of_dir.iter().find(|(known, _)| *known == dir);
             let parent = parent.map_or(u64::MAX, |&(_, number)| number);
-            let number = files.iter().position(|&known| known == ino);
+            let number = files.iter().position(|&(known, _)| known == ino);
             let number = number.unwrap_or(files.len());
             hash = hash::bytes(hash::word(hash, parent), name.as_bytes());
             hash = hash::word(hash, number as u64);
             if number == files.len() {
-                files.push(ino);
                 let inode = tree.get(ino);
                 let len = inode.map_or(0, |inode| inode.len);
+                files.push((ino, len));
                 let is_dir = inode.is_some_and(|inode| inode.is_dir());
                 hash = hash::word(hash, len << 1 | u64::from(is_dir));
                 if is_dir {
@@ -100,12 +135,17 @@ impl Image {
 
     /// The answer to a question, as a hash.
     pub(crate) fn answer(&self, shape: &Shape, question: &Question) -> u64 {
-        let file = shape.files.get(question.file as usize);
-        let inode = file.and_then(|&ino| self.visible.get(ino));
-        let (from, to) = (usize::from(question.from), usize::from(question.to));
-        inode.map_or(0, |inode| {
-            inode.content.piece_hash(question.page as usize, from, to)
-        })
+        let file = shape.files.get(question.file() as usize);
+        let Some(inode) = file.and_then(|&(ino, _)| self.visible.get(ino)) else {
+            return 0;
+        };
+        match question {
+            Question::Piece(piece) => {
+                let (from, to) = (usize::from(piece.from), usize::from(piece.to));
+                inode.content.piece_hash(piece.page as usize, from, to)
+            }
+            Question::Look(_, look) => look.conclude(inode),
+        }
     }
 
     /// Whether what a run on this disk sees is told by shape and contents alone.
@@ -128,7 +168,11 @@ impl Asked {
         let mut number = 0;
         tree.walk(&mut |_, _, ino| {
             if let Some(slot @ None) = known.get_mut(ino.index()) {
-                *slot = Some((number, Ranges::default()));
+                *slot = Some(KnownFile {
+                    number,
+                    ranges: Ranges::default(),
+                    is_changed: false,
+                });
                 number += 1;
             }
         });
@@ -144,10 +188,25 @@ impl Asked {
         ask(&mut self.known, &mut self.questions, ino, (from, to), len);
     }
 
+    /// A read of bytes of a file, of which the program will tell what it uses. Of a file that it
+    /// has changed it can't: what it told before was told of other bytes.
+    pub fn look(&mut self, ino: Ino, from: u64, to: u64, len: u64) {
+        let file = self.known.get(ino.index());
+        if file.is_some_and(|file| file.as_ref().is_some_and(|file| file.is_changed)) {
+            self.read(ino, from, to, len);
+        }
+    }
+
+    /// What the program uses of a file that is now `len` long.
+    pub fn concludes(&mut self, ino: Ino, len: u64, look: Look) {
+        conclude(&mut self.known, &mut self.questions, ino, len, look);
+    }
+
     /// From now on these bytes are the run's own.
     pub fn own(&mut self, ino: Ino, from: u64, to: u64) {
-        if let Some(Some((_, known))) = self.known.get_mut(ino.index()) {
-            known.add(from, to);
+        if let Some(Some(file)) = self.known.get_mut(ino.index()) {
+            file.is_changed = true;
+            file.ranges.add(from, to);
         }
     }
 
@@ -167,12 +226,12 @@ impl Asked {
 
 /// Writes down what of these bytes of a file, which is now `len` long, is not known.
 fn ask(known: &mut Known, questions: &mut Vec<Question>, ino: Ino, bytes: (u64, u64), len: u64) {
-    let Some(Some((number, known))) = known.get_mut(ino.index()) else {
+    let Some(Some(KnownFile { number, ranges, .. })) = known.get_mut(ino.index()) else {
         // The run's own file.
         return;
     };
     let page_bytes = PAGE as u64;
-    for (from, to) in known.missing(bytes.0, bytes.1) {
+    for (from, to) in ranges.missing(bytes.0, bytes.1) {
         for page in from / page_bytes..to.div_ceil(page_bytes) {
             let start = page * page_bytes;
             let mut from = from.max(start) - start;
@@ -184,15 +243,46 @@ fn ask(known: &mut Known, questions: &mut Vec<Question>, ino: Ino, bytes: (u64, 
             if from == to {
                 from = 0;
             }
-            questions.push(Question {
+            questions.push(Question::Piece(Piece {
                 file: *number,
                 page: page as u32,
                 from: from as u16,
                 to: to as u16,
-            });
+            }));
         }
     }
-    known.add(bytes.0, bytes.1);
+    ranges.add(bytes.0, bytes.1);
+}
+
+/// Writes down what a look at a file, which is now `len` long, concludes. If the run has changed
+/// the file, the conclusion is about other bytes than the image's; then all of them count.
+fn conclude(known: &mut Known, questions: &mut Vec<Question>, ino: Ino, len: u64, look: Look) {
+    let Some(Some(file)) = known.get(ino.index()) else {
+        return;
+    };
+    if file.is_changed {
+        ask(known, questions, ino, (0, len), len);
+        return;
+    }
+    let question = Question::Look(file.number, look);
+    if !questions.contains(&question) {
+        questions.push(question);
+    }
+}
+
+impl Bytes for Inode {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> usize {
+        let count = buffer.len().min(self.len.saturating_sub(offset) as usize);
+        match buffer.get_mut(..count) {
+            Some(buffer) => self.content.read(offset, buffer),
+            None => return 0,
+        }
+        count
+    }
 }
 
 /// Disjoint ranges in ascending order.

@@ -231,6 +231,7 @@ impl Disk {
         ino: Ino,
         buffer: &mut [u8],
         offset: u64,
+        is_looking: bool,
     ) -> io::Result<usize> {
         let fault = self.fault(call, path)?;
         let (_, len) = self.content(ino)?;
@@ -242,7 +243,11 @@ impl Disk {
             self.injector.observed(call, path, rule, Shown::Short);
         }
         if let Some(asked) = &mut self.asked {
-            asked.read(ino, offset, offset + count as u64, len);
+            let end = offset + count as u64;
+            match is_looking {
+                true => asked.look(ino, offset, end, len),
+                false => asked.read(ino, offset, end, len),
+            }
         }
         let Some(target) = buffer.get_mut(..count) else {
             return Ok(0);

@@ -31,7 +31,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use blackstart_vfs::{DirEntry, File, Fs, Lock, LockKind, Metadata, OpenOptions};
+use blackstart_vfs::{DirEntry, File, Fs, Lock, LockKind, Look, Metadata, OpenOptions};
 use parking_lot::Mutex;
 
 use super::asked::{Asked, Asks};
@@ -508,8 +508,19 @@ impl File for Handle {
             }
             check_span(offset, len as u64)?;
             self.check_direct(disk, offset, len)?;
-            disk.read(call, &self.path, self.ino, buffer, offset)
+            let is_looking = self.options.is_looking();
+            disk.read(call, &self.path, self.ino, buffer, offset, is_looking)
         })
+    }
+
+    fn concludes(&self, look: Look) {
+        let mut disk = self.fs.disk.lock();
+        if disk.generation == self.generation
+            && let Ok((_, len)) = disk.content(self.ino)
+            && let Some(asked) = &mut disk.asked
+        {
+            asked.concludes(self.ino, len, look);
+        }
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {

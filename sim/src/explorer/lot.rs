@@ -48,6 +48,8 @@ pub(super) struct Lot<S: Scenario> {
     pub(super) reopenings: Reopenings<S>,
     /// Whether its trees take all answers for the same: a planted defect.
     pub(super) is_deaf: bool,
+    /// Whether a program has told what it uses of what it reads.
+    pub(super) looks: bool,
     /// How many images trees have judged.
     pub(super) tree_verdicts: u64,
     /// Eras that were crashed; each has a number of its own.
@@ -108,6 +110,7 @@ impl<S: Scenario> Lot<S> {
             crashed: BTreeSet::new(),
             settles: BTreeMap::new(),
             reopenings: Reopenings::default(),
+            looks: false,
             tree_verdicts: 0,
             scene_count: 0,
             levels: Vec::new(),

@@ -125,8 +125,10 @@ impl<S: Scenario> Lot<S> {
         let found = self.trees.get(&kin).filter(|_| is_plain);
         let found = found.and_then(|tree| tree.find(&start.image, &shape));
         // A crash of the recovery is judged by what was promised before, and may take what is not
-        // durable yet, or show what freed blocks hold: equal answers are not enough for it.
-        let crashed = (past, start.image.unsynced_hash() ^ below);
+        // durable yet, or show what freed blocks hold, or bytes that the recovery has only looked
+        // at: equal answers are not enough for it.
+        let looked_at = if self.looks { content } else { 0 };
+        let crashed = (past, start.image.unsynced_hash() ^ below ^ looked_at);
         let found = found.filter(|&leaf| self.is_crashed_alike(scene, crashed, (kin, leaf)));
         let verdict = found.map(|leaf| (leaf, self.verdict_of(scene, (&start, past), (kin, leaf))));
         let Some((leaf, Some(passes))) = verdict else {
@@ -299,6 +301,7 @@ impl<S: Scenario> Lot<S> {
         let Some(questions) = asked_by_both(run, second).filter(|_| has_room) else {
             return Ok(None);
         };
+        self.looks |= questions.iter().any(Question::is_look);
         let is_deaf = self.is_deaf;
         let tree = self.trees.entry(kin);
         let tree = tree.or_insert_with(|| ReadTree::new(is_deaf));

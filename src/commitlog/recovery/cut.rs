@@ -9,7 +9,7 @@ use crate::commitlog::header::SegmentHeader;
 use crate::commitlog::source::ReadAt;
 
 /// A cut to be made in a segment: a seal is written at `at`, and the file ends behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cut {
     /// The segment.
     pub first: TxOffset,

@@ -23,7 +23,7 @@ const CHUNK_BYTES_MAX: u64 = 256 << 10;
 const ZEROS: [u8; 64] = [0; 64];
 
 /// What stands behind the end of a chain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct TailFacts {
     /// The position after the last byte that is not zero, or 0.
     pub content_end: ByteOffset,
@@ -36,7 +36,7 @@ pub(crate) struct TailFacts {
 }
 
 /// What a frame says was durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Vouched {
     /// Where the frame stands.
     pub at: ByteOffset,

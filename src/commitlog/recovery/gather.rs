@@ -8,6 +8,7 @@ use crate::commitlog::names;
 use crate::commitlog::source::{LogSource, ReadAt};
 
 use super::heads::{self, Head, HeadFile, Listing, read_heads, superseded};
+use super::look;
 
 /// The segments that make up the log, and what else there is.
 pub(crate) struct Gathered {
@@ -41,7 +42,7 @@ pub(crate) fn gather(source: &dyn LogSource) -> Result<Gathered, LogError> {
         trace = trace.or((head.first > TxOffset::ZERO).then(|| head.name()));
         heads.pop();
         file = match heads.last() {
-            Some(head) => Some(heads::open(source, &head.name())?.0),
+            Some(head) => Some(heads::open_to_look(source, &head.name())?.0),
             None => None,
         };
     }
@@ -64,9 +65,15 @@ fn is_unfinished(head: &Head, file: Option<&HeadFile>) -> Result<bool, LogError>
         return Ok(true);
     }
     let Some(file) = file else { return Ok(false) };
-    let mut chunk = vec![0; head.len.get().min(64 << 10) as usize];
+    file.concludes(look::for_zeros());
+    is_zero(file, head.len)
+}
+
+/// Whether there is nothing but zeros.
+pub(crate) fn is_zero<F: ReadAt + ?Sized>(file: &F, len: ByteOffset) -> Result<bool, LogError> {
+    let mut chunk = vec![0; len.get().min(64 << 10) as usize];
     let mut at = 0;
-    while at < head.len.get() {
+    while at < len.get() {
         let read = file.read_full_at(&mut chunk, at)?;
         let bytes = chunk.get(..read).unwrap_or_default();
         if bytes.iter().any(|byte| *byte != 0) {
@@ -98,7 +105,7 @@ fn drop_superseded(
         !is_gone
     });
     if newest_gone && let Some(head) = heads.last() {
-        *file = Some(heads::open(source, &head.name())?.0);
+        *file = Some(heads::open_to_look(source, &head.name())?.0);
     }
     Ok(())
 }

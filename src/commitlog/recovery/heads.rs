@@ -1,5 +1,8 @@
 //! The directory as recovery sees it: names, and both ends of each segment.
 
+use blackstart_vfs::Look;
+
+use super::look;
 use crate::codec::ByteOffset;
 use crate::commitlog::TxOffset;
 use crate::commitlog::chain::Identity;
@@ -52,7 +55,7 @@ impl Listing {
 }
 
 /// A mark that stands at the very end of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LastMark {
     pub at: ByteOffset,
     pub header: FrameHeader,
@@ -84,17 +87,23 @@ impl Head {
     }
 }
 
-/// A file that is small enough to be read once, or the file itself.
-pub(crate) enum HeadFile {
-    Small(Vec<u8>),
-    Large(Box<dyn SourceFile>),
+/// A file, with its bytes if it is small enough to be read once.
+pub(crate) struct HeadFile {
+    file: Box<dyn SourceFile>,
+    bytes: Option<Vec<u8>>,
+}
+
+impl HeadFile {
+    /// Tells what is used of it, if it was opened to be looked at.
+    pub fn concludes(&self, look: Look) {
+        self.file.concludes(look);
+    }
 }
 
 impl ReadAt for HeadFile {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize, LogError> {
-        let bytes = match self {
-            Self::Large(file) => return file.read_at(buffer, at),
-            Self::Small(bytes) => bytes,
+        let Some(bytes) = &self.bytes else {
+            return self.file.read_at(buffer, at);
         };
         let rest = bytes
             .get(usize::try_from(at).unwrap_or(usize::MAX)..)
@@ -109,15 +118,27 @@ impl ReadAt for HeadFile {
 
 /// Opens a segment; its length as it was then.
 pub(crate) fn open(source: &dyn LogSource, name: &str) -> Result<(HeadFile, ByteOffset), LogError> {
-    let file = source.open(name)?;
+    head_file(source.open(name)?)
+}
+
+/// Opens a segment of which nothing is used but what is told by [`HeadFile::concludes`].
+pub(crate) fn open_to_look(
+    source: &dyn LogSource,
+    name: &str,
+) -> Result<(HeadFile, ByteOffset), LogError> {
+    head_file(source.open_to_look(name)?)
+}
+
+fn head_file(file: Box<dyn SourceFile>) -> Result<(HeadFile, ByteOffset), LogError> {
     let len = file.len()?;
     if len > SMALL_BYTES_MAX {
-        return Ok((HeadFile::Large(file), ByteOffset::new(len)));
+        return Ok((HeadFile { file, bytes: None }, ByteOffset::new(len)));
     }
     let mut bytes = vec![0; len as usize];
     let read = file.read_full_at(&mut bytes, 0)?;
     bytes.truncate(read);
-    Ok((HeadFile::Small(bytes), ByteOffset::new(read as u64)))
+    let bytes = Some(bytes);
+    Ok((HeadFile { file, bytes }, ByteOffset::new(read as u64)))
 }
 
 /// Reads both ends of all segments in order, and keeps the last one's file. Only one file is open
@@ -129,7 +150,9 @@ pub(crate) fn read_heads(
     let mut heads = Vec::with_capacity(segments.len());
     let mut newest = None;
     for first in segments {
-        let (file, len) = open(source, &names::segment(*first))?;
+        drop(newest.take());
+        let (file, len) = open_to_look(source, &names::segment(*first))?;
+        file.concludes(look::at_ends());
         let header = header(&file)?;
         let last = match &header {
             Ok(header) => last_mark(&file, header, len)?,
@@ -147,15 +170,17 @@ pub(crate) fn read_heads(
 }
 
 /// The header of a segment.
-pub(crate) fn header(file: &HeadFile) -> Result<Result<SegmentHeader, HeaderProblem>, LogError> {
+pub(crate) fn header<F: ReadAt + ?Sized>(
+    file: &F,
+) -> Result<Result<SegmentHeader, HeaderProblem>, LogError> {
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
     let read = file.read_full_at(&mut bytes, 0)?;
     Ok(SegmentHeader::decode(bytes.get(..read).unwrap_or_default()))
 }
 
 /// The mark that ends exactly at `len`, if one does.
-fn last_mark(
-    file: &HeadFile,
+pub(crate) fn last_mark<F: ReadAt + ?Sized>(
+    file: &F,
     header: &SegmentHeader,
     len: ByteOffset,
 ) -> Result<Option<LastMark>, LogError> {

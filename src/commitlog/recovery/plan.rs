@@ -17,6 +17,7 @@ use super::cut::{self, Cut};
 use super::evidence::Vouched;
 use super::gather::{Gathered, drop_retired, gather, orphan_indexes};
 use super::heads::Head;
+use super::look;
 use super::scan::{Scan, scan};
 
 /// A segment that others follow.
@@ -104,7 +105,10 @@ pub fn plan(
     let newest = usable_header(&head, None, Evidence::Name)?;
     let scan = match closed(&head, &newest) {
         Some(scan) => scan,
-        None => scan(&file, head.len, &newest)?,
+        None => {
+            file.concludes(look::through(newest));
+            scan(&file, head.len, &newest)?
+        }
     };
     judge(&head, &newest, &scan, durable_through)?;
     drop_retired(&mut heads, head.first, scan.oldest, &mut removals);
