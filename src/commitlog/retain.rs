@@ -29,6 +29,11 @@ impl Core {
     pub fn retain_from(&self, tx_offset: TxOffset) -> Result<TxOffset, LogError> {
         // One at a time, so that no segment is archived twice. The writer is free meanwhile.
         let _turn = self.retention.lock();
+        // A segment that an earlier one has retired may be gone after the next opening, whatever
+        // the hook makes of it now.
+        if let Some(refusal) = self.shared.refusal() {
+            return Err(refusal);
+        }
         let candidates = self.retirable(tx_offset);
         let mut refused = None;
         let mut archived = Vec::new();

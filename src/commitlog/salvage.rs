@@ -33,7 +33,7 @@ use super::creation::Creation;
 use super::error::{Evidence, LogError};
 use super::frame::{FrameKind, MARK_BYTES, Mark};
 use super::names;
-use super::recovery::heads::Listing;
+use super::recovery::heads::{Listing, header, last_mark};
 use super::source::{Directory, OpenFile, ReadAt, SourceFile};
 use super::writer::Failure;
 use crate::codec::ByteOffset;
@@ -103,16 +103,27 @@ fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
         let name = names::segment(first);
         let file = directory.open_file(&name, OpenOptions::new().read().write())?;
         let file = OpenFile { file, name };
-        let seal_at = file.len()?.checked_sub(MARK_BYTES as u64);
-        let has_seal = is_kept(&first) && Some(first) != newest;
-        if let Some(at) = seal_at.filter(|_| has_seal) {
+        if is_kept(&first)
+            && Some(first) != newest
+            && let Some(at) = seal(&file)?
+        {
             let mut seal = [0; MARK_BYTES];
-            file.read_full_at(&mut seal, at)?;
-            file.write(&seal, at)?;
+            file.read_full_at(&mut seal, at.get())?;
+            file.write(&seal, at.get())?;
         }
         file.sync_all()?;
     }
     directory.sync()
+}
+
+/// Where a segment's seal stands, if it ends with one: a cut that was recorded may not be made yet.
+fn seal(file: &OpenFile) -> Result<Option<ByteOffset>, LogError> {
+    let Ok(header) = header(file)? else {
+        return Ok(None);
+    };
+    let last = last_mark(file, &header, ByteOffset::new(file.len()?))?;
+    let seal = last.filter(|last| last.header.kind == FrameKind::Seal);
+    Ok(seal.map(|seal| seal.at))
 }
 
 /// Writes one segment anew and returns the checksum of its seal. `before` is that of the segment

@@ -429,7 +429,7 @@ impl Writer {
     /// first, since the mark says so.
     pub fn write_close_mark(&mut self, oldest: TxOffset) -> Result<(), Failure> {
         if self.begun == Begun::Closed {
-            return Ok(());
+            return self.confirm_close_mark();
         }
         self.sync()?;
         let moment = self.moment();
@@ -449,6 +449,17 @@ impl Writer {
         self.file.sync_all().map_err(Failure::Fatal)?;
         self.durable = self.written;
         self.begun = Begun::Closed;
+        Ok(())
+    }
+
+    /// Makes the close mark durable that this opening has found and written nothing behind.
+    fn confirm_close_mark(&mut self) -> Result<(), Failure> {
+        if self.durable == self.written {
+            return Ok(());
+        }
+        self.restore_close_mark()?;
+        self.file.sync_all().map_err(Failure::Fatal)?;
+        self.durable = self.written;
         Ok(())
     }
 

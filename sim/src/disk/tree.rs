@@ -221,14 +221,20 @@ impl Tree {
     pub fn hash(&self) -> u64 {
         let mut combined = u64::from(self.has_root);
         // Two names of one inode are told from two inodes by the first name's position.
-        let mut seen: BTreeMap<Ino, u64> = BTreeMap::new();
+        let mut seen: Vec<u32> = vec![0; self.inodes.len()];
         let mut position = 0;
         self.walk(&mut |dir, name, ino| {
             position += 1;
-            let parent = seen.get(&dir).copied().unwrap_or(0);
-            combined = hash::bytes(hash::word(combined, parent), name.as_bytes());
-            let first = *seen.entry(ino).or_insert(position);
-            combined = hash::word(combined, first);
+            let parent = seen.get(dir.index()).copied().unwrap_or(0);
+            combined = hash::bytes(hash::word(combined, parent.into()), name.as_bytes());
+            let Some(first) = seen.get_mut(ino.index()) else {
+                return;
+            };
+            if *first == 0 {
+                *first = position;
+            }
+            let first = *first;
+            combined = hash::word(combined, first.into());
             if first == position
                 && let Some(inode) = self.get(ino)
             {

@@ -48,6 +48,8 @@ pub(super) struct Lot<S: Scenario> {
     pub(super) reopenings: Reopenings<S>,
     /// Whether its trees take all answers for the same: a planted defect.
     pub(super) is_deaf: bool,
+    /// Whether some runs may have read anything of their models.
+    pub(super) has_unnamed: bool,
     /// Whether a program has told what it uses of what it reads.
     pub(super) looks: bool,
     /// How many images trees have judged.
@@ -110,6 +112,7 @@ impl<S: Scenario> Lot<S> {
             crashed: BTreeSet::new(),
             settles: BTreeMap::new(),
             reopenings: Reopenings::default(),
+            has_unnamed: false,
             looks: false,
             tree_verdicts: 0,
             scene_count: 0,
@@ -158,8 +161,10 @@ impl<S: Scenario> Lot<S> {
         let mut progress: Vec<Progress> = cuts.iter().map(|_| Progress::default()).collect();
         let choices = 0..scene.team.options.nested_choices_max;
         self.level(&scene, &cuts, &mut progress, &choices);
-        self.trees.retain(|kin, _| !kin.is_of(scene.number));
-        self.crashed.retain(|(kin, _, _)| !kin.is_of(scene.number));
+        if self.has_unnamed {
+            self.trees.retain(|kin, _| !kin.is_of(scene.number));
+            self.crashed.retain(|(kin, _, _)| !kin.is_of(scene.number));
+        }
     }
 
     fn level(

@@ -120,6 +120,7 @@ impl<S: Scenario> Lot<S> {
         let shape = image.shape();
         let start = start_of(scene, moment, image, kind);
         let kin = Kin::of(scene, moment, &start);
+        self.has_unnamed |= kin.is_of(scene.number);
         // Damage, or a limit of space, is seen by runs and is in no question.
         let is_plain = start.image.is_plain(&scene.team.runner.disk);
         let found = self.trees.get(&kin).filter(|_| is_plain);

@@ -110,8 +110,15 @@ pub fn plan(
             scan(&file, head.len, &newest)?
         }
     };
-    judge(&head, &newest, &scan, durable_through)?;
+    let judged = judge(&head, &newest, &scan, durable_through);
     drop_retired(&mut heads, head.first, scan.oldest, &mut removals);
+    if judged.is_err() {
+        // If a header before it is damaged, it may have been superseded: that tells more.
+        for head in &heads {
+            usable_header(head, Some(newest.log_id), Evidence::Name)?;
+        }
+    }
+    judged?;
     let mut plan = Plan {
         sealed: Vec::with_capacity(heads.len()),
         newest,
