@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use blackstart_sim::call::CallKind;
+use blackstart_sim::disk::{CrashKind, Errno};
 use blackstart_vfs::Event;
 
 use super::super::testing::{Scratch, commit, options, read, tx};
@@ -336,4 +338,23 @@ fn a_panic_in_the_middle_of_a_write_is_the_last_one() {
     assert_eq!(read(log.reader(tx(0)).unwrap()), ["0:a"]);
     drop(log);
     assert_eq!(scratch.records(), ["0:a"]);
+}
+
+#[test]
+fn closing_what_was_found_closed_makes_that_durable() {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open();
+    commit(&log, &["a"]);
+    // The mark is written and not synced.
+    scratch.disk.fail(CallKind::SyncAll).errno(Errno::Eio);
+    log.close().unwrap_err();
+    drop(log);
+    scratch.disk.crash(CrashKind::Kill);
+    let (log, report) = scratch.open();
+    assert!(report.closed, "a kill leaves the page cache");
+    log.close().unwrap();
+    drop(log);
+    scratch.disk.crash(CrashKind::Power);
+    let (_, report) = scratch.open();
+    assert!(report.closed);
 }

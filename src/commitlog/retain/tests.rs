@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use blackstart_sim::call::CallKind;
+use blackstart_sim::disk::Errno;
 use parking_lot::Mutex;
 
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
@@ -196,4 +198,23 @@ fn a_sealed_segment_ends_with_its_seal() {
     let (scratch, _log) = six(options());
     let len = scratch.read("00000000000000000000.log").len();
     assert_eq!(len, 96 + 2 * (48 + 4 + 1) + MARK_BYTES);
+}
+
+#[test]
+fn the_archive_is_left_alone_once_a_retirement_has_failed() {
+    let calls = Arc::new(Mutex::new(0));
+    let count = calls.clone();
+    let (scratch, log) = six(options().archive(move |_| {
+        *count.lock() += 1;
+        Ok(())
+    }));
+    scratch.disk.fail(CallKind::SyncData).errno(Errno::Eio);
+    let failed = log.retain_from(tx(2));
+    assert!(matches!(failed, Err(LogError::Io { .. })), "{failed:?}");
+    let refused = log.retain_from(tx(2));
+    assert!(
+        matches!(refused, Err(LogError::Poisoned { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(*calls.lock(), 1);
 }

@@ -1,5 +1,10 @@
 //! Tests of salvage.
 
+use blackstart_sim::call::CallKind;
+use blackstart_sim::disk::Errno;
+
+use super::repair;
+use crate::commitlog::source::Directory;
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
 use crate::commitlog::{Durability, LogError, MARK_BYTES, SEGMENT_HEADER_BYTES};
 
@@ -280,4 +285,49 @@ fn a_header_that_came_back_behind_a_made_up_segment_is_taken_up_again() {
     let records = read(log.reader(log.oldest()).unwrap());
     assert_eq!(records[..3], ["lost 0..2", "2:c", "3:d"]);
     assert_eq!(report.lost, [], "nothing is lost by this one");
+}
+
+#[test]
+fn an_uncut_segment_that_stays_is_not_written_to() {
+    let scratch = healthy();
+    let (log, _) = scratch.open();
+    commit(&log, &["h", "i"]);
+    let newest = scratch
+        .names()
+        .into_iter()
+        .filter(|name| name.ends_with(".log"));
+    let newest = newest.max().expect("there are segments");
+    let uncut = scratch.read(&newest);
+    drop(log);
+    drop(scratch.open());
+    // The cut of the opening is undone: its fork is there, and the seal is not.
+    scratch.write(&newest, &uncut);
+    scratch.edit(FIRST, |bytes| bytes[SEGMENT_HEADER_BYTES + 20] ^= 1);
+    scratch
+        .disk
+        .fail(CallKind::Write)
+        .on(&newest)
+        .errno(Errno::Eio);
+    let directory = Directory::new(&scratch.env, std::path::Path::new(""));
+    repair(&directory, None).expect("nothing is written to it");
+    assert!(scratch.read(&newest) == uncut);
+}
+
+#[test]
+fn damage_to_a_fork_is_named_before_what_it_superseded() {
+    let scratch = healthy();
+    let (log, _) = scratch.open();
+    commit(&log, &["h"]);
+    log.truncate_to(tx(5)).unwrap();
+    let cut = scratch.read(THIRD);
+    log.truncate_to(tx(0)).unwrap();
+    drop(log);
+    // Its header says that more was durable than there is since the cut.
+    scratch.write(THIRD, &cut);
+    scratch.edit(FIRST, |bytes| bytes[60] ^= 1);
+    let error = scratch.error();
+    let LogError::Corrupt { corrupt, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(corrupt.file, FIRST);
 }
