@@ -315,15 +315,20 @@ fn an_uncut_segment_that_stays_is_not_written_to() {
 
 #[test]
 fn damage_to_a_fork_is_named_before_what_it_superseded() {
-    let scratch = healthy();
+    let scratch = Scratch::new();
     let (log, _) = scratch.open();
-    commit(&log, &["h"]);
-    log.truncate_to(tx(5)).unwrap();
-    let cut = scratch.read(THIRD);
+    log.commit(&["a"], Durability::Synced).unwrap();
+    for record in ["b", "c", "d"] {
+        log.commit(&[record], Durability::Os).unwrap();
+    }
+    drop(log);
+    let (log, _) = scratch.open();
+    log.truncate_to(tx(2)).unwrap();
+    // Its header says that more was durable than there is since the cut.
+    let cut = scratch.read("00000000000000000001.log");
     log.truncate_to(tx(0)).unwrap();
     drop(log);
-    // Its header says that more was durable than there is since the cut.
-    scratch.write(THIRD, &cut);
+    scratch.write("00000000000000000001.log", &cut);
     scratch.edit(FIRST, |bytes| bytes[60] ^= 1);
     let error = scratch.error();
     let LogError::Corrupt { corrupt, .. } = error else {
