@@ -1,8 +1,8 @@
 //! What a run asks of the image it began on.
 //!
 //! A run knows the image only by the answers of its calls. The answers that an image gives are
-//! brought to two forms: its [`Shape`] (all names, kinds, links and lengths, asked once at the
-//! start), and the bytes of a piece of a page; or, where a program says what it uses of a file, the
+//! brought to three forms: its [`Shape`] (all names, kinds and links, asked once at the start), the
+//! length of a file, and the bytes of a piece of a page; or, where a program says what it uses of a file, the
 //! conclusion of a [`Look`]. Everything else that a call answers is a function of those, of the
 //! run's own writes, and of what is the same for all runs.
 //!
@@ -28,6 +28,8 @@ use super::tree::{Ino, Inode, Tree};
 pub(crate) enum Question {
     /// Which bytes there are.
     Piece(Piece),
+    /// How long a file is.
+    Len(u32),
     /// What a look at a file, numbered as in [`Piece`], concludes.
     Look(u32, Look),
 }
@@ -51,7 +53,7 @@ impl Question {
     fn file(&self) -> u32 {
         match self {
             Self::Piece(piece) => piece.file,
-            Self::Look(file, _) => *file,
+            Self::Len(file) | Self::Look(file, _) => *file,
         }
     }
 }
@@ -70,6 +72,8 @@ struct KnownFile {
     ranges: Ranges,
     /// Whether the run has changed it.
     is_changed: bool,
+    /// Whether its length was asked for, or is the run's own.
+    has_len: bool,
 }
 
 /// By inode. None: the run made it.
@@ -90,6 +94,7 @@ impl Asks {
                     let bytes = (start + u64::from(piece.from), start + u64::from(piece.to));
                     ask(known, asked, ino, bytes, u64::MAX);
                 }
+                Question::Len(_) => ask_len(known, asked, ino),
                 Question::Look(_, look) => conclude(known, asked, ino, len, look.clone()),
             }
         }
@@ -97,9 +102,9 @@ impl Asks {
     }
 }
 
-/// Everything about an image but contents.
+/// The names of an image.
 pub(crate) struct Shape {
-    /// Of names, kinds, links and lengths.
+    /// Of names, kinds and links.
     pub hash: u64,
     /// The inode of each file and its length, in the order of the walk.
     files: Vec<(Ino, u64)>,
@@ -124,7 +129,7 @@ impl Image {
                 let len = inode.map_or(0, |inode| inode.len);
                 files.push((ino, len));
                 let is_dir = inode.is_some_and(|inode| inode.is_dir());
-                hash = hash::word(hash, len << 1 | u64::from(is_dir));
+                hash = hash::word(hash, u64::from(is_dir));
                 if is_dir {
                     depth_of_dir.push((ino, number as u64 + 1));
                 }
@@ -144,6 +149,7 @@ impl Image {
                 let (from, to) = (usize::from(piece.from), usize::from(piece.to));
                 inode.content.piece_hash(piece.page as usize, from, to)
             }
+            Question::Len(_) => inode.len,
             Question::Look(_, look) => look.conclude(inode),
         }
     }
@@ -172,6 +178,7 @@ impl Asked {
                     number,
                     ranges: Ranges::default(),
                     is_changed: false,
+                    has_len: false,
                 });
                 number += 1;
             }
@@ -181,6 +188,20 @@ impl Asked {
             questions: Vec::new(),
             is_void,
         }
+    }
+
+    /// An answer that the length of a file has a part in: or a change, after which its length
+    /// follows from what it was.
+    pub fn len(&mut self, ino: Ino) {
+        ask_len(&mut self.known, &mut self.questions, ino);
+    }
+
+    /// From now on all of a file is the run's own, its length too.
+    pub fn own_all(&mut self, ino: Ino) {
+        if let Some(Some(file)) = self.known.get_mut(ino.index()) {
+            file.has_len = true;
+        }
+        self.own(ino, 0, u64::MAX);
     }
 
     /// A read of these bytes of a file that is now `len` long.
@@ -221,6 +242,16 @@ impl Asked {
             questions: self.questions,
             known: self.known,
         })
+    }
+}
+
+/// Writes down that the length of a file is asked for, if it is not known.
+fn ask_len(known: &mut Known, questions: &mut Vec<Question>, ino: Ino) {
+    if let Some(Some(file)) = known.get_mut(ino.index())
+        && !file.has_len
+    {
+        file.has_len = true;
+        questions.push(Question::Len(file.number));
     }
 }
 

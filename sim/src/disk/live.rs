@@ -102,6 +102,13 @@ impl Disk {
         self.waits.take()
     }
 
+    /// The length of a file has a part in what is answered or done.
+    pub fn ask_len(&mut self, ino: Ino) {
+        if let Some(asked) = &mut self.asked {
+            asked.len(ino);
+        }
+    }
+
     /// The bytes of a file from here to there are the run's own from now on.
     fn own(&mut self, ino: Ino, from: u64, to: u64) {
         if let Some(asked) = &mut self.asked {
@@ -234,6 +241,7 @@ impl Disk {
         is_looking: bool,
     ) -> io::Result<usize> {
         let fault = self.fault(call, path)?;
+        self.ask_len(ino);
         let (_, len) = self.content(ino)?;
         let mut count = buffer.len().min(len.saturating_sub(offset) as usize);
         if let Some((rule, Fault::Short(bytes_max))) = fault
@@ -346,6 +354,7 @@ impl Disk {
         offset: u64,
         fault: Option<Fault>,
     ) -> io::Result<()> {
+        self.ask_len(ino);
         let (_, len) = self.content(ino)?;
         let end = offset + bytes.len() as u64;
         let misplaced = match fault {
@@ -424,6 +433,7 @@ impl Disk {
 
     pub fn set_len(&mut self, call: CallId, path: &str, ino: Ino, new: u64) -> io::Result<()> {
         self.fault(call, path)?;
+        self.ask_len(ino);
         let (_, old) = self.content(ino)?;
         if new > FILE_BYTES_MAX {
             return Err(Errno::Efbig.error());
@@ -466,6 +476,7 @@ impl Disk {
         len: u64,
     ) -> io::Result<()> {
         self.fault(call, path)?;
+        self.ask_len(ino);
         let (content, old) = self.content(ino)?;
         let end = offset
             .checked_add(len)
@@ -507,6 +518,7 @@ impl Disk {
         len: u64,
     ) -> io::Result<()> {
         self.fault(call, path)?;
+        self.ask_len(ino);
         let (_, size) = self.content(ino)?;
         let end = offset
             .checked_add(len)

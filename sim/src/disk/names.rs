@@ -55,6 +55,12 @@ impl Disk {
             return Err(Errno::Eisdir.error());
         }
         self.has_handle(call, path)?;
+        if options.is_truncate()
+            && let Some(asked) = &mut self.asked
+        {
+            // Also of an empty file: nobody is told whether it was.
+            asked.own_all(ino);
+        }
         if options.is_truncate() && self.tree.get(ino).is_some_and(|inode| inode.len > 0) {
             self.truncate_open(call, ino);
         }
@@ -97,9 +103,6 @@ impl Disk {
         self.used_pages -= inode.content.allocated();
         inode.content.cut(0);
         inode.len = 0;
-        if let Some(asked) = &mut self.asked {
-            asked.own(ino, 0, u64::MAX);
-        }
         self.trace.push(
             call,
             Effect::Size {
@@ -176,6 +179,7 @@ impl Disk {
     pub fn metadata(&mut self, call: CallId, path: &Path) -> io::Result<Metadata> {
         self.fault(call, text(path))?;
         let ino = self.tree.lookup(path)?;
+        self.ask_len(ino);
         let inode = self.tree.get(ino).ok_or_else(|| Errno::Eio.error())?;
         Ok(Metadata {
             kind: self.kind(ino),

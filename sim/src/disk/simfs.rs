@@ -584,6 +584,7 @@ impl File for Handle {
     fn len(&self) -> io::Result<u64> {
         self.call(CallKind::Len, 0, 0, |disk, call| {
             disk.fault(call, &self.path)?;
+            disk.ask_len(self.ino);
             disk.tree
                 .get(self.ino)
                 .map(|inode| inode.len)

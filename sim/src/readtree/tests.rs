@@ -64,7 +64,7 @@ fn images_that_look_alike_lead_to_one_leaf() {
 }
 
 #[test]
-fn other_names_and_lengths_are_another_root() {
+fn other_names_are_another_root_and_other_lengths_another_answer() {
     let images = images();
     let fs = SimFs::of_image(&images[0], &DiskConfig::default());
     let shape = |fs: &SimFs| fs.crash_model().kill_image().shape().hash;
@@ -75,9 +75,22 @@ fn other_names_and_lengths_are_another_root() {
     fs.remove_file(Path::new("b")).expect("removes");
     let file = fs.open(Path::new("b"), RW).expect("opens");
     assert_ne!(linked, shape(&fs), "two files are not two names");
+    let short = shape(&fs);
+    assert!(before != linked && before != short);
     file.set_len(1_024).expect("grows");
-    let long = shape(&fs);
-    assert!(before != linked && linked != long && before != long);
+    assert_eq!(short, shape(&fs), "lengths are not in it");
+    let image = fs.crash_model().kill_image();
+    let asked = SimFs::of_image(&image, &DiskConfig::default());
+    asked.note_questions();
+    // A file that is emptied at once may have had any length.
+    let emptied = asked.open(Path::new("b"), RW.truncate()).expect("opens");
+    assert_eq!(emptied.len().expect("a length"), 0);
+    emptied.write_all_at(&[1; 10], 0).expect("writes");
+    let file = asked.open(Path::new("a"), RW).expect("opens");
+    assert_eq!(file.len().expect("a length"), 1_024);
+    let asks = asked.take_questions().expect("all was written down");
+    assert_eq!(format!("{:?}", asks.questions), "[Len(0)]");
+    assert_eq!(image.answer(&image.shape(), &asks.questions[0]), 1_024);
 }
 
 #[test]
@@ -135,7 +148,8 @@ fn two_runs_ask_what_neither_knows_or_has_written() {
     let all = asks.followed_by(&left.shape(), &then.questions);
     let piece =
         |from: u16, to: u16| format!("Piece(Piece {{ file: 0, page: 0, from: {from}, to: {to} }})");
-    let wanted = [piece(0, 100), piece(100, 200), piece(300, 400)];
+    let len = "Len(0)".to_owned();
+    let wanted = [len, piece(0, 100), piece(100, 200), piece(300, 400)];
     assert_eq!(told(&all), format!("[{}]", wanted.join(", ")));
 }
 
@@ -163,7 +177,7 @@ fn what_is_looked_at_is_asked_for_by_its_conclusion() {
         asks.questions.iter().filter(is_look).count()
     };
     let unchanged = looked(&image, false);
-    assert_eq!((looks(&unchanged), unchanged.questions.len()), (1, 1));
+    assert_eq!((looks(&unchanged), unchanged.questions.len()), (1, 2));
     // A file that was changed is looked at as it is now, and that is no question about the image.
     let changed = looked(&image, true);
     assert_eq!(looks(&changed), 1);
@@ -172,13 +186,14 @@ fn what_is_looked_at_is_asked_for_by_its_conclusion() {
         .iter()
         .map(|asked| format!("{asked:?}"))
         .collect();
-    told.remove(0);
+    // Its length, and the first look.
+    told.drain(..2);
     let piece = |from, to| format!("Piece(Piece {{ file: 0, page: 0, from: {from}, to: {to} }})");
     assert_eq!(told, [piece(0, 200), piece(300, 1_024)]);
     // The next run's look is one at the image if this run has left the file alone.
     let shape = image.shape();
     let then = looked(&image, false);
     let own = |changes| looked(&image, changes).followed_by(&shape, &then.questions);
-    assert_eq!(own(false).len(), 1);
+    assert_eq!(own(false).len(), 2);
     assert_eq!(own(true).len(), changed.questions.len());
 }
