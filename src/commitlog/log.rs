@@ -151,12 +151,14 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::Archive`]: the segments before the refused one are removed.
+    /// [`LogError::Poisoned`], [`LogError::Closed`]: the hook was not called.
     pub fn retain_from(&self, tx_offset: TxOffset) -> Result<TxOffset, LogError> {
         self.core.retain_from(tx_offset)
     }
 
     /// Makes everything durable, marks the end as clean, so that the next opening need not scan,
-    /// and gives the directory free. Further writes get [`LogError::Closed`]; readers go on.
+    /// and gives the directory free. A log that was found closed gets its mark once more: it may
+    /// have been in the page cache only. Further writes get [`LogError::Closed`]; readers go on.
     ///
     /// # Errors
     /// [`LogError::NoSpace`]: the log stays open. [`LogError::Poisoned`] and others: the

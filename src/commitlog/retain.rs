@@ -31,9 +31,7 @@ impl Core {
         let _turn = self.retention.lock();
         // A segment that an earlier one has retired may be gone after the next opening, whatever
         // the hook makes of it now.
-        if let Some(refusal) = self.shared.refusal() {
-            return Err(refusal);
-        }
+        self.with_writer(|_| Ok(()))?;
         let candidates = self.retirable(tx_offset);
         let mut refused = None;
         let mut archived = Vec::new();

@@ -46,6 +46,7 @@ pub(crate) struct Piece {
 
 impl Question {
     /// Whether the program said what it uses of the answer's bytes.
+    #[cfg(test)]
     pub fn is_look(&self) -> bool {
         matches!(self, Self::Look(..))
     }
@@ -221,6 +222,13 @@ impl Asked {
     /// What the program uses of a file that is now `len` long.
     pub fn concludes(&mut self, ino: Ino, len: u64, look: Look) {
         conclude(&mut self.known, &mut self.questions, ino, len, look);
+    }
+
+    /// A file is not what it was: it has grown, and shows no bytes that are new.
+    pub fn changed(&mut self, ino: Ino) {
+        if let Some(Some(file)) = self.known.get_mut(ino.index()) {
+            file.is_changed = true;
+        }
     }
 
     /// From now on these bytes are the run's own.

@@ -456,6 +456,11 @@ impl Disk {
     fn resize(&mut self, ino: Ino, new: u64) {
         if let Some(inode) = self.tree.make_mut(ino) {
             let before = inode.content.allocated();
+            if let Some(asked) = &mut self.asked
+                && new > inode.len
+            {
+                asked.changed(ino);
+            }
             if new < inode.len {
                 inode.content.cut(new);
                 if let Some(asked) = &mut self.asked {

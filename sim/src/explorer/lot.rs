@@ -12,7 +12,7 @@ use crate::case::{CaseOf, Era};
 use crate::disk::{Choice, CrashModel, Elements, choices, legal_images_log2};
 use crate::failure::Failure;
 use crate::readtree::ReadTree;
-use crate::reopening::Reopenings;
+use crate::reopening::{Key, Reopenings};
 use crate::run::{EraRun, Start};
 use crate::scenario::Scenario;
 
@@ -39,19 +39,20 @@ pub(super) struct Lot<S: Scenario> {
     progress: Vec<Progress>,
     pub(super) judged: Judged,
     pub(super) trees: BTreeMap<Kin, ReadTree<Leaf<S>>>,
-    /// Which runs have been crashed: tree, leaf, what led to the model, and a hash of what is below
-    /// what is seen.
+    /// Which runs have been crashed: tree, leaf, what led to the model, and a hash of all that is on
+    /// the disk.
     pub(super) crashed: BTreeSet<(Kin, usize, (Past, u64))>,
-    /// By the hash of a run's calls, whether all that it leaves is durable, if all was before.
-    pub(super) settles: BTreeMap<u64, bool>,
+    /// By the hash of a run's calls and the number of their effects, whether all that it leaves is
+    /// durable, if all was before.
+    pub(super) settles: BTreeMap<(u64, usize), bool>,
+    /// Which second runs have been crashed: where they began, and what led to the model.
+    pub(super) crashed_second: BTreeSet<(Key, Past, u64)>,
     /// What has been found after recoveries.
     pub(super) reopenings: Reopenings<S>,
     /// Whether its trees take all answers for the same: a planted defect.
     pub(super) is_deaf: bool,
     /// Whether some runs may have read anything of their models.
     pub(super) has_unnamed: bool,
-    /// Whether a program has told what it uses of what it reads.
-    pub(super) looks: bool,
     /// How many images trees have judged.
     pub(super) tree_verdicts: u64,
     /// Eras that were crashed; each has a number of its own.
@@ -111,9 +112,9 @@ impl<S: Scenario> Lot<S> {
             is_deaf,
             crashed: BTreeSet::new(),
             settles: BTreeMap::new(),
+            crashed_second: BTreeSet::new(),
             reopenings: Reopenings::default(),
             has_unnamed: false,
-            looks: false,
             tree_verdicts: 0,
             scene_count: 0,
             levels: Vec::new(),

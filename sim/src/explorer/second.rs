@@ -10,6 +10,8 @@
 //! where, and what was synced after it.
 
 use super::lot::{Lot, Scene};
+use super::past::Past;
+use super::verdict::below;
 use crate::disk::{CrashKind, CrashModel, Question, Shape};
 use crate::failure::Failure;
 use crate::reopening::{Key, Reopened};
@@ -43,8 +45,22 @@ impl<S: Scenario> Second<S> {
 }
 
 impl<S: Scenario> Lot<S> {
+    /// Whether such a second run has been crashed, after this past; or none is to be.
+    fn is_second_crashed(
+        &self,
+        scene: &Scene<'_, S>,
+        key: Option<Key>,
+        past: Past,
+        left: &Start<S>,
+    ) -> bool {
+        let is_deepest = scene.depth >= scene.team.options.depth_max;
+        let crashed = key.map(|key| (key, past, below(scene, &left.image)));
+        is_deepest || crashed.is_some_and(|crashed| self.crashed_second.contains(&crashed))
+    }
+
     /// Starts the system on what a run from `start` has left; if `recalls`, only where what it
-    /// would do is not known.
+    /// would do is not known. `past` led to the model after
+    /// the first run.
     ///
     /// # Errors
     /// What it failed with.
@@ -53,6 +69,7 @@ impl<S: Scenario> Lot<S> {
         scene: &Scene<'_, S>,
         start: &Start<S>,
         first: &EraRun<S>,
+        past: Past,
         recalls: bool,
     ) -> Result<Second<S>, Failure> {
         let runner = scene.team.runner;
@@ -69,7 +86,9 @@ impl<S: Scenario> Lot<S> {
             )
         };
         let was_durable = start.image.unsynced_hash() == 0;
-        let settles = self.settles.get(&first.hash).copied().unwrap_or(false);
+        // What was done to a file's length may depend on what it was, and no call tells.
+        let calls = (first.hash, first.trace.len());
+        let settles = self.settles.get(&calls).copied().unwrap_or(false);
         if let Some(seen) = first.seen.as_ref()
             && recalls
             && was_durable
@@ -77,7 +96,9 @@ impl<S: Scenario> Lot<S> {
         {
             let left = after(seen.clone());
             let key = Key::of(runner, &left, scene.depth);
-            if let Some(known) = self.reopenings.recall(runner, key, &left) {
+            if self.is_second_crashed(scene, key, past, &left)
+                && let Some(known) = self.reopenings.recall(runner, key, &left)
+            {
                 return Ok(Second::of(known.clone(), runner, &left));
             }
         }
@@ -86,11 +107,12 @@ impl<S: Scenario> Lot<S> {
         let left = after(disk.kill_image());
         if was_durable {
             let settles = left.image.unsynced_hash() == 0;
-            self.settles.insert(first.hash, settles);
+            self.settles.insert(calls, settles);
         }
         let key = Key::of(runner, &left, scene.depth);
+        let is_crashed = self.is_second_crashed(scene, key, past, &left);
         let known = self.reopenings.recall(runner, key, &left);
-        if let Some(known) = known.filter(|_| recalls) {
+        if let Some(known) = known.filter(|_| recalls && is_crashed) {
             return Ok(Second::of(known.clone(), runner, &left));
         }
         let mut run = self.run(scene, &left, &scene.team.verification());
@@ -99,6 +121,11 @@ impl<S: Scenario> Lot<S> {
             return Err(failure);
         }
         self.reopenings.remember(key, &run);
+        if let Some(key) = key.filter(|_| recalls) {
+            // Whoever ran it crashes it.
+            let crashed = (key, past, below(scene, &left.image));
+            self.crashed_second.insert(crashed);
+        }
         let second = Second::of(Reopened::of(&run), runner, &left);
         Ok(Second {
             ran: Some((left, run)),

@@ -218,6 +218,21 @@ fn images_that_lead_to_one_conclusion_are_judged_by_one_run() {
 }
 
 #[test]
+fn what_a_recovery_does_not_read_matters_to_the_next_one() {
+    let options = ExploreOptions {
+        tear_bytes: Some(64),
+        ..options(Profile::PosixStrict)
+    };
+    let report = explored(Way::ReadsWhenResumed, &options);
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .map(|found| (found.failure.oracle.as_str(), found.depth))
+        .collect();
+    assert_eq!(found, [("whole", 2)]);
+}
+
+#[test]
 fn a_program_that_uses_more_than_it_tells_is_caught() {
     assert!(defect(Way::UsesTheTail, false, false).is_some());
     assert_eq!(defect(Way::Appends, false, false), None);

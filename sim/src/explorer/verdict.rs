@@ -126,10 +126,9 @@ impl<S: Scenario> Lot<S> {
         let found = self.trees.get(&kin).filter(|_| is_plain);
         let found = found.and_then(|tree| tree.find(&start.image, &shape));
         // A crash of the recovery is judged by what was promised before, and may take what is not
-        // durable yet, or show what freed blocks hold, or bytes that the recovery has only looked
-        // at: equal answers are not enough for it.
-        let looked_at = if self.looks { content } else { 0 };
-        let crashed = (past, start.image.unsynced_hash() ^ below ^ looked_at);
+        // durable yet, or show what freed blocks hold. And whoever recovers from it may read what
+        // this one never did. So equal answers are not enough for it.
+        let crashed = (past, content ^ below);
         let found = found.filter(|&leaf| self.is_crashed_alike(scene, crashed, (kin, leaf)));
         let verdict = found.map(|leaf| (leaf, self.verdict_of(scene, (&start, past), (kin, leaf))));
         let Some((leaf, Some(passes))) = verdict else {
@@ -217,7 +216,7 @@ impl<S: Scenario> Lot<S> {
         resolution: Option<&Resolution>,
     ) {
         let past = crashed.0;
-        let (mut run, second) = match self.both(scene, start, true) {
+        let (mut run, second) = match self.both(scene, start, past, true) {
             Ok(both) => both,
             Err((failure, eras)) => {
                 self.failed(scene, &failure, eras_of(scene, moment, resolution, eras));
@@ -274,13 +273,16 @@ impl<S: Scenario> Lot<S> {
         &mut self,
         scene: &Scene<'_, S>,
         start: &Start<S>,
+        past: Past,
         recalls: bool,
     ) -> Result<(EraRun<S>, Second<S>), (Failure, usize)> {
         let mut run = self.run(scene, start, &scene.team.verification());
         if let Some(failure) = run.failure.take() {
             return Err((failure, 1));
         }
-        let second = self.second(scene, start, &run, recalls);
+        // That of the first run's end has all that the model has seen.
+        let past = past.through::<S>(&run.history).pop().unwrap_or(past);
+        let second = self.second(scene, start, &run, past, recalls);
         match second {
             Ok(second) => Ok((run, second)),
             Err(failure) => Err((failure, 2)),
@@ -302,7 +304,6 @@ impl<S: Scenario> Lot<S> {
         let Some(questions) = asked_by_both(run, second).filter(|_| has_room) else {
             return Ok(None);
         };
-        self.looks |= questions.iter().any(Question::is_look);
         let is_deaf = self.is_deaf;
         let tree = self.trees.entry(kin);
         let tree = tree.or_insert_with(|| ReadTree::new(is_deaf));
@@ -319,7 +320,8 @@ impl<S: Scenario> Lot<S> {
         (kin, leaf, passes): (Kin, usize, bool),
         resolution: Option<&Resolution>,
     ) {
-        let both = self.both(scene, start, false);
+        let past = moment.past;
+        let both = self.both(scene, start, past, false);
         if both.is_ok() != passes {
             self.contradicted(scene, moment, "it was judged otherwise", resolution);
             return;
@@ -370,7 +372,7 @@ impl<S: Scenario> Leaf<S> {
 }
 
 /// A hash of what freed blocks hold, where a later crash may show it.
-fn below<S: Scenario>(scene: &Scene<'_, S>, image: &Image) -> u64 {
+pub(super) fn below<S: Scenario>(scene: &Scene<'_, S>, image: &Image) -> u64 {
     let shows = scene.team.runner.disk.profile.exposes_stale();
     let is_deepest = scene.depth >= scene.team.options.depth_max;
     if shows && !is_deepest {

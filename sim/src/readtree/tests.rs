@@ -170,6 +170,23 @@ fn looked(image: &Image, changes: bool) -> Asks {
 }
 
 #[test]
+fn a_file_that_was_grown_is_looked_at_as_it_is_now() {
+    let image = images().remove(0);
+    let fs = SimFs::of_image(&image, &DiskConfig::default());
+    fs.note_questions();
+    let file = fs.open(Path::new("a"), RW.looks()).expect("opens");
+    file.set_len(2_048).expect("grows");
+    file.read_full_at(&mut [0; 2_048], 0).expect("reads");
+    file.concludes(Look::new(7, |bytes| bytes.len()));
+    let asks = fs.take_questions().expect("all was written down");
+    assert!(
+        !asks.questions.iter().any(Question::is_look),
+        "{:?}",
+        asks.questions
+    );
+}
+
+#[test]
 fn what_is_looked_at_is_asked_for_by_its_conclusion() {
     let image = images().remove(0);
     let looks = |asks: &Asks| {

@@ -41,6 +41,7 @@ pub(crate) fn gather(source: &dyn LogSource) -> Result<Gathered, LogError> {
         // Only the first segment of a log can be an unfinished creation of the log itself.
         trace = trace.or((head.first > TxOffset::ZERO).then(|| head.name()));
         heads.pop();
+        drop(file.take());
         file = match heads.last() {
             Some(head) => Some(heads::open_to_look(source, &head.name())?.0),
             None => None,
@@ -105,6 +106,7 @@ fn drop_superseded(
         !is_gone
     });
     if newest_gone && let Some(head) = heads.last() {
+        drop(file.take());
         *file = Some(heads::open_to_look(source, &head.name())?.0);
     }
     Ok(())

@@ -110,6 +110,7 @@ pub fn plan(
             scan(&file, head.len, &newest)?
         }
     };
+    drop(file);
     let judged = judge(&head, &newest, &scan, durable_through);
     drop_retired(&mut heads, head.first, scan.oldest, &mut removals);
     if judged.is_err() {

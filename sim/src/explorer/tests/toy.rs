@@ -37,6 +37,9 @@ pub enum Way {
     Appends,
     /// The same, and it does use something else.
     UsesTheTail,
+    /// As `Right`; and a file beside, written in place, that only an opening reads which finds that
+    /// another one was cut short.
+    ReadsWhenResumed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,6 +193,29 @@ fn open(fs: &dyn Fs, way: Way) -> io::Result<Option<u64>> {
     fs.create_root()?;
     settle(fs, way)?;
     match way {
+        Way::ReadsWhenResumed => {
+            let began = Path::new("began");
+            let is_resumed = fs.metadata(began).is_ok();
+            if is_resumed && fs.metadata(Path::new("beside")).is_ok() {
+                let file = fs.open(Path::new("beside"), OpenOptions::new().read())?;
+                let mut bytes = [0; 72];
+                file.read_full_at(&mut bytes, 0)?;
+                let is_torn = bytes[..8]
+                    .iter()
+                    .zip(&bytes[64..])
+                    .any(|(one, two)| *one != !two);
+                if bytes[0] > 0 && bytes[71] > 0 && is_torn {
+                    return Ok(None);
+                }
+            }
+            if !is_resumed {
+                fs.open(began, RW)?;
+                fs.sync_dir(Path::new(""))?;
+            }
+            fs.remove_file(began)?;
+            fs.sync_dir(Path::new(""))?;
+            open(fs, Way::Right)
+        }
         Way::Right | Way::UnsyncedName => {
             let names = fs.read_dir(Path::new(""))?;
             let mut newest = 0;
@@ -247,6 +273,11 @@ fn put(ctx: &Ctx<Toy>, fs: &dyn Fs, way: Way, number: u64) -> io::Result<()> {
     // It cannot contradict the model.
     let ack = || drop(ctx.record(Event::Acked(number)));
     match way {
+        Way::ReadsWhenResumed => {
+            write(fs, "beside", number, true)?;
+            fs.sync_dir(Path::new(""))?;
+            return put(ctx, fs, Way::Right, number);
+        }
         Way::Right | Way::UnsyncedName => {
             write(fs, &number.to_string(), number, true)?;
             if way == Way::Right {
