@@ -41,6 +41,9 @@ pub struct ExploreArgs {
     /// Choices of survivors tried at each cut of a recovery
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
     pub nested_budget: Option<u64>,
+    /// Run one in so many of the images that the read tree has judged, and compare; 1: all of them
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    pub check_one_in: Option<u64>,
     /// Go on with new choices for this many minutes
     #[arg(long, value_parser = parse_minutes)]
     pub minutes: Option<f64>,
@@ -92,6 +95,7 @@ fn options_of(args: &ExploreArgs) -> ExploreOptions {
         depth_max: args.depth,
         choices_max: args.budget.unwrap_or(default.choices_max),
         nested_choices_max: args.nested_budget.unwrap_or(default.nested_choices_max),
+        check_one_in: args.check_one_in.unwrap_or(default.check_one_in),
         time_max: args.minutes.map(minutes),
         jobs: args.jobs.unwrap_or_else(processors),
         ..default
