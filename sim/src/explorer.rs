@@ -29,6 +29,7 @@ mod past;
 mod report;
 mod rounds;
 mod second;
+mod seen;
 mod verdict;
 
 #[cfg(test)]

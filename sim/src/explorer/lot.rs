@@ -7,6 +7,7 @@ use super::ground::{Part, cuts};
 use super::levels::{self, LevelTally};
 use super::past::Past;
 use super::rounds::Team;
+use super::seen::Seen;
 use super::verdict::{Judged, Kin, Leaf};
 use crate::case::{CaseOf, Era};
 use crate::disk::{Choice, CrashModel, Elements, choices, legal_images_log2};
@@ -68,7 +69,7 @@ pub(super) struct Lot<S: Scenario> {
 /// What has been tried at one cut.
 #[derive(Default)]
 struct Progress {
-    seen: BTreeSet<u64>,
+    seen: Seen,
     stale: u32,
     is_exhausted: bool,
 }

@@ -42,6 +42,11 @@ impl Past {
         pasts
     }
 
+    /// A hash of this past, of contents, and of how deep crashes are nested.
+    pub fn with(self, content: u64, depth: u32) -> u64 {
+        self.mixed(content).mixed(depth.into()).0
+    }
+
     fn after(self, event: &impl Debug) -> Self {
         let mut hasher = Hasher(self.0);
         // A hasher refuses nothing.

@@ -3,13 +3,14 @@
 //! A run that passes is followed by a second one on what its orderly end has left
 //! ([`super::second`]), and a verdict is of both. Not here: which images there are (`lot`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::found::eras_of;
 use super::lot::{Lot, Moment, Scene};
 use super::past::Past;
 use super::second::Second;
+use super::seen::Seen;
 use crate::call::mix64;
 use crate::case::Era;
 use crate::disk::{CrashKind, Image, Promise, Question, Resolution, Shape};
@@ -85,8 +86,8 @@ pub(super) struct Leaf<S: Scenario> {
 /// What has been judged.
 #[derive(Default)]
 pub(super) struct Judged {
-    /// Contents, with what led to the model, and how deep crashes were nested.
-    seen: BTreeSet<(u64, Past, u32)>,
+    /// Hashes of contents, with what led to the model, and how deep crashes were nested.
+    seen: Seen,
     /// Whether what stands at a leaf is right after a past, if it says anything of that.
     verdicts: BTreeMap<(Kin, usize, Past), Option<bool>>,
 }
@@ -112,7 +113,7 @@ impl<S: Scenario> Lot<S> {
         if !self
             .judged
             .seen
-            .insert((content ^ below, past, scene.depth))
+            .insert(past.with(content ^ below, scene.depth))
         {
             return;
         }
