@@ -89,8 +89,8 @@ pub(crate) fn repair(
 /// Makes durable what was seen. What is damaged, and is to be kept as such, may be so in the page
 /// cache only. And of the segments that stay an opening may have cut one and ended before it synced
 /// the cut, or its sync may have failed; that it was to be made once more is told by a header of
-/// the segments behind, and it is those that are written anew. So each seal is written again, as any
-/// opening does that finds such a cut. A crash that tears it leaves a segment without its seal,
+/// the segments behind, and it is those that are written anew. So each seal is written again, as
+/// any opening does that finds such a cut. A crash that tears it leaves a segment without its seal,
 /// which the next salvage writes anew.
 fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
     let listing = Listing::read(directory)?.unwrap_or_default();

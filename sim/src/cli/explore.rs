@@ -98,7 +98,6 @@ fn options_of(args: &ExploreArgs) -> ExploreOptions {
         check_one_in: args.check_one_in.unwrap_or(default.check_one_in),
         time_max: args.minutes.map(minutes),
         jobs: args.jobs.unwrap_or_else(processors),
-        ..default
     }
 }
 

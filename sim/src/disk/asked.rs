@@ -1,10 +1,10 @@
 //! What a run asks of the image it began on.
 //!
 //! A run knows the image only by the answers of its calls. The answers that an image gives are
-//! brought to three forms: its [`Shape`] (all names, kinds and links, asked once at the start), the
-//! length of a file, and the bytes of a piece of a page; or, where a program says what it uses of a file, the
-//! conclusion of a [`Look`]. Everything else that a call answers is a function of those, of the
-//! run's own writes, and of what is the same for all runs.
+//! brought to three forms: its [`Shape`] (all names, kinds and links, asked once at the start),
+//! the length of a file, and the bytes of a piece of a page; or, where a program says what it uses
+//! of a file, the conclusion of a [`Look`]. Everything else that a call answers is a function of
+//! those, of the run's own writes, and of what is the same for all runs.
 //!
 //! Invariants:
 //! - \[I1\] A byte that a read returns was asked for, or the run wrote or cut it itself, or it was
@@ -45,12 +45,6 @@ pub(crate) struct Piece {
 }
 
 impl Question {
-    /// Whether the program said what it uses of the answer's bytes.
-    #[cfg(test)]
-    pub fn is_look(&self) -> bool {
-        matches!(self, Self::Look(..))
-    }
-
     fn file(&self) -> u32 {
         match self {
             Self::Piece(piece) => piece.file,

@@ -40,8 +40,8 @@ pub(super) struct Lot<S: Scenario> {
     progress: Vec<Progress>,
     pub(super) judged: Judged,
     pub(super) trees: BTreeMap<Kin, ReadTree<Leaf<S>>>,
-    /// Which runs have been crashed: tree, leaf, what led to the model, and a hash of all that is on
-    /// the disk.
+    /// Which runs have been crashed: tree, leaf, what led to the model, and a hash of all that is
+    /// on the disk.
     pub(super) crashed: BTreeSet<(Kin, usize, (Past, u64))>,
     /// By the hash of a run's calls and the number of their effects, whether all that it leaves is
     /// durable, if all was before.

@@ -180,7 +180,10 @@ fn a_file_that_was_grown_is_looked_at_as_it_is_now() {
     file.concludes(Look::new(7, |bytes| bytes.len()));
     let asks = fs.take_questions().expect("all was written down");
     assert!(
-        !asks.questions.iter().any(Question::is_look),
+        !asks
+            .questions
+            .iter()
+            .any(|question| matches!(question, Question::Look(..))),
         "{:?}",
         asks.questions
     );
@@ -190,7 +193,7 @@ fn a_file_that_was_grown_is_looked_at_as_it_is_now() {
 fn what_is_looked_at_is_asked_for_by_its_conclusion() {
     let image = images().remove(0);
     let looks = |asks: &Asks| {
-        let is_look = |question: &&Question| question.is_look();
+        let is_look = |question: &&Question| matches!(question, Question::Look(..));
         asks.questions.iter().filter(is_look).count()
     };
     let unchanged = looked(&image, false);

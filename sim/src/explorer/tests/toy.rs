@@ -193,29 +193,10 @@ fn open(fs: &dyn Fs, way: Way) -> io::Result<Option<u64>> {
     fs.create_root()?;
     settle(fs, way)?;
     match way {
-        Way::ReadsWhenResumed => {
-            let began = Path::new("began");
-            let is_resumed = fs.metadata(began).is_ok();
-            if is_resumed && fs.metadata(Path::new("beside")).is_ok() {
-                let file = fs.open(Path::new("beside"), OpenOptions::new().read())?;
-                let mut bytes = [0; 72];
-                file.read_full_at(&mut bytes, 0)?;
-                let is_torn = bytes[..8]
-                    .iter()
-                    .zip(&bytes[64..])
-                    .any(|(one, two)| *one != !two);
-                if bytes[0] > 0 && bytes[71] > 0 && is_torn {
-                    return Ok(None);
-                }
-            }
-            if !is_resumed {
-                fs.open(began, RW)?;
-                fs.sync_dir(Path::new(""))?;
-            }
-            fs.remove_file(began)?;
-            fs.sync_dir(Path::new(""))?;
-            open(fs, Way::Right)
-        }
+        Way::ReadsWhenResumed => match begin(fs)? {
+            true => open(fs, Way::Right),
+            false => Ok(None),
+        },
         Way::Right | Way::UnsyncedName => {
             let names = fs.read_dir(Path::new(""))?;
             let mut newest = 0;
@@ -267,6 +248,31 @@ fn open(fs: &dyn Fs, way: Way) -> io::Result<Option<u64>> {
             read(fs, "number")
         }
     }
+}
+
+/// Begins an opening, and whether what an earlier one left is sound.
+fn begin(fs: &dyn Fs) -> io::Result<bool> {
+    let began = Path::new("began");
+    let is_resumed = fs.metadata(began).is_ok();
+    if is_resumed && fs.metadata(Path::new("beside")).is_ok() {
+        let file = fs.open(Path::new("beside"), OpenOptions::new().read())?;
+        let mut bytes = [0; 72];
+        file.read_full_at(&mut bytes, 0)?;
+        let is_torn = bytes[..8]
+            .iter()
+            .zip(&bytes[64..])
+            .any(|(one, two)| *one != !two);
+        if bytes[0] > 0 && bytes[71] > 0 && is_torn {
+            return Ok(false);
+        }
+    }
+    if !is_resumed {
+        fs.open(began, RW)?;
+        fs.sync_dir(Path::new(""))?;
+    }
+    fs.remove_file(began)?;
+    fs.sync_dir(Path::new(""))?;
+    Ok(true)
 }
 
 fn put(ctx: &Ctx<Toy>, fs: &dyn Fs, way: Way, number: u64) -> io::Result<()> {
