@@ -31,6 +31,23 @@ pub trait Bytes {
     }
 }
 
+/// A file in memory.
+impl Bytes for Vec<u8> {
+    fn len(&self) -> u64 {
+        self.as_slice().len() as u64
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> usize {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = self.get(from..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        count
+    }
+}
+
 type Conclude = dyn Fn(&dyn Bytes) -> u64 + Send + Sync;
 
 /// A way to look at a file, and to come to a conclusion about it.

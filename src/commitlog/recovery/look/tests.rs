@@ -31,7 +31,7 @@ struct NotingFile {
 
 impl ReadAt for NotingFile {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize, LogError> {
-        Ok(Bytes::read_at(&Memory(&self.bytes), buffer, at))
+        Ok(Bytes::read_at(&self.bytes, buffer, at))
     }
 }
 
@@ -41,7 +41,7 @@ impl SourceFile for NotingFile {
     }
 
     fn concludes(&self, look: Look) {
-        let conclusion = look.conclude(&Memory(&self.bytes));
+        let conclusion = look.conclude(&self.bytes);
         self.used
             .borrow_mut()
             .push((self.name.clone(), look.id(), conclusion));
@@ -69,21 +69,6 @@ impl LogSource for Noting<'_> {
             bytes: self.files[name].clone(),
             used: self.used.clone(),
         }))
-    }
-}
-
-struct Memory<'a>(&'a [u8]);
-
-impl Bytes for Memory<'_> {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> usize {
-        let rest = self.0.get(offset as usize..).unwrap_or_default();
-        let count = rest.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
-        count
     }
 }
 

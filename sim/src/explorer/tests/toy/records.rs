@@ -30,36 +30,20 @@ fn whole(file: &dyn Bytes) -> (u64, u64) {
     (end, number)
 }
 
-/// What was read of a file.
-struct Read(Vec<u8>);
-
-impl Bytes for Read {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> usize {
-        let rest = self.0.get(offset as usize..).unwrap_or_default();
-        let count = rest.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
-        count
-    }
-}
-
 pub fn open(fs: &dyn Fs, uses_the_tail: bool) -> io::Result<u64> {
     let options = OpenOptions::new().read().write().create().looks();
     let file = fs.open(Path::new(NAME), options)?;
-    let mut read = Read(vec![0; file.len()? as usize]);
-    file.read_full_at(&mut read.0, 0)?;
+    let mut read = vec![0; file.len()? as usize];
+    file.read_full_at(&mut read, 0)?;
     file.concludes(Look::new(1, |file| {
         let (end, number) = whole(file);
         end << 8 | number
     }));
     let (end, number) = whole(&read);
-    if uses_the_tail && read.0.get(end as usize).is_some_and(|byte| *byte > 0) {
+    if uses_the_tail && read.get(end as usize).is_some_and(|byte| *byte > 0) {
         fs.metadata(Path::new(NAME))?;
     }
-    if end < read.len() {
+    if end < Bytes::len(&read) {
         file.set_len(end)?;
     }
     file.sync_all()?;
