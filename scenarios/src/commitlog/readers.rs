@@ -10,7 +10,7 @@ use blackstart::commitlog::{
 use blackstart_sim::{Failure, Promise};
 
 use super::drive::{Context, append};
-use super::excuse::{excuse_reader, is_usable};
+use super::excuse::{excuse_reader, has_struck, is_usable};
 use super::history::{Event, Found};
 use super::op::Level;
 use super::opening::options;
@@ -71,6 +71,7 @@ pub(super) fn peek(ctx: &Context) -> Result<(), Failure> {
         })
         .and_then(|mut reader| drain(&mut reader, &mut found));
     let from = from.max(oldest);
+    let acked_through = still_cached(ctx, acked_through);
     conclude_read(
         ctx,
         outcome,
@@ -82,6 +83,16 @@ pub(super) fn peek(ctx: &Context) -> Result<(), Failure> {
             promise: ctx.promise(),
         },
     )
+}
+
+/// What the operating system still has of what it had when a look began: another client's sync may
+/// have failed meanwhile and taken back what was not durable.
+fn still_cached(ctx: &Context, acked_through: u64) -> u64 {
+    if has_struck(ctx, "fsync: revert to old") {
+        acked_through.min(ctx.model(|model| model.synced_through))
+    } else {
+        acked_through
+    }
 }
 
 fn conclude_read(ctx: &Context, outcome: Result<(), LogError>, read: Event) -> Result<(), Failure> {
