@@ -349,7 +349,7 @@ fn outcome(model: &CrashModel, id: Option<EffectId>, resolution: Option<&Resolut
             Some(Kept::All) => (units, kept) = (units + 1, kept + 1),
             Some(Kept::Units(of)) => {
                 units += of.len();
-                kept += of.iter().filter(|&&kept| kept).count();
+                kept += of.count();
             }
             Some(Kept::No) | None => units += 1,
         }

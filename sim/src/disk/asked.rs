@@ -149,6 +149,17 @@ impl Image {
         }
     }
 
+    /// A hash of the file that a question takes a look at: equal files, equal conclusions. None for
+    /// other questions, of which the answers are at hand.
+    pub(crate) fn looked_at(&self, shape: &Shape, question: &Question) -> Option<u64> {
+        let Question::Look(file, _) = question else {
+            return None;
+        };
+        let &(ino, len) = shape.files.get(*file as usize)?;
+        let inode = self.visible.get(ino)?;
+        Some(hash::word(inode.content.hash(), len))
+    }
+
     /// Whether what a run on this disk sees is told by shape and contents alone.
     pub(crate) fn is_plain(&self, config: &DiskConfig) -> bool {
         self.damage.is_empty() && config.capacity_bytes.is_none()

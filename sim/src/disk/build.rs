@@ -3,7 +3,6 @@
 //! A tear unit has versions: what the page cache held after each operation that touched it. Which
 //! one the disk has is the last operation on the unit that is kept; earlier ones are in it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::config::Profile;
@@ -19,8 +18,8 @@ use super::tree::{Ino, Inode, Tree};
 /// So many files that are gone are remembered for what their blocks hold.
 const FREED_MAX: usize = 3;
 
-/// The state that a loss of power leaves.
-pub(super) fn power(model: &CrashModel, resolution: &Resolution) -> Tree {
+/// The durable state with the changes of names that are kept, and without what no name leads to.
+pub(super) fn names(model: &CrashModel, resolution: &Resolution) -> Tree {
     if model.config.profile == Profile::Tmpfs {
         // Nothing but the mount point.
         let mut tree = Tree::new();
@@ -28,35 +27,32 @@ pub(super) fn power(model: &CrashModel, resolution: &Resolution) -> Tree {
         return tree;
     }
     let mut tree = model.durable.clone();
-    let mut files: BTreeMap<Ino, Vec<usize>> = BTreeMap::new();
-    for (at, pending) in model.pending.iter().enumerate() {
-        match pending.what.content_of() {
-            Some(ino) => files.entry(ino).or_default().push(at),
-            None if resolution.kept.get(at) == Some(&Kept::All) => {
-                apply_name(&mut tree, &pending.what);
-            }
-            None => {}
-        }
-    }
-    for (ino, ops) in files {
-        let is_any = |at: &usize| {
-            resolution
-                .kept
-                .get(*at)
-                .is_some_and(|kept| *kept != Kept::No)
-        };
-        if ops.iter().any(is_any) {
-            File {
-                model,
-                resolution,
-                ino,
-                ops: &ops,
-            }
-            .build(&mut tree);
+    for (pending, kept) in model.pending.iter().zip(&resolution.kept) {
+        if pending.what.content_of().is_none() && *kept == Kept::All {
+            apply_name(&mut tree, &pending.what);
         }
     }
     tree.collect();
     tree
+}
+
+/// A file whose pending operations are at `ops`: what is kept of them, done to what is durable.
+pub(super) fn file(
+    model: &CrashModel,
+    resolution: &Resolution,
+    ino: Ino,
+    ops: &[usize],
+    durable: &Inode,
+) -> Inode {
+    let mut inode = durable.clone();
+    File {
+        model,
+        resolution,
+        ino,
+        ops,
+    }
+    .build(&mut inode);
+    inode
 }
 
 /// Contents of files that exist no more in `tree`: any of their bytes may have reached the disk
@@ -142,7 +138,7 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn build(&self, tree: &mut Tree) {
+    fn build(&self, inode: &mut Inode) {
         let is_plain = self.ops.iter().all(|&at| self.kept(at) == &Kept::All)
             && self
                 .resolution
@@ -150,32 +146,23 @@ impl File<'_> {
                 .iter()
                 .all(|torn| !self.ops.contains(&torn.at));
         if is_plain {
-            self.apply_all(tree);
+            self.apply_all(inode);
             return;
         }
-        let durable_len = self
-            .model
-            .durable
-            .get(self.ino)
-            .map_or(0, |inode| inode.len);
+        let durable_len = inode.len;
         let last = self.last_kept();
         let mut data_end = durable_len;
         for &at in self.ops {
-            let Some(inode) = tree.make_mut(self.ino) else {
-                return;
-            };
             self.apply(at, inode, &last, &mut data_end);
         }
         let len = self.len(durable_len);
         if self.resolution.fill == Fill::Stale && self.model.config.profile.exposes_stale() {
-            self.expose(tree, &last, durable_len, len);
+            self.expose(inode, &last, durable_len, len);
         }
-        if let Some(inode) = tree.make_mut(self.ino) {
-            if data_end > len {
-                inode.content.cut(len);
-            }
-            inode.len = len;
+        if data_end > len {
+            inode.content.cut(len);
         }
+        inode.len = len;
     }
 
     fn what(&self, at: usize) -> &What {
@@ -195,37 +182,23 @@ impl File<'_> {
         })
     }
 
-    fn apply_all(&self, tree: &mut Tree) {
+    fn apply_all(&self, inode: &mut Inode) {
         for &at in self.ops {
             match self.what(at) {
-                What::Data { ino, offset, bytes } => {
-                    if let Some(inode) = tree.make_mut(*ino) {
-                        inode.content.write(*offset, bytes);
-                    }
+                What::Data { offset, bytes, .. } => {
+                    let end = offset + bytes.len() as u64;
+                    inode.content.write_part(bytes, *offset, end);
                 }
-                What::Zero { ino, offset, len } => {
-                    if let Some(inode) = tree.make_mut(*ino) {
-                        inode.content.zero(*offset, *len);
-                    }
-                }
-                What::Size { ino, new, .. } => {
-                    // Cut before growing again: what was cut off never comes back.
-                    if let Some(inode) = tree.make_mut(*ino)
-                        && *new < inode.len
-                    {
-                        inode.content.cut(*new);
-                    }
-                    resize(tree, *ino, *new);
-                }
-                What::Floor { ino, len } => raise(tree, *ino, *len),
+                What::Zero { offset, len, .. } => inode.content.zero(*offset, *len),
+                // Cut before growing again: what was cut off never comes back.
+                What::Size { new, .. } => inode.resize(*new),
+                What::Floor { len, .. } => inode.len = inode.len.max(*len),
                 What::Link { .. } | What::Unlink { .. } | What::Rename { .. } => {}
             }
         }
         // Data may lie beyond a length that a failed write never set.
-        if let Some(inode) = tree.make_mut(self.ino) {
-            let len = inode.len;
-            inode.content.cut(len);
-        }
+        let len = inode.len;
+        inode.content.cut(len);
     }
 
     /// Of each unit that any write touches: the last operation on it that is kept.
@@ -348,7 +321,7 @@ impl File<'_> {
     }
 
     /// Shows what blocks held before, where a file's new length covers bytes never written.
-    fn expose(&self, tree: &mut Tree, last: &Runs<usize>, durable_len: u64, len: u64) {
+    fn expose(&self, inode: &mut Inode, last: &Runs<usize>, durable_len: u64, len: u64) {
         for &at in self.ops {
             let what @ What::Data { offset, bytes, .. } = self.what(at) else {
                 continue;
@@ -366,7 +339,7 @@ impl File<'_> {
                     } else {
                         start.max(durable_len)
                     };
-                    self.show_stale(tree, from, end.min(len));
+                    self.show_stale(inode, from, end.min(len));
                 }
             }
         }
@@ -383,10 +356,10 @@ impl File<'_> {
         pieces.map(move |piece| ((piece * units).max(first), ((piece + 1) * units).min(end)))
     }
 
-    fn show_stale(&self, tree: &mut Tree, start: u64, end: u64) {
-        let Some(inode) = tree.make_mut(self.ino).filter(|_| start < end) else {
+    fn show_stale(&self, inode: &mut Inode, start: u64, end: u64) {
+        if start >= end {
             return;
-        };
+        }
         match self.stale(start, (end - start) as usize) {
             Some(stale) => inode.content.write(start, &stale),
             None => inode.content.write_pattern(start, end),

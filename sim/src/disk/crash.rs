@@ -10,11 +10,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::built::Built;
 use super::config::DiskConfig;
 use super::damage::{Damage, Harm, OF_EARLIER};
+use super::enumerate::Elements;
 use super::fault::FaultRule;
+use super::fingerprint::Print;
 use super::image::{Image, Unsynced};
 use super::inject::damage_at_rest;
+use super::layout::Layout;
 use super::page::Written;
 use super::pending::{BLOCK, Pending, What, own_names};
 use super::runs::Runs;
@@ -95,7 +99,32 @@ impl CrashModel {
 
     /// The image that a legal choice leaves.
     pub(crate) fn image_of(&self, resolution: &resolve::Resolution) -> Image {
-        let visible = build::power(self, resolution);
+        let mut visible = build::names(self, resolution);
+        for changed in Layout::of(self).files {
+            if let Some(slot) = visible.slot_mut(changed.ino)
+                && changed.is_kept_in(resolution)
+            {
+                let ops = &changed.ops;
+                let inode = build::file(self, resolution, changed.ino, ops, slot);
+                *slot = Arc::new(inode);
+            }
+        }
+        self.left(resolution, visible)
+    }
+
+    /// As [`CrashModel::image_of`], with what was built before for other choices; what is built
+    /// is kept if it `recurs`.
+    pub(crate) fn image_with(
+        &self,
+        (resolution, print): (&resolve::Resolution, &Print),
+        elements: &Elements,
+        (built, recurs): (&mut Built, bool),
+    ) -> Image {
+        let visible = built.tree(self, (resolution, print), elements, recurs);
+        self.left(resolution, visible)
+    }
+
+    fn left(&self, resolution: &resolve::Resolution, visible: Tree) -> Image {
         let damage = build::damage(self, resolution);
         let freed = build::freed(self, &visible);
         Image {
@@ -547,9 +576,6 @@ impl CrashModel {
 /// Sets a length; what is cut off is gone.
 pub(super) fn resize(tree: &mut Tree, ino: Ino, new: u64) {
     if let Some(inode) = tree.make_mut(ino) {
-        if new < inode.len {
-            inode.content.cut(new);
-        }
-        inode.len = new;
+        inode.resize(new);
     }
 }

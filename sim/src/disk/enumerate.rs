@@ -3,16 +3,20 @@
 //!
 //! The order: nothing, everything, all but one, only one, every prefix, every prefix but one of it
 //! (the pairs of ALICE, OSDI 2014), one write without its size; then every subset of the writes,
-//! if few are pending; then every subset of their tear units; then hashed choices.
+//! if few are pending; then all versions of their tear units, over what blocks held before and
+//! over zeros; then hashed choices, unless the versions were all there is.
 
 use std::ops::Range;
 
 use super::crash::CrashModel;
 use super::draw::{all_but_one, only, prefix};
+use super::layout::Layout;
+use super::parts::Parts;
 use super::pending::What;
 use super::resolve::{Kept, Resolution, legal, resolve, units};
 use super::survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors};
 use super::tree::Ino;
+use super::unitset::UnitSet;
 
 /// How far enumeration goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +54,10 @@ pub(crate) enum Choice {
     },
     /// The effects of these calls, by the bits of a mask.
     Calls(u64),
-    /// These tear units and other effects, by the bits of a mask.
-    Units(u64),
+    /// What this number of [`Parts`] keeps, over what blocks held before.
+    Parts(u64),
+    /// The same over zeros.
+    PartsOverZeros(u64),
     Hashed(u64),
 }
 
@@ -59,12 +65,13 @@ pub(crate) enum Choice {
 pub(crate) struct Elements {
     /// Places of pending effects, by the call that had them.
     calls: Vec<Range<usize>>,
-    /// Places of pending effects with their tear units.
-    units: Vec<(usize, Option<u64>)>,
+    parts: Parts,
     /// Whether two writes touch one tear unit.
     pub(super) has_overwrites: bool,
-    /// Files with pending contents that have no durable name in any directory.
-    pub(super) unnamed: Vec<Ino>,
+    pub(super) layout: Layout,
+    /// Of each file of the layout, if it has no durable name in any directory: the places of the
+    /// pending changes that give it one.
+    pub(super) naming: Vec<Option<Vec<usize>>>,
     /// Whether a name belongs to several pending effects: to the parts of a write out of which a
     /// later change took a piece. They can only be kept or lost together.
     has_parts: bool,
@@ -74,17 +81,19 @@ impl Elements {
     pub fn of(model: &CrashModel) -> Self {
         let mut names: Vec<EffectId> = model.pending.iter().map(|pending| pending.id).collect();
         names.sort_unstable();
+        let layout = Layout::of(model);
         Self {
             calls: calls(model),
-            units: all_units(model),
+            parts: Parts::of(&model.pending, &layout, model.config.tear_bytes),
             has_overwrites: model.has_overwrites(),
-            unnamed: unnamed(model),
+            naming: naming(model, &layout),
+            layout,
             has_parts: names.windows(2).any(|pair| pair[0] == pair[1]),
         }
     }
 }
 
-/// The choices in the order of this module, without end where anything is pending.
+/// The choices in the order of this module; without end where much is pending, or units tear.
 pub(crate) fn choices(
     model: &CrashModel,
     elements: &Elements,
@@ -101,7 +110,16 @@ pub(crate) fn choices(
         false => 0..0,
     };
     let subsets = masks(elements.calls.len()).map(Choice::Calls);
-    let unit_subsets = masks(elements.units.len()).map(Choice::Units);
+    let numbers = elements.parts.numbers(1 << exhaust_max);
+    let parts = 0..numbers.unwrap_or(0);
+    let over_zeros = match elements.layout.shows_stale() {
+        true => parts.clone(),
+        false => 0..0,
+    };
+    let samples = match parts.is_empty() || model.config.torn_units {
+        true => 0..u64::MAX,
+        false => 0..0,
+    };
     let most = if count == 0 { 1 } else { usize::MAX };
     [Choice::None, Choice::All]
         .into_iter()
@@ -111,8 +129,9 @@ pub(crate) fn choices(
         .chain(prefixes)
         .chain(pairs)
         .chain(subsets)
-        .chain(unit_subsets)
-        .chain((0..).map(Choice::Hashed))
+        .chain(parts.map(Choice::Parts))
+        .chain(over_zeros.map(Choice::PartsOverZeros))
+        .chain(samples.map(Choice::Hashed))
         .take(most)
 }
 
@@ -125,6 +144,12 @@ impl Choice {
     /// The choice as a case says it.
     pub fn survivors(self, model: &CrashModel, elements: &Elements) -> Survivors {
         let bit = |mask: u64, at: usize| mask >> at & 1 == 1;
+        let of_number = |number, fill| {
+            let mut kept = Vec::new();
+            let keep = |at, unit| kept.push((at, unit));
+            elements.parts.kept(number, keep);
+            explicit(model, kept.into_iter(), fill)
+        };
         match self {
             Self::None => Survivors::None,
             Self::All => Survivors::All,
@@ -139,13 +164,10 @@ impl Choice {
                 let calls = elements.calls.iter().enumerate();
                 let kept = calls.filter(|(at, _)| bit(mask, *at));
                 let places = kept.flat_map(|(_, places)| places.clone());
-                explicit(model, places.map(|at| (at, None)))
+                explicit(model, places.map(|at| (at, None)), Fill::Stale)
             }
-            Self::Units(mask) => {
-                let units = elements.units.iter().enumerate();
-                let kept = units.filter(|(at, _)| bit(mask, *at));
-                explicit(model, kept.map(|(_, &unit)| unit))
-            }
+            Self::Parts(number) => of_number(number, Fill::Stale),
+            Self::PartsOverZeros(number) => of_number(number, Fill::Zeros),
             Self::Hashed(seed) => Survivors::Hashed {
                 seed,
                 keep_per_mille: [500, 800, 200][seed as usize % 3],
@@ -159,7 +181,7 @@ impl Choice {
     pub fn resolve(self, model: &CrashModel, elements: &Elements) -> Resolution {
         let count = model.pending.len();
         let bit = |mask: u64, at: usize| mask >> at & 1 == 1;
-        let mut kept = vec![Kept::No; count];
+        let mut kept: Vec<Kept> = (0..count).map(|_| Kept::No).collect();
         let mut keep = |places: Range<usize>| {
             if let Some(kept) = kept.get_mut(places) {
                 kept.fill(Kept::All);
@@ -186,39 +208,39 @@ impl Choice {
                     .filter(|(at, _)| bit(mask, *at))
                     .for_each(|(_, places)| keep(places.clone()));
             }
-            Self::Units(mask) => return of_units(model, elements, mask),
+            Self::Parts(number) => return of_parts(model, elements, number, Fill::Stale),
+            Self::PartsOverZeros(number) => return of_parts(model, elements, number, Fill::Zeros),
         }
         legal(model, Resolution::new(kept, Fill::Stale))
     }
 }
 
-fn of_units(model: &CrashModel, elements: &Elements, mask: u64) -> Resolution {
-    let mut kept = vec![Kept::No; model.pending.len()];
-    let chosen = elements.units.iter().enumerate();
-    for (_, &(place, unit)) in chosen.filter(|(at, _)| mask >> at & 1 == 1) {
-        let (Some(slot), Some(pending)) = (kept.get_mut(place), model.pending.get(place)) else {
-            continue;
+fn of_parts(model: &CrashModel, elements: &Elements, number: u64, fill: Fill) -> Resolution {
+    let effects = &elements.layout.effects;
+    let mut kept: Vec<Kept> = effects.iter().map(|_| Kept::No).collect();
+    elements.parts.kept(number, |place, unit| {
+        let (Some(slot), Some(laid)) = (kept.get_mut(place), effects.get(place)) else {
+            return;
         };
-        let Some(unit) = unit else {
-            *slot = Kept::All;
-            continue;
-        };
-        let (first, count) = units(&pending.what, model.config.tear_bytes);
-        let mut of_write = match slot {
-            Kept::Units(units) => std::mem::take(units),
-            _ => vec![false; count],
-        };
-        if let Some(kept) = of_write.get_mut((unit - first) as usize) {
-            *kept = true;
+        let (first, count) = laid.units;
+        match (unit, slot) {
+            (None, slot) => *slot = Kept::All,
+            (Some(unit), Kept::Units(units)) => units.put((unit - first) as usize, true),
+            (Some(unit), slot) if *slot == Kept::No => {
+                let mut units = UnitSet::none_of(count);
+                units.put((unit - first) as usize, true);
+                *slot = Kept::Units(units);
+            }
+            (Some(_), _) => {}
         }
-        *slot = Kept::Units(of_write);
-    }
+    });
     for (slot, pending) in kept.iter_mut().zip(&model.pending) {
         if let Kept::Units(units) = slot {
-            *slot = Kept::of(&pending.what, std::mem::take(units));
+            let units = std::mem::replace(units, UnitSet::none_of(0));
+            *slot = Kept::of(&pending.what, units);
         }
     }
-    legal(model, Resolution::new(kept, Fill::Stale))
+    legal(model, Resolution::new(kept, fill))
 }
 
 /// Survivors in the order of this module, at most as many as the budget says. Different survivors
@@ -270,22 +292,22 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
     of_data + of_names + sizes + of_fill
 }
 
-fn unnamed(model: &CrashModel) -> Vec<Ino> {
-    let contents = model.pending.iter();
-    let mut unnamed: Vec<Ino> = contents
-        .filter_map(|pending| pending.what.content_of())
-        .collect();
-    unnamed.sort_unstable();
-    unnamed.dedup();
+fn naming(model: &CrashModel, layout: &Layout) -> Vec<Option<Vec<usize>>> {
+    let gives = |what: &What, wanted: Ino| matches!(what, What::Link { ino, .. } | What::Rename { ino, .. } if *ino == wanted);
+    let of_file = |ino: Ino| -> Vec<usize> {
+        let pending = model.pending.iter().enumerate();
+        let naming = pending.filter(|(_, pending)| gives(&pending.what, ino));
+        naming.map(|(at, _)| at).collect()
+    };
     // Also a directory that has no durable name itself may get one.
     let dirs = model.durable.inodes.iter().flatten();
     let entries = dirs.filter_map(|inode| inode.entries.as_ref());
-    for ino in entries.flat_map(|entries| entries.values()) {
-        if let Ok(at) = unnamed.binary_search(ino) {
-            unnamed.remove(at);
-        }
-    }
-    unnamed
+    let named: Vec<Ino> = entries
+        .flat_map(|entries| entries.values().copied())
+        .collect();
+    let files = layout.files.iter().map(|changed| changed.ino);
+    let naming = files.map(|ino| (!named.contains(&ino)).then(|| of_file(ino)));
+    naming.collect()
 }
 
 /// Pending effects by the call that had them: a write and its size go together.
@@ -306,27 +328,11 @@ fn calls(model: &CrashModel) -> Vec<Range<usize>> {
     calls
 }
 
-/// Every tear unit of every write and of what it adds to a length, every unit that a cut zeroes in
-/// part, and every other effect.
-fn all_units(model: &CrashModel) -> Vec<(usize, Option<u64>)> {
-    let mut all = Vec::new();
-    for (at, pending) in model.pending.iter().enumerate() {
-        let (what, tear_bytes) = (&pending.what, model.config.tear_bytes);
-        let (first, count) = units(what, tear_bytes);
-        // More could not be exhausted anyway.
-        let numbers = first..first + count.min(64) as u64;
-        let is_data = matches!(what, What::Data { .. });
-        let is_part =
-            |unit: &u64| is_data || what.growth().is_some() || what.is_edge(*unit, tear_bytes);
-        all.extend(numbers.filter(is_part).map(|unit| (at, Some(unit))));
-        if !is_data && what.growth().is_none() {
-            all.push((at, None));
-        }
-    }
-    all
-}
-
-fn explicit(model: &CrashModel, kept: impl Iterator<Item = (usize, Option<u64>)>) -> Survivors {
+fn explicit(
+    model: &CrashModel,
+    kept: impl Iterator<Item = (usize, Option<u64>)>,
+    fill: Fill,
+) -> Survivors {
     let except = kept.filter_map(|(at, unit)| {
         Some(Exception {
             effect: model.pending.get(at)?.id,
@@ -337,7 +343,7 @@ fn explicit(model: &CrashModel, kept: impl Iterator<Item = (usize, Option<u64>)>
         base: Base::Lost,
         except: except.collect(),
         torn: Vec::new(),
-        fill: Fill::Stale,
+        fill,
     })
 }
 

@@ -12,135 +12,141 @@ use std::collections::BTreeMap;
 use super::crash::CrashModel;
 use super::enumerate::Elements;
 use super::hash;
-use super::pending::{Pending, What};
-use super::resolve::{Kept, Resolution, is_cut, units};
+use super::layout::{Changed, Laid};
+use super::pending::What;
+use super::resolve::{Kept, Resolution};
 use super::runs::Runs;
 use super::survivors::{Fill, Tear};
 use super::tree::Ino;
+use super::unitset::{UnitSet, low_bits};
 use crate::call::mix64;
 
+/// A fingerprint, in parts.
+#[derive(Default)]
+pub(crate) struct Print {
+    /// Of what is kept of changes of names.
+    pub names: u64,
+    /// Of what is kept of each file's contents, in the order of the layout.
+    pub files: Vec<u64>,
+}
+
+impl Print {
+    /// One hash of all parts.
+    pub fn whole(&self) -> u64 {
+        mix64(self.files.iter().copied().fold(self.names, hash::word))
+    }
+}
+
 impl Resolution {
-    /// A hash that is equal only for choices that come to the same.
-    pub fn fingerprint(&self, model: &CrashModel, elements: &Elements) -> u64 {
+    /// Hashes that are equal only for choices that come to the same, into memory that is there.
+    pub fn fingerprint_into(&self, print: &mut Print, model: &CrashModel, elements: &Elements) {
+        let layout = &elements.layout;
+        let laid = || layout.effects.iter().zip(&self.kept);
+        let is_part_cut = |(laid, kept): (&Laid, &Kept)| laid.is_cut && is_some_units(kept);
+        let is_plain = self.torn.is_empty() && !laid().any(is_part_cut);
+        let overwritten = Overwritten::of(self, elements, is_plain);
+        let of_names = laid().filter(|(laid, _)| laid.file.is_none());
+        print.names = mix64(of_names.fold(0, |hash, (_, kept)| kept.mix_into(hash)));
+        print.files.clear();
+        let named = layout.files.iter().zip(&elements.naming);
+        print.files.extend(named.map(|(changed, naming)| {
+            let is_named = naming.as_ref().is_none_or(|places| {
+                let mut kept = places.iter().filter_map(|&at| self.kept.get(at));
+                kept.any(|kept| *kept == Kept::All)
+            });
+            match is_named {
+                true => self.of_file(model, elements, changed, &overwritten),
+                // Nothing of it is seen.
+                false => 0,
+            }
+        }));
+    }
+
+    fn of_file(
+        &self,
+        model: &CrashModel,
+        elements: &Elements,
+        changed: &Changed,
+        overwritten: &Overwritten,
+    ) -> u64 {
         let tear_bytes = model.config.tear_bytes;
-        let is_part_cut = |(pending, kept): (&Pending, &Kept)| {
-            is_cut(&pending.what) && matches!(kept, Kept::Units(_))
-        };
-        let pairs = || model.pending.iter().zip(&self.kept);
-        let is_plain = self.torn.is_empty() && !pairs().any(is_part_cut);
-        let overwritten = Overwritten::of(model, self, is_plain && elements.has_overwrites);
-        let ends = self.ends(model, elements);
-        let end_of = |ino: Ino| {
-            let end = ends.iter().find(|(known, _)| *known == ino);
-            end.map_or(0, |&(_, len)| len)
-        };
+        let ops = changed.ops.iter();
+        let ops = ops.filter_map(|&at| {
+            let laid = elements.layout.effects.get(at)?;
+            Some((at, laid, &model.pending.get(at)?.what, self.kept.get(at)?))
+        });
+        let len = ops.clone().fold(changed.len, |len, (_, _, what, kept)| {
+            kept.length_after(len, what, tear_bytes)
+        });
         let mut shows_unwritten = false;
-        let mut hash = 0;
-        for (at, (pending, kept)) in pairs().enumerate() {
-            let what = &pending.what;
-            let Some(ino) = what.content_of() else {
-                hash = kept.mix_into(hash);
-                continue;
-            };
+        let mut hash = hash::word(0, len);
+        for (at, laid, what, kept) in ops {
+            let (first, count) = laid.units;
             match what {
                 What::Data { .. } => {
-                    let (first, count) = units(what, tear_bytes);
-                    let last = first + count as u64;
                     // A version of a unit has what was written there before, too.
-                    let is_seen = |unit: u64| end_of(ino) > unit * tear_bytes;
-                    let kept_unit = |unit: u64| kept.unit((unit - first) as usize);
-                    let is_lost = |unit| is_seen(unit) && !kept_unit(unit);
-                    shows_unwritten |= *kept != Kept::All && (first..last).any(is_lost);
-                    let is_last = |unit| {
-                        is_seen(unit) && kept_unit(unit) && !overwritten.after(at, pending, unit)
-                    };
-                    let is_whole = overwritten.is_empty() && last > first && is_seen(last - 1);
+                    let seen = len.div_ceil(tear_bytes).saturating_sub(first) as usize;
+                    let seen = seen.min(count);
+                    let (old, all) = (laid.stale_from.min(seen), *kept == Kept::All);
+                    let new = || kept.count_within(seen) - kept.count_within(old);
+                    shows_unwritten |= !all && old < seen && new() < seen - old;
                     hash = match kept {
                         Kept::No => hash::word(hash, 3),
-                        Kept::All if is_whole => hash::word(hash, 4),
-                        _ => mix_bits(hash, (first..last).map(is_last)),
+                        _ if !overwritten.is_empty() => {
+                            let is_last = |unit: usize| {
+                                let is_seen = unit < seen && kept.unit(unit);
+                                is_seen && !overwritten.after(at, changed.ino, first + unit as u64)
+                            };
+                            mix_units(hash, &UnitSet::of(count, is_last), seen)
+                        }
+                        Kept::All if seen == count && count > 0 => hash::word(hash, 4),
+                        Kept::All => mix_units(hash, &UnitSet::all_of(count), seen),
+                        Kept::Units(units) => mix_units(hash, units, seen),
                     };
                 }
-                // Of what makes a file longer only the end counts, and that comes below.
+                // Of what makes a file longer only the end counts, and that is in already.
                 What::Size { .. } | What::Floor { .. } if what.range().is_none() => {}
-                _ if end_of(ino) == 0 => {}
+                _ if len == 0 => {}
                 _ => hash = kept.mix_into(hash),
             }
         }
-        for (ino, len) in ends {
-            hash = hash::word(hash::word(hash, u64::from(ino.0)), len);
-        }
-        shows_unwritten &= model.config.profile.exposes_stale();
         hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
-        mix64(self.mix_torn(hash))
+        mix64(self.mix_torn(hash, changed))
     }
 
-    fn mix_torn(&self, mut hash: u64) -> u64 {
-        for torn in &self.torn {
+    fn mix_torn(&self, mut hash: u64, of: &Changed) -> u64 {
+        for torn in self.torn.iter().filter(|torn| of.ops.contains(&torn.at)) {
             let (kind, how) = match torn.tear {
                 Tear::Prefix(bytes) => (0, u64::from(bytes)),
                 Tear::Suffix(bytes) => (1, u64::from(bytes)),
                 Tear::Mask(mask) => (2, mask),
                 Tear::Garbage => (3, 0),
             };
-            for word in [torn.at as u64, torn.unit, kind, how, torn.over.into()] {
+            let at = of.ops.iter().position(|&at| at == torn.at).unwrap_or(0);
+            for word in [at as u64, torn.unit, kind, how, torn.over.into()] {
                 hash = hash::word(hash, word);
             }
         }
         hash
     }
-
-    /// The length of each file that has pending contents; 0 where it may have no name, and nothing
-    /// of it is seen.
-    fn ends(&self, model: &CrashModel, elements: &Elements) -> Vec<(Ino, u64)> {
-        let mut ends: Vec<(Ino, u64)> = Vec::new();
-        for (pending, kept) in model.pending.iter().zip(&self.kept) {
-            let Some(ino) = pending.what.content_of() else {
-                continue;
-            };
-            let at = match ends.iter().position(|(known, _)| *known == ino) {
-                Some(at) => at,
-                None => {
-                    let durable = model.durable.get(ino);
-                    ends.push((ino, durable.map_or(0, |inode| inode.len)));
-                    ends.len() - 1
-                }
-            };
-            if let Some((_, len)) = ends.get_mut(at) {
-                *len = kept.length_after(*len, &pending.what, model.config.tear_bytes);
-            }
-        }
-        for (ino, len) in &mut ends {
-            if elements.unnamed.contains(ino) && !self.names(model, *ino) {
-                *len = 0;
-            }
-        }
-        ends
-    }
-
-    /// Whether a change of names that is kept gives this file one.
-    fn names(&self, model: &CrashModel, wanted: Ino) -> bool {
-        let mut pairs = model.pending.iter().zip(&self.kept);
-        pairs.any(|(pending, kept)| {
-            let (What::Link { ino, .. } | What::Rename { ino, .. }) = pending.what else {
-                return false;
-            };
-            ino == wanted && *kept == Kept::All
-        })
-    }
 }
 
-/// Mixes a row of bits into a hash; a row of zeros as 3, one of ones as 4.
-fn mix_bits(hash: u64, bits: impl Iterator<Item = bool>) -> u64 {
-    let (mut count, mut ones, mut mixed) = (0, 0, 5);
-    for bit in bits {
-        count += 1;
-        ones += u64::from(bit);
-        mixed = hash::word(mixed, u64::from(bit));
+fn is_some_units(kept: &Kept) -> bool {
+    matches!(kept, Kept::Units(_))
+}
+
+/// Mixes those of the first `seen` units into a hash that are in a set; none of them as 3, all
+/// that the set may have as 4.
+fn mix_units(hash: u64, units: &UnitSet, seen: usize) -> u64 {
+    let (mut ones, mut mixed) = (0, 5);
+    for (word, number) in units.words().zip(0..) {
+        let word = word & low_bits(seen.saturating_sub(number * u64::BITS as usize));
+        ones += word.count_ones() as usize;
+        mixed = hash::word(mixed, word);
     }
     match ones {
         0 => hash::word(hash, 3),
-        _ if ones == count => hash::word(hash, 4),
+        _ if ones == units.len() => hash::word(hash, 4),
         _ => hash::word(hash, mix64(mixed)),
     }
 }
@@ -153,15 +159,17 @@ struct Overwritten {
 }
 
 impl Overwritten {
-    fn of(model: &CrashModel, resolution: &Resolution, has_any: bool) -> Self {
+    fn of(resolution: &Resolution, elements: &Elements, is_plain: bool) -> Self {
         let mut overwritten = Self::default();
-        if !has_any {
+        if !is_plain || !elements.has_overwrites {
             return overwritten;
         }
-        for (at, (pending, kept)) in model.pending.iter().zip(&resolution.kept).enumerate() {
-            if let what @ What::Data { ino, .. } = &pending.what {
-                let last = overwritten.last.entry(*ino).or_default();
-                for (first, end) in kept.runs(units(what, model.config.tear_bytes)) {
+        let layout = &elements.layout;
+        let laid = layout.effects.iter().zip(&resolution.kept).enumerate();
+        for (at, (laid, kept)) in laid.filter(|(_, (laid, _))| laid.is_data) {
+            if let Some(changed) = laid.file.and_then(|file| layout.files.get(file)) {
+                let last = overwritten.last.entry(changed.ino).or_default();
+                for (first, end) in kept.runs(laid.units) {
                     last.put(first, end, at);
                 }
             }
@@ -173,9 +181,8 @@ impl Overwritten {
         self.last.is_empty()
     }
 
-    fn after(&self, at: usize, pending: &Pending, unit: u64) -> bool {
-        let ino = pending.what.content_of();
-        let last = ino.and_then(|ino| self.last.get(&ino)?.get(unit));
+    fn after(&self, at: usize, ino: Ino, unit: u64) -> bool {
+        let last = self.last.get(&ino).and_then(|last| last.get(unit));
         last.is_some_and(|last| last > at)
     }
 }

@@ -92,7 +92,7 @@ impl Image {
     /// program sees it, but after a later crash a new file may show it.
     pub(crate) fn freed_hash(&self) -> u64 {
         let contents = self.freed.iter().map(|inode| &inode.content);
-        contents.fold(0, |hash, content| content.hash(hash))
+        contents.fold(0, |hash, content| hash::word(hash, content.hash()))
     }
 }
 

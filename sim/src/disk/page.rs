@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::hash;
+use crate::call::mix64;
 
 /// Bytes of a page.
 pub(super) const PAGE: usize = 4096;
@@ -172,6 +173,7 @@ fn pattern() -> &'static Arc<Page> {
 pub(super) struct Content {
     blocks: Vec<Arc<Block>>,
     allocated: u64,
+    hash: LazyHash,
 }
 
 impl Content {
@@ -267,6 +269,7 @@ impl Content {
         }
         let block = Arc::make_mut(&mut self.blocks[block]);
         block.hash.forget();
+        self.hash.forget();
         &mut block.pages[index % BLOCK_PAGES]
     }
 
@@ -311,6 +314,7 @@ impl Content {
             self.zero(len, end - len);
             let blocks = (len as usize).div_ceil(BLOCK_PAGES * PAGE);
             self.blocks.truncate(blocks);
+            self.hash.forget();
         }
     }
 
@@ -332,14 +336,13 @@ impl Content {
     }
 
     /// A hash of the contents; pages of zeros count as holes.
-    pub fn hash(&self, seed: u64) -> u64 {
-        let blocks = self.blocks.iter().map(|block| block.hash());
-        blocks
-            .zip(0..)
-            .filter(|&(hash, _)| hash != NOTHING)
-            .fold(seed, |combined, (hash, index)| {
-                hash::word(combined, hash::word(index, hash))
-            })
+    pub fn hash(&self) -> u64 {
+        self.hash.get(|| {
+            let blocks = self.blocks.iter().map(|block| block.hash()).zip(0..);
+            let something = blocks.filter(|&(hash, _)| hash != NOTHING);
+            let words = something.map(|(hash, index)| hash::word(index, hash));
+            mix64(words.fold(0, hash::word)).max(1)
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use super::crash::CrashModel;
 use super::hash;
 use super::pending::{Pending, What};
 use super::survivors::{Base, EffectId, Exception, Explicit, Fill, Survivors, Tear, TornUnit};
+use super::unitset::UnitSet;
 use crate::call::mix64;
 
 /// What of one pending effect is kept.
@@ -19,18 +20,18 @@ pub(crate) enum Kept {
     /// Some tear units, in order. Of a write: its data. Of a write's length: the length reaches to
     /// the end of the last of them. Of a cut that is not kept: what of a block that it zeroes in
     /// part is zero nevertheless.
-    Units(Vec<bool>),
+    Units(UnitSet),
 }
 
 impl Kept {
-    pub fn of(what: &What, units: Vec<bool>) -> Self {
+    pub fn of(what: &What, units: UnitSet) -> Self {
         // All zeros of a cut are not the cut: its length is still to come.
-        if units.iter().all(|&kept| kept) && !is_cut(what) {
+        if units.is_all() && !is_cut(what) {
             Self::All
-        } else if units.iter().any(|&kept| kept) {
-            Self::Units(units)
-        } else {
+        } else if units.is_empty() {
             Self::No
+        } else {
+            Self::Units(units)
         }
     }
 
@@ -40,7 +41,7 @@ impl Kept {
             Self::No => None,
             Self::All => Some(new),
             Self::Units(units) => {
-                let last = units.iter().rposition(|&kept| kept)? as u64;
+                let last = units.last()? as u64;
                 Some(((old / tear_bytes + last + 1) * tear_bytes).min(new))
             }
         }
@@ -51,10 +52,8 @@ impl Kept {
             Self::No => hash::word(hash, 0),
             Self::All => hash::word(hash, 1),
             Self::Units(units) => {
-                let start = hash::word(hash, 2);
-                units
-                    .iter()
-                    .fold(start, |hash, &kept| hash::word(hash, 3 + u64::from(kept)))
+                let start = hash::word(hash::word(hash, 2), units.len() as u64);
+                units.words().fold(start, hash::word)
             }
         }
     }
@@ -79,17 +78,19 @@ impl Kept {
             Self::No => Vec::new(),
             Self::All => vec![(first, end)],
             Self::Units(units) => {
-                let rows = (first..end).zip(units);
-                let kept = rows.filter(|(_, kept)| **kept).map(|(unit, _)| unit);
-                let mut runs: Vec<(u64, u64)> = Vec::new();
-                for unit in kept {
-                    match runs.last_mut() {
-                        Some(last) if last.1 == unit => last.1 += 1,
-                        _ => runs.push((unit, unit + 1)),
-                    }
-                }
-                runs
+                let rows = units.rows().into_iter();
+                let of_file = rows.map(|(from, past)| (first + from as u64, first + past as u64));
+                of_file.collect()
             }
+        }
+    }
+
+    /// How many of the first `seen` units are kept.
+    pub fn count_within(&self, seen: usize) -> usize {
+        match self {
+            Self::No => 0,
+            Self::All => seen,
+            Self::Units(units) => units.count_within(seen),
         }
     }
 
@@ -98,7 +99,7 @@ impl Kept {
         match self {
             Self::No => false,
             Self::All => true,
-            Self::Units(units) => units.get(index).copied().unwrap_or(false),
+            Self::Units(units) => units.has(index),
         }
     }
 }
@@ -211,17 +212,17 @@ fn listed(explicit: &Explicit, pending: &Pending, tear_bytes: u64) -> Kept {
     let (first, count) = units(&pending.what, tear_bytes);
     // The units of a cut are those that are zero although it is not kept.
     let is_kept_unit = is_kept && !is_cut(&pending.what);
-    let mut kept = vec![is_kept_unit; count.max(1)];
+    let mut kept = match is_kept_unit {
+        true => UnitSet::all_of(count),
+        false => UnitSet::none_of(count),
+    };
     for except in exceptions {
         if except.units.is_empty() || count == 0 {
             return if is_kept { Kept::No } else { Kept::All };
         }
         for unit in &except.units {
-            if let Some(slot) = unit
-                .checked_sub(first)
-                .and_then(|at| kept.get_mut(at as usize))
-            {
-                *slot = !is_kept_unit;
+            if let Some(at) = unit.checked_sub(first) {
+                kept.put(at as usize, !is_kept_unit);
             }
         }
     }
@@ -234,17 +235,15 @@ fn hashed(model: &CrashModel, seed: u64, keep: u32, tear: u32) -> Resolution {
     let mut kept = Vec::with_capacity(model.pending.len());
     for (pending, at) in model.pending.iter().zip(0..) {
         let (first, count) = units(&pending.what, tear_bytes);
-        let numbers = first..first + count as u64;
         if !matches!(pending.what, What::Data { .. }) {
             kept.push(hashed_other(pending, (first, count), seed, keep));
             continue;
         }
-        let of_units: Vec<bool> = numbers
-            .clone()
-            .map(|unit| hits(&pending.id, unit, seed ^ 2, keep))
-            .collect();
-        for (unit, &is_kept) in numbers.zip(&of_units) {
-            if is_kept && model.config.torn_units && hits(&pending.id, unit, seed ^ 3, tear) {
+        let hashes = pending.id.hashes(seed ^ 2);
+        let of_units = UnitSet::of(count, |unit| is_among(hashes(first + unit as u64), keep));
+        for unit in of_units.iter().filter(|_| model.config.torn_units) {
+            let unit = first + unit as u64;
+            if hits(&pending.id, unit, seed ^ 3, tear) {
                 let hash = pending.id.mix(seed ^ 4, unit);
                 torn.push(Torn {
                     at,
@@ -285,7 +284,11 @@ fn hashed(model: &CrashModel, seed: u64, keep: u32, tear: u32) -> Resolution {
 
 /// Whether a hash of an effect's name, for one question about it, is among so many of a thousand.
 fn hits(id: &EffectId, unit: u64, salted: u64, per_mille: u32) -> bool {
-    id.mix(salted, unit) % 1_000 < u64::from(per_mille)
+    is_among(id.mix(salted, unit), per_mille)
+}
+
+fn is_among(hash: u64, per_mille: u32) -> bool {
+    hash % 1_000 < u64::from(per_mille)
 }
 
 /// What is kept of an effect that is no data.
@@ -296,14 +299,14 @@ fn hashed_other(pending: &Pending, units: (u64, usize), seed: u64, keep: u32) ->
         // A length that was reached in part.
         true if what.growth().is_some() && hits(id, 0, seed ^ 7, 250) => {
             let last = id.mix(seed ^ 8, 0) % count.max(1);
-            Kept::of(what, (0..count).map(|unit| unit <= last).collect())
+            let reached = (last as usize + 1).min(units.1);
+            Kept::of(what, UnitSet::first_of(reached, units.1))
         }
         true => Kept::All,
         // A cut whose zeros come before it.
         false if what.range().is_some() && hits(id, 0, seed ^ 9, keep / 2) => {
-            let units = first..first + count;
-            let units = units.map(|unit| hits(id, unit, seed ^ 10, 500));
-            Kept::of(what, units.collect())
+            let zeroed = |unit| hits(id, first + unit as u64, seed ^ 10, 500);
+            Kept::of(what, UnitSet::of(units.1, zeroed))
         }
         false => Kept::No,
     }
@@ -327,13 +330,10 @@ fn only_edges(model: &CrashModel, resolution: &mut Resolution) {
             continue;
         };
         if is_cut(&pending.what) {
-            let (first, _) = units(&pending.what, tear_bytes);
-            for (unit, is_kept) in (first..).zip(kept_units.iter_mut()) {
-                *is_kept &= pending.what.is_edge(unit, tear_bytes);
-            }
-            if kept_units.iter().all(|is_kept| !is_kept) {
-                *kept = Kept::No;
-            }
+            let (first, count) = units(&pending.what, tear_bytes);
+            let is_edge = |unit: usize| pending.what.is_edge(first + unit as u64, tear_bytes);
+            let edges = UnitSet::of(count, |unit| kept_units.has(unit) && is_edge(unit));
+            *kept = Kept::of(&pending.what, edges);
         }
     }
 }
@@ -375,8 +375,8 @@ fn data_first(model: &CrashModel, resolution: &mut Resolution) {
         let last = (wanted - 1) / tear_bytes;
         let reached = (grown..=last).rfind(is_there);
         if reached != Some(last) {
-            let kept = (grown..grown + count as u64).map(|unit| Some(unit) <= reached);
-            resolution.kept[at] = Kept::of(what, kept.collect());
+            let reached = reached.map_or(0, |unit| (unit - grown + 1) as usize);
+            resolution.kept[at] = Kept::of(what, UnitSet::first_of(reached, count));
         }
     }
 }
@@ -434,10 +434,8 @@ pub(super) fn explicit(model: &CrashModel, resolution: &Resolution) -> Survivors
                 Kept::Units(kept) => {
                     let (first, _) = units(&pending.what, model.config.tear_bytes);
                     let is_kept = is_kept && !is_cut(&pending.what);
-                    (first..)
-                        .zip(kept)
-                        .filter_map(|(unit, &kept)| (kept != is_kept).then_some(unit))
-                        .collect()
+                    let other = (0..kept.len()).filter(|&unit| kept.has(unit) != is_kept);
+                    other.map(|unit| first + unit as u64).collect()
                 }
             };
             Some(Exception {

@@ -69,8 +69,16 @@ pub struct EffectId {
 
 impl EffectId {
     pub(super) fn mix(&self, seed: u64, unit: u64) -> u64 {
-        let salt = mix64(u64::from(self.eras_ago) << 32 | u64::from(self.index)) ^ unit;
-        self.call.mix(seed ^ mix64(salt))
+        self.hashes(seed)(unit)
+    }
+
+    /// A hash for each tear unit.
+    pub(super) fn hashes(&self, seed: u64) -> impl Fn(u64) -> u64 + use<> {
+        let (salt, call) = (
+            mix64(u64::from(self.eras_ago) << 32 | u64::from(self.index)),
+            self.call,
+        );
+        move |unit| call.mix(seed ^ mix64(salt ^ unit))
     }
 }
 

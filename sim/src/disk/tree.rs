@@ -56,6 +56,14 @@ impl Inode {
     pub fn is_dir(&self) -> bool {
         self.entries.is_some()
     }
+
+    /// Sets the length; what is cut off is gone.
+    pub fn resize(&mut self, len: u64) {
+        if len < self.len {
+            self.content.cut(len);
+        }
+        self.len = len;
+    }
 }
 
 /// One state of a file system.
@@ -91,6 +99,11 @@ impl Tree {
             .get_mut(ino.index())?
             .as_mut()
             .map(Arc::make_mut)
+    }
+
+    /// The place of an inode that exists.
+    pub fn slot_mut(&mut self, ino: Ino) -> Option<&mut Arc<Inode>> {
+        self.inodes.get_mut(ino.index())?.as_mut()
     }
 
     /// Puts an inode in at its number.
@@ -239,7 +252,7 @@ impl Tree {
                 && let Some(inode) = self.get(ino)
             {
                 combined = hash::word(combined, inode.len << 1 | u64::from(inode.is_dir()));
-                combined = inode.content.hash(combined);
+                combined = hash::word(combined, inode.content.hash());
             }
         });
         combined

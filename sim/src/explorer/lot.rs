@@ -10,7 +10,7 @@ use super::rounds::Team;
 use super::seen::Seen;
 use super::verdict::{Judged, Kin, Leaf};
 use crate::case::{CaseOf, Era};
-use crate::disk::{Choice, CrashModel, Elements, choices, legal_images_log2};
+use crate::disk::{Built, Choice, CrashModel, Elements, Print, choices, legal_images_log2};
 use crate::failure::Failure;
 use crate::readtree::ReadTree;
 use crate::reopening::{Key, Reopenings};
@@ -72,6 +72,13 @@ struct Progress {
     seen: Seen,
     stale: u32,
     is_exhausted: bool,
+}
+
+/// What serves all images of a scene.
+#[derive(Default)]
+struct Shop {
+    built: Built,
+    print: Print,
 }
 
 /// A finished era that is being crashed.
@@ -180,6 +187,7 @@ impl<S: Scenario> Lot<S> {
         let mut disk = CrashModel::new(&scene.start.image, &runner.disk, &scene.era.faults);
         let mut model = scene.start.model.clone();
         let mut folded = 0;
+        let mut shop = Shop::default();
         for (&at, progress) in cuts.iter().zip(progress) {
             if self.defect.is_some() || scene.team.has_to_end(scene.lot) {
                 return;
@@ -204,7 +212,7 @@ impl<S: Scenario> Lot<S> {
                 disk: &disk,
                 model: &model,
             };
-            self.cut(scene, &moment, progress, choices);
+            self.cut(scene, &moment, progress, choices, &mut shop);
         }
     }
 
@@ -214,6 +222,7 @@ impl<S: Scenario> Lot<S> {
         moment: &Moment<'_, S>,
         progress: &mut Progress,
         wanted: &Range<u64>,
+        shop: &mut Shop,
     ) {
         if wanted.start == 0 {
             let tally = self.tally(scene.depth);
@@ -223,6 +232,7 @@ impl<S: Scenario> Lot<S> {
             self.image(scene, moment, moment.disk.kill_image(), None);
         }
         let elements = Elements::of(moment.disk);
+        shop.built.at(moment.disk, &elements);
         let mut row = choices(moment.disk, &elements, EXHAUST_MAX).skip(wanted.start as usize);
         for _ in wanted.clone() {
             let Some(choice) = row.next() else {
@@ -232,7 +242,7 @@ impl<S: Scenario> Lot<S> {
             if self.defect.is_some() {
                 return;
             }
-            self.choice(scene, moment, progress, (choice, &elements));
+            self.choice(scene, moment, progress, (choice, &elements), shop);
             if progress.stale >= STALE_MAX {
                 progress.is_exhausted = true;
                 return;
@@ -246,18 +256,19 @@ impl<S: Scenario> Lot<S> {
         moment: &Moment<'_, S>,
         progress: &mut Progress,
         (choice, elements): (Choice, &Elements),
+        shop: &mut Shop,
     ) {
         let resolution = choice.resolve(moment.disk, elements);
-        if !progress
-            .seen
-            .insert(resolution.fingerprint(moment.disk, elements))
-        {
+        resolution.fingerprint_into(&mut shop.print, moment.disk, elements);
+        if !progress.seen.insert(shop.print.whole()) {
             progress.stale += u32::from(choice.is_sampled());
             return;
         }
         progress.stale = 0;
         self.tally(scene.depth).tried += 1;
-        let image = moment.disk.image_of(&resolution);
+        let built = (&mut shop.built, !choice.is_sampled());
+        let choice = (&resolution, &shop.print);
+        let image = moment.disk.image_with(choice, elements, built);
         self.image(scene, moment, image, Some(&resolution));
     }
 

@@ -124,7 +124,7 @@ impl<S: Scenario> Lot<S> {
         self.has_unnamed |= kin.is_of(scene.number);
         // Damage, or a limit of space, is seen by runs and is in no question.
         let is_plain = start.image.is_plain(&scene.team.runner.disk);
-        let found = self.trees.get(&kin).filter(|_| is_plain);
+        let found = self.trees.get_mut(&kin).filter(|_| is_plain);
         let found = found.and_then(|tree| tree.find(&start.image, &shape));
         // A crash of the recovery is judged by what was promised before, and may take what is not
         // durable yet, or show what freed blocks hold. And whoever recovers from it may read what

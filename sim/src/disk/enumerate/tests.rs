@@ -7,6 +7,8 @@ use std::sync::Arc;
 use blackstart_vfs::{File, FileExt, Fs, OpenOptions};
 
 use super::*;
+use crate::disk::built::Built;
+use crate::disk::fingerprint::Print;
 use crate::disk::{DiskConfig, Profile, SimFs};
 
 const RW: OpenOptions = OpenOptions::new().read().write().create();
@@ -83,7 +85,9 @@ fn images(model: &CrashModel, count: usize) -> BTreeMap<u64, u64> {
     for choice in choices(model, &elements, 12).take(count) {
         let resolution = choice.resolve(model, &elements);
         let content = model.image_of(&resolution).content_hash();
-        let fingerprint = resolution.fingerprint(model, &elements);
+        let mut print = Print::default();
+        resolution.fingerprint_into(&mut print, model, &elements);
+        let fingerprint = print.whole();
         let before = images.insert(fingerprint, content);
         let profile = model.config.profile;
         assert!(
@@ -125,4 +129,82 @@ fn a_file_in_a_directory_without_a_durable_name_counts() {
     let images = images(&fs.crash_model(), 1_000);
     let contents: BTreeSet<u64> = images.values().copied().collect();
     assert!(contents.len() > 4, "{} contents", contents.len());
+}
+
+/// Few units, with a write that a later change has cut in two, a rename and a hole.
+fn small_disk(profile: Profile, tear_bytes: u64) -> SimFs {
+    let fs = SimFs::new(DiskConfig {
+        profile,
+        tear_bytes,
+        ..DiskConfig::default()
+    });
+    fs.create_root().expect("the root");
+    let open = |name: &str| -> Arc<dyn File> { fs.open(Path::new(name), RW).expect("opens") };
+    let (one, two) = (open("one"), open("two"));
+    one.write_all_at(&[1; 300], 0).expect("writes");
+    one.sync_data().expect("syncs");
+    fs.sync_dir(Path::new("")).expect("syncs");
+    one.write_all_at(&[2; 700], 200).expect("writes");
+    one.set_len(600).expect("cuts");
+    two.write_all_at(&[3; 100], 5_000).expect("writes");
+    fs.rename(Path::new("two"), Path::new("three"))
+        .expect("renames");
+    fs
+}
+
+#[test]
+fn few_units_are_exhausted_and_no_sample_adds_to_them() {
+    for profile in Profile::ALL {
+        for tear_bytes in [512, 4_096] {
+            let model = small_disk(profile, tear_bytes).crash_model();
+            let elements = Elements::of(&model);
+            let content = |choice: Choice| {
+                let resolution = choice.resolve(&model, &elements);
+                model.image_of(&resolution).content_hash()
+            };
+            let all: Vec<Choice> = choices(&model, &elements, 12).take(100_000).collect();
+            assert!(all.len() < 100_000, "{profile:?}: no end");
+            assert!(all.iter().all(|choice| !choice.is_sampled()));
+            let exhausted: BTreeSet<u64> = all.into_iter().map(content).collect();
+            assert!(exhausted.len() > 4 || profile == Profile::Tmpfs);
+            for seed in 0..5_000 {
+                let choice = Choice::Hashed(seed);
+                assert!(
+                    exhausted.contains(&content(choice)),
+                    "{profile:?} {choice:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_image_with_built_parts_is_the_same() {
+    for profile in Profile::ALL {
+        for is_long in [false, true] {
+            let fs = disk(profile, is_long);
+            // The second cut shares one file with the first.
+            let cuts = [fs.crash_model(), {
+                let two = fs.open(Path::new("two"), RW).expect("opens");
+                two.write_all_at(&[5; 900], 4_000).expect("writes");
+                fs.crash_model()
+            }];
+            let mut built = Built::default();
+            let mut print = Print::default();
+            for model in &cuts {
+                let elements = Elements::of(model);
+                built.at(model, &elements);
+                for choice in choices(model, &elements, 12).take(3_000) {
+                    let resolution = choice.resolve(model, &elements);
+                    resolution.fingerprint_into(&mut print, model, &elements);
+                    let built = (&mut built, !choice.is_sampled());
+                    let choice = (&resolution, &print);
+                    let shared = model.image_with(choice, &elements, built);
+                    let anew = model.image_of(&resolution);
+                    assert_eq!(shared.content_hash(), anew.content_hash(), "{profile:?}");
+                    assert_eq!(shared.freed_hash(), anew.freed_hash(), "{profile:?}");
+                }
+            }
+        }
+    }
 }
