@@ -5,7 +5,7 @@
 //! - \[I2\] `durable` plus all pending effects in order is what a program sees, except for data
 //!   that a failed sync marked clean: that is seen, and neither durable nor pending.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,6 @@ use super::inject::damage_at_rest;
 use super::layout::Layout;
 use super::page::Written;
 use super::pending::{BLOCK, Pending, What, own_names};
-use super::runs::Runs;
 use super::survivors::{EffectId, Explicit, Survivors};
 use super::trace::{Effect, Event, Synced, Trace};
 use super::tree::{Ino, Inode, Tree};
@@ -190,22 +189,6 @@ impl CrashModel {
     /// How many effects are pending.
     pub fn pending_count(&self) -> usize {
         self.pending.len()
-    }
-
-    /// Whether two pending writes touch one tear unit.
-    pub(super) fn has_overwrites(&self) -> bool {
-        let mut seen: BTreeMap<Ino, Runs<()>> = BTreeMap::new();
-        self.pending.iter().any(|pending| {
-            let what @ What::Data { ino, .. } = &pending.what else {
-                return false;
-            };
-            let (first, count) = resolve::units(what, self.config.tear_bytes);
-            let (first, end) = (first, first + count as u64);
-            let seen = seen.entry(*ino).or_default();
-            let is_again = seen.within(first, end).next().is_some();
-            seen.put(first, end, ());
-            is_again
-        })
     }
 
     pub(super) fn visible_inode(&self, ino: Ino) -> Option<&Arc<Inode>> {

@@ -66,8 +66,6 @@ pub(crate) struct Elements {
     /// Places of pending effects, by the call that had them.
     calls: Vec<Range<usize>>,
     parts: Parts,
-    /// Whether two writes touch one tear unit.
-    pub(super) has_overwrites: bool,
     pub(super) layout: Layout,
     /// Of each file of the layout, if it has no durable name in any directory: the places of the
     /// pending changes that give it one.
@@ -81,11 +79,11 @@ impl Elements {
     pub fn of(model: &CrashModel) -> Self {
         let mut names: Vec<EffectId> = model.pending.iter().map(|pending| pending.id).collect();
         names.sort_unstable();
-        let layout = Layout::of(model);
+        let mut layout = Layout::of(model);
+        layout.find_rewritten();
         Self {
             calls: calls(model),
             parts: Parts::of(&model.pending, &layout, model.config.tear_bytes),
-            has_overwrites: model.has_overwrites(),
             naming: naming(model, &layout),
             layout,
             has_parts: names.windows(2).any(|pair| pair[0] == pair[1]),

@@ -7,17 +7,13 @@
 //! Invariant \[I1\]: choices of one cut with equal fingerprints leave images of equal content. The
 //! reverse need not hold.
 
-use std::collections::BTreeMap;
-
 use super::crash::CrashModel;
 use super::enumerate::Elements;
 use super::hash;
 use super::layout::{Changed, Laid};
 use super::pending::What;
 use super::resolve::{Kept, Resolution};
-use super::runs::Runs;
 use super::survivors::{Fill, Tear};
-use super::tree::Ino;
 use super::unitset::{UnitSet, low_bits};
 use crate::call::mix64;
 
@@ -43,8 +39,8 @@ impl Resolution {
         let layout = &elements.layout;
         let laid = || layout.effects.iter().zip(&self.kept);
         let is_part_cut = |(laid, kept): (&Laid, &Kept)| laid.is_cut && is_some_units(kept);
-        let is_plain = self.torn.is_empty() && !laid().any(is_part_cut);
-        let overwritten = Overwritten::of(self, elements, is_plain);
+        // Else what was overwritten may show all the same.
+        let hides = self.torn.is_empty() && !laid().any(is_part_cut);
         let of_names = laid().filter(|(laid, _)| laid.file.is_none());
         print.names = mix64(of_names.fold(0, |hash, (_, kept)| kept.mix_into(hash)));
         print.files.clear();
@@ -55,7 +51,7 @@ impl Resolution {
                 kept.any(|kept| *kept == Kept::All)
             });
             match is_named {
-                true => self.of_file(model, elements, changed, &overwritten),
+                true => self.of_file(model, elements, changed, hides),
                 // Nothing of it is seen.
                 false => 0,
             }
@@ -67,20 +63,20 @@ impl Resolution {
         model: &CrashModel,
         elements: &Elements,
         changed: &Changed,
-        overwritten: &Overwritten,
+        hides: bool,
     ) -> u64 {
         let tear_bytes = model.config.tear_bytes;
         let ops = changed.ops.iter();
         let ops = ops.filter_map(|&at| {
             let laid = elements.layout.effects.get(at)?;
-            Some((at, laid, &model.pending.get(at)?.what, self.kept.get(at)?))
+            Some((laid, &model.pending.get(at)?.what, self.kept.get(at)?))
         });
-        let len = ops.clone().fold(changed.len, |len, (_, _, what, kept)| {
+        let len = ops.clone().fold(changed.len, |len, (_, what, kept)| {
             kept.length_after(len, what, tear_bytes)
         });
         let mut shows_unwritten = false;
         let mut hash = hash::word(0, len);
-        for (at, laid, what, kept) in ops {
+        for (laid, what, kept) in ops {
             let (first, count) = laid.units;
             match what {
                 What::Data { .. } => {
@@ -92,12 +88,17 @@ impl Resolution {
                     shows_unwritten |= !all && old < seen && new() < seen - old;
                     hash = match kept {
                         Kept::No => hash::word(hash, 3),
-                        _ if !overwritten.is_empty() => {
-                            let is_last = |unit: usize| {
-                                let is_seen = unit < seen && kept.unit(unit);
-                                is_seen && !overwritten.after(at, changed.ino, first + unit as u64)
+                        _ if hides && !laid.rewritten.is_empty() => {
+                            let mut last = match kept {
+                                Kept::Units(units) => units.clone(),
+                                _ => UnitSet::all_of(count),
                             };
-                            mix_units(hash, &UnitSet::of(count, is_last), seen)
+                            for (unit, later) in &laid.rewritten {
+                                if later.iter().any(|&(place, unit)| self.keeps(place, unit)) {
+                                    last.put(*unit, false);
+                                }
+                            }
+                            mix_units(hash, &last, seen)
                         }
                         Kept::All if seen == count && count > 0 => hash::word(hash, 4),
                         Kept::All => mix_units(hash, &UnitSet::all_of(count), seen),
@@ -112,6 +113,10 @@ impl Resolution {
         }
         hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
         mix64(self.mix_torn(hash, changed))
+    }
+
+    fn keeps(&self, place: usize, unit: usize) -> bool {
+        self.kept.get(place).is_some_and(|kept| kept.unit(unit))
     }
 
     fn mix_torn(&self, mut hash: u64, of: &Changed) -> u64 {
@@ -148,41 +153,5 @@ fn mix_units(hash: u64, units: &UnitSet, seen: usize) -> u64 {
         0 => hash::word(hash, 3),
         _ if ones == units.len() => hash::word(hash, 4),
         _ => hash::word(hash, mix64(mixed)),
-    }
-}
-
-/// Which units are written again by a later write that is kept.
-#[derive(Default)]
-struct Overwritten {
-    /// By file, of its units: the last kept write. Empty if no two writes meet.
-    last: BTreeMap<Ino, Runs<usize>>,
-}
-
-impl Overwritten {
-    fn of(resolution: &Resolution, elements: &Elements, is_plain: bool) -> Self {
-        let mut overwritten = Self::default();
-        if !is_plain || !elements.has_overwrites {
-            return overwritten;
-        }
-        let layout = &elements.layout;
-        let laid = layout.effects.iter().zip(&resolution.kept).enumerate();
-        for (at, (laid, kept)) in laid.filter(|(_, (laid, _))| laid.is_data) {
-            if let Some(changed) = laid.file.and_then(|file| layout.files.get(file)) {
-                let last = overwritten.last.entry(changed.ino).or_default();
-                for (first, end) in kept.runs(laid.units) {
-                    last.put(first, end, at);
-                }
-            }
-        }
-        overwritten
-    }
-
-    fn is_empty(&self) -> bool {
-        self.last.is_empty()
-    }
-
-    fn after(&self, at: usize, ino: Ino, unit: u64) -> bool {
-        let last = self.last.get(&ino).and_then(|last| last.get(unit));
-        last.is_some_and(|last| last > at)
     }
 }

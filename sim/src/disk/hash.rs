@@ -8,7 +8,7 @@ pub(super) const fn word(hash: u64, word: u64) -> u64 {
 }
 
 /// A hash of many bytes: four rows of words beside each other, so that none waits for the last.
-pub(super) fn page(bytes: &[u8]) -> u64 {
+pub(super) fn sector(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<32>();
     let mut rows = [1u64, 2, 3, 4];
     for block in blocks {

@@ -24,6 +24,9 @@ pub(super) struct Laid {
     /// From which of its units on, if lost, a longer file or a filled hole may show what blocks
     /// held before.
     pub stale_from: usize,
+    /// Of a write: its units that later pending writes touch as well, each with their places and
+    /// its number among their units.
+    pub rewritten: Vec<(usize, Vec<(usize, usize)>)>,
 }
 
 /// A file with pending contents.
@@ -59,11 +62,37 @@ impl Layout {
                 units,
                 is_cut: is_cut(what),
                 is_data: matches!(what, What::Data { .. }),
+                rewritten: Vec::new(),
             }
         };
         let whats = model.pending.iter().map(|pending| &pending.what);
         let effects = whats.enumerate().map(&mut lay).collect();
         Self { effects, files }
+    }
+
+    /// Finds out which writes touch the same units.
+    pub fn find_rewritten(&mut self) {
+        for changed in &self.files {
+            let mut later: Vec<(usize, u64, u64)> = Vec::new();
+            for &place in changed.ops.iter().rev() {
+                let Some(laid) = self.effects.get_mut(place).filter(|laid| laid.is_data) else {
+                    continue;
+                };
+                let (first, end) = (laid.units.0, laid.units.0 + laid.units.1 as u64);
+                let touching = |unit: u64| {
+                    let touching = later.iter().filter(move |(_, a, b)| (*a..*b).contains(&unit));
+                    touching.map(move |&(place, a, _)| (place, (unit - a) as usize))
+                };
+                if later.iter().any(|&(_, a, b)| a < end && first < b) {
+                    let units = (first..end).map(|unit| {
+                        let places: Vec<(usize, usize)> = touching(unit).collect();
+                        ((unit - first) as usize, places)
+                    });
+                    laid.rewritten = units.filter(|(_, places)| !places.is_empty()).collect();
+                }
+                later.push((place, first, end));
+            }
+        }
     }
 }
 

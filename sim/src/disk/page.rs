@@ -12,6 +12,8 @@ use crate::call::mix64;
 
 /// Bytes of a page.
 pub(super) const PAGE: usize = 4096;
+/// Bytes that are hashed together.
+const SECTOR: usize = 512;
 /// Pages of a block.
 const BLOCK_PAGES: usize = 32;
 
@@ -73,8 +75,15 @@ impl Page {
         }
     }
 
+    /// A hash of the sectors that are not all zeros: most pages of small files have few.
     fn hash(&self) -> u64 {
-        self.hash.get(|| hash::page(&self.bytes) | 1)
+        self.hash.get(|| {
+            let (sectors, _) = self.bytes.as_chunks::<SECTOR>();
+            let sectors = sectors.iter().zip(0..);
+            let content = sectors.filter(|(sector, _)| ZEROS.first_chunk() != Some(*sector));
+            let hashes = content.map(|(sector, at)| hash::word(hash::sector(sector), at));
+            hashes.fold(0, hash::word) | 1
+        })
     }
 }
 

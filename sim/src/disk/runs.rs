@@ -48,13 +48,6 @@ impl<V: Copy + PartialEq> Runs<V> {
         }
     }
 
-    /// The value of a number.
-    pub fn get(&self, number: u64) -> Option<V> {
-        self.within(number, number + 1)
-            .next()
-            .map(|(.., value)| value)
-    }
-
     /// The parts of a range that have a value, ascending, with it.
     pub fn within(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, u64, V)> {
         let (first, past) = self.touched(start, end);

@@ -281,8 +281,11 @@ impl<S: Scenario> Lot<S> {
         if let Some(failure) = run.failure.take() {
             return Err((failure, 1));
         }
-        // That of the first run's end has all that the model has seen.
-        let past = past.through::<S>(&run.history).pop().unwrap_or(past);
+        // That of the first run's end has all that the model has seen. Only who crashes needs it.
+        let past = match scene.depth < scene.team.options.depth_max {
+            true => past.through::<S>(&run.history).pop().unwrap_or(past),
+            false => past,
+        };
         let second = self.second(scene, start, &run, past, recalls);
         match second {
             Ok(second) => Ok((run, second)),

@@ -161,12 +161,21 @@ impl<'a, F: ReadAt + ?Sized> Search<'a, F> {
             .file
             .read_full_at(free, self.base.plus(kept as u64).get())?;
         let fresh = free.get(..read).unwrap_or_default();
-        if let Some(last) = fresh.iter().rposition(|byte| *byte != 0) {
+        if let Some(last) = last_content(fresh) {
             *content_end = self.base.plus((kept + last + 1) as u64);
         }
         (self.filled, self.next) = (kept + read, 0);
         Ok(read > 0)
     }
+}
+
+/// The last byte that is not zero.
+fn last_content(bytes: &[u8]) -> Option<usize> {
+    let (_, blocks) = bytes.as_rchunks::<{ ZEROS.len() }>();
+    let zeros = blocks.iter().rev().take_while(|block| **block == ZEROS);
+    let end = bytes.len() - zeros.count() * ZEROS.len();
+    let mut content = bytes.iter().take(end);
+    content.rposition(|byte| *byte != 0)
 }
 
 /// The first place at or after `from` where a header with the right magic might stand.
@@ -180,6 +189,10 @@ fn find_header(bytes: &[u8], from: usize) -> Option<usize> {
             continue;
         }
         let block = rest.get(..ZEROS.len()).unwrap_or(rest);
+        if !block.contains(&first) {
+            at += block.len().max(1);
+            continue;
+        }
         match block.iter().position(|byte| *byte == first) {
             None => at += block.len().max(1),
             Some(found) if rest.get(found + 1) == Some(&second) => {

@@ -7,7 +7,7 @@
 //! Invariant \[I1\]: what is concluded here is what [`plan`](super::plan) uses, and it uses nothing
 //! else of a file that it opened to look at it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use blackstart_vfs::{Bytes, Look};
 
@@ -73,20 +73,50 @@ pub(crate) fn for_cut(header: SegmentHeader, end: TxOffset, chain: u32) -> Look 
 fn look(
     kind: Kind,
     parameters: impl Hash,
-    conclude: impl Fn(&Looked<'_>, ByteOffset, &mut DefaultHasher) -> Result<(), LogError>
+    conclude: impl Fn(&Looked<'_>, ByteOffset, &mut Told) -> Result<(), LogError>
     + Send
     + Sync
     + 'static,
 ) -> Look {
-    let mut id = DefaultHasher::new();
+    let mut id = Told::default();
     (kind, parameters).hash(&mut id);
     Look::new(id.finish(), move |bytes| {
         let len = ByteOffset::new(bytes.len());
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = Told::default();
         let concluded = conclude(&Looked(bytes), len, &mut hasher);
         concluded.is_ok().hash(&mut hasher);
         hasher.finish()
     })
+}
+
+/// A hash of all that is told. A look is taken at each of very many images, and what it tells is a
+/// few numbers.
+#[derive(Default)]
+struct Told(u64);
+
+impl Hasher for Told {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
+        }
+        let rest = rest.iter().rev();
+        let last = rest.fold(0, |word, &byte| word << 8 | u64::from(byte));
+        self.write_u64(last);
+    }
+
+    /// The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): it is a bijection, so two
+    /// words that differ never come to the same.
+    fn write_u64(&mut self, word: u64) {
+        let mixed = (self.0 ^ word).wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        self.0 = mixed ^ mixed >> 31;
+    }
 }
 
 /// A file that is looked at.
