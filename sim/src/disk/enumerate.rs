@@ -291,7 +291,10 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
 }
 
 fn naming(model: &CrashModel, layout: &Layout) -> Vec<Option<Vec<usize>>> {
-    let gives = |what: &What, wanted: Ino| matches!(what, What::Link { ino, .. } | What::Rename { ino, .. } if *ino == wanted);
+    let gives = |what: &What, wanted: Ino| match what {
+        What::Link { ino, .. } | What::Rename { ino, .. } => *ino == wanted,
+        _ => false,
+    };
     let of_file = |ino: Ino| -> Vec<usize> {
         let pending = model.pending.iter().enumerate();
         let naming = pending.filter(|(_, pending)| gives(&pending.what, ino));

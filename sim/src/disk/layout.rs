@@ -80,7 +80,9 @@ impl Layout {
                 };
                 let (first, end) = (laid.units.0, laid.units.0 + laid.units.1 as u64);
                 let touching = |unit: u64| {
-                    let touching = later.iter().filter(move |(_, a, b)| (*a..*b).contains(&unit));
+                    let touching = later
+                        .iter()
+                        .filter(move |(_, a, b)| (*a..*b).contains(&unit));
                     touching.map(move |&(place, a, _)| (place, (unit - a) as usize))
                 };
                 if later.iter().any(|&(_, a, b)| a < end && first < b) {

@@ -32,7 +32,11 @@ fn runs_are_a_row_of_values() {
 }
 
 fn check(runs: &Runs<u64>, row: &[Option<u64>], start: u64) {
-    let value = |number| runs.within(number, number + 1).next().map(|(.., value)| value);
+    let value = |number| {
+        runs.within(number, number + 1)
+            .next()
+            .map(|(.., value)| value)
+    };
     let shown: Vec<_> = (0..NUMBERS).map(value).collect();
     assert_eq!(shown, row);
     let mut parts = vec![None; NUMBERS as usize];
