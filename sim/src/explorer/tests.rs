@@ -242,7 +242,7 @@ fn a_program_that_uses_more_than_it_tells_is_caught() {
 fn defect(way: Way, lies: bool, is_deaf: bool) -> Option<String> {
     let toy = Arc::new(Toy { way, lies });
     let options = ExploreOptions {
-        check_one_in: 8,
+        check_one_in: 4,
         tear_bytes: Some(64),
         ..options(Profile::PosixStrict)
     };

@@ -47,10 +47,15 @@ pub(crate) fn survey(
         return Ok(Vec::new());
     };
     let oldest = oldest(source, &heads)?;
+    let all = heads.len();
+    let epochs: Vec<_> = heads.iter().map(|head| head.header.ok()).collect();
     if let Some(newest) = heads.pop() {
         drop_retired(&mut heads, newest.first, oldest, &mut Vec::new());
         heads.push(newest);
     }
+    let retired = epochs.iter().take(all - heads.len()).flatten();
+    let lowest = retired.map(|header| header.epoch).max();
+    let lowest = lowest.unwrap_or(Epoch::FIRST);
     let headers = heads.iter().filter_map(|head| head.header.ok());
     let highest = headers
         .map(|header| header.epoch)
@@ -65,6 +70,7 @@ pub(crate) fn survey(
         bound,
         log_id,
         oldest,
+        lowest,
         highest,
         hides_epochs,
         before,
@@ -113,6 +119,9 @@ struct Survey<'a> {
     bound: TxOffset,
     log_id: LogId,
     oldest: TxOffset,
+    /// The highest epoch of the retired segments that are still there. One of them may be a fork,
+    /// and what is behind it in a lower epoch counts as superseded by it.
+    lowest: Epoch,
     /// The highest epoch that a header tells.
     highest: Epoch,
     /// Whether something is lost that may have had a higher one.
@@ -147,7 +156,7 @@ impl Survey<'_> {
         };
         self.hides_epochs = true;
         let header = first.header.ok();
-        let epoch = header.map_or(Epoch::FIRST, |header| header.epoch);
+        let epoch = header.map_or(self.lowest, |header| header.epoch);
         self.rewrites.push(Rewrite {
             header: SegmentHeader {
                 epoch,
@@ -213,7 +222,7 @@ impl Survey<'_> {
             Some(header) => Some(header.epoch),
             None => walked.epoch.or(self.before.map(|before| before.epoch)),
         };
-        let epoch = epoch.unwrap_or(Epoch::FIRST);
+        let epoch = epoch.unwrap_or(self.lowest);
         if seal.is_none() {
             let stands_for = next_header.map(|next| next.map_or(0, |next| next.chain));
             let rewrite = Rewrite {
@@ -295,7 +304,8 @@ impl Survey<'_> {
         let epoch = if is_newest { self.new_epoch()? } else { epoch };
         Ok(SegmentHeader {
             flags: header.flags.with(SegmentFlags::SALVAGED),
-            oldest: self.oldest,
+            // A header does not say that what its own segment begins with is gone.
+            oldest: self.oldest.min(header.first),
             epoch,
             ..header
         })

@@ -336,3 +336,26 @@ fn damage_to_a_fork_is_named_before_what_it_superseded() {
     };
     assert_eq!(corrupt.file, FIRST);
 }
+
+#[test]
+fn a_made_up_header_is_in_no_lower_epoch_than_a_retired_fork() {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open();
+    log.commit(&["undone"], Durability::Synced).unwrap();
+    log.truncate_to(tx(0)).unwrap();
+    commit(&log, &["a", "b"]);
+    log.rotate().unwrap();
+    commit(&log, &["c", "d"]);
+    log.rotate().unwrap();
+    commit(&log, &["e", "f"]);
+    let retired = scratch.read(FIRST);
+    assert_eq!(log.retain_from(tx(2)).unwrap(), tx(2));
+    drop(log);
+    drop(scratch.open());
+    // The removal is undone, and nothing is left of the segment behind it.
+    scratch.write(FIRST, &retired);
+    scratch.edit(SECOND, |bytes| bytes.fill(0xA5));
+    let (records, damaged) = salvage(&scratch);
+    assert_eq!(records[..2], ["lost 2..4", "4:e"]);
+    assert_eq!(damaged, ["00000000000000000002.damaged"]);
+}
