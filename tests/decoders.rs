@@ -76,6 +76,38 @@ fn texts_of_cases() {
     run("case_text", 5_000, 500, targets::case::check_text);
 }
 
+/// Random bytes are no case; kept ones with a few bytes changed, or a piece left out or doubled,
+/// nearly are, or are others.
+#[test]
+fn damaged_texts_of_kept_cases() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/cases/commitlog");
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let mut files: Vec<_> = fs::read_dir(cases)
+        .expect("the cases can be listed")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    assert!(files.len() > 50, "{} cases", files.len());
+    for file in files {
+        let text = fs::read(file).expect("a case");
+        targets::case::check_text(&text);
+        for _ in 0..20 {
+            let mut damaged = text.clone();
+            let at = rng.random_range(0..damaged.len());
+            let end = (at + rng.random_range(1..40)).min(damaged.len());
+            match rng.random_range(0..3) {
+                0 => damaged[at] = b"0123456789,()"[rng.random_range(0..13)],
+                1 => drop(damaged.drain(at..end)),
+                _ => {
+                    let piece = damaged[at..end].to_vec();
+                    damaged.splice(at..at, piece);
+                }
+            }
+            targets::case::check_text(&damaged);
+        }
+    }
+}
+
 #[test]
 fn choices_of_simulations() {
     run("case_bytes", 20, 500, targets::case::check_choices);

@@ -211,6 +211,50 @@ fn a_case_with_an_unknown_version_scenario_or_field_is_refused_with_the_line() {
 }
 
 #[test]
+fn a_case_with_values_that_nothing_can_be_made_of_is_refused_with_the_line() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.case");
+    let name = path.to_str().expect("text");
+    for (from, to, said) in [
+        (
+            "tear_bytes: 1,",
+            "tear_bytes: 0,",
+            "tear_bytes: 0 is no power of two",
+        ),
+        (
+            "tear_bytes: 1,",
+            "tear_bytes: 96,",
+            "tear_bytes: 96 is no power of two",
+        ),
+        (
+            "logical_block_bytes: 512",
+            "logical_block_bytes: 0",
+            "logical_block_bytes: 0",
+        ),
+        ("records: 1,", "records: 4000000000,", "4000000000 records"),
+    ] {
+        let bad = KEPT.replacen(from, to, 1);
+        let line = bad.lines().position(|line| line.contains(to));
+        let line = line.expect("the value is there") + 1;
+        std::fs::write(&path, &bad).expect("writes");
+        for command in ["replay", "shrink", "explain"] {
+            check(
+                &["sim", command, name],
+                1,
+                &[],
+                &[&format!("a.case:{line}: "), said],
+            );
+        }
+        check(
+            &["sim", "explore", "commitlog", "--case", name],
+            1,
+            &[],
+            &[said],
+        );
+    }
+}
+
+#[test]
 fn a_campaign_is_reported_for_machines_as_well() {
     let out = tempfile::tempdir().expect("a directory");
     let out = out.path().to_str().expect("text");

@@ -114,6 +114,10 @@ impl Scenario for CommitLog {
         Some(model.known_to_a_run(config))
     }
 
+    fn check(&self, op: &Op) -> Result<(), String> {
+        op::check(op)
+    }
+
     fn simpler(&self, op: &Op) -> Vec<Op> {
         op.simpler()
     }

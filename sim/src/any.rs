@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::campaign::{Campaign, CampaignOptions, Progress, run_seed, write_case};
-use crate::case::{self, CaseError, CaseOf};
+use crate::case::{self, CaseError};
 use crate::draw::Draw;
 use crate::explorer::{self, Exploration, ExploreOptions};
 use crate::failure::Failure;
@@ -191,7 +191,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
     }
 
     fn replay(&self, file: &str, text: &str, verbose: bool) -> Result<CaseRun, CaseError> {
-        let case = case::decode(file, text)?;
+        let case = case::decode_of(&*self.0, file, text)?;
         Ok(run_case(&self.0, &case, verbose))
     }
 
@@ -201,7 +201,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
         text: &str,
         images_max: u64,
     ) -> Result<Option<(String, Failure)>, CaseError> {
-        let case = case::decode(file, text)?;
+        let case = case::decode_of(&*self.0, file, text)?;
         let found = near::explore_near(&self.0, &case, images_max);
         Ok(found.map(|(case, failure)| (write_case(&case, &failure), failure)))
     }
@@ -212,19 +212,19 @@ impl<S: Scenario> AnyScenario for Registered<S> {
         text: &str,
         bounds: ScheduleBounds,
     ) -> Result<(ScheduleTally, Option<(String, Failure)>), CaseError> {
-        let case = case::decode(file, text)?;
+        let case = case::decode_of(&*self.0, file, text)?;
         let (tally, found) = schedules::explore_schedules(&self.0, &case, bounds);
         let found = found.map(|(case, failure)| (write_case(&case, &failure), failure));
         Ok((tally, found))
     }
 
     fn rewrite(&self, file: &str, text: &str, comment: &str) -> Result<String, CaseError> {
-        let case: CaseOf<S> = case::decode(file, text)?;
+        let case = case::decode_of(&*self.0, file, text)?;
         case::encode(&case, comment)
     }
 
     fn size(&self, file: &str, text: &str) -> Result<CaseSize, CaseError> {
-        let case: CaseOf<S> = case::decode(file, text)?;
+        let case = case::decode_of(&*self.0, file, text)?;
         Ok(CaseSize::of(&case))
     }
 
@@ -235,7 +235,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
     }
 
     fn explain(&self, file: &str, text: &str, command: &str) -> Result<Story, CaseError> {
-        let case = case::decode(file, text)?;
+        let case = case::decode_of(&*self.0, file, text)?;
         let command = command.to_owned();
         Ok(story::tell(&self.0, &case, file, command, text))
     }
@@ -252,7 +252,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
     }
 
     fn shrink(&self, file: &str, text: &str) -> Result<Option<ShrunkenText>, CaseError> {
-        let case = case::decode(file, text)?;
+        let case = case::decode_of(&*self.0, file, text)?;
         let Some((_, failure)) = run_case(&self.0, &case, false).failure else {
             return Ok(None);
         };
@@ -274,7 +274,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
         let cases = match *workload {
             Workload::Small => generate::small_cases(&*self.0),
             Workload::Seed(seed) => vec![generate::case(&*self.0, &mut Draw::seeded(seed), None)],
-            Workload::Text { file, text } => vec![case::decode(file, text)?],
+            Workload::Text { file, text } => vec![case::decode_of(&*self.0, file, text)?],
         };
         if cases.is_empty() {
             let scenario = self.0.name();
@@ -293,7 +293,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
 /// # Panics
 /// If it is no case of this scenario, or if it fails.
 pub fn assert_case_passes<S: Scenario>(scenario: S, text: &str) {
-    let case = match case::decode("the case", text) {
+    let case = match case::decode_of(&scenario, "the case", text) {
         Ok(case) => case,
         Err(error) => panic!("{error}"),
     };

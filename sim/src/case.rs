@@ -137,6 +137,16 @@ pub enum CaseError {
         /// All names.
         known: String,
     },
+    /// A value that nothing can be simulated with.
+    #[error("{file}:{line}: {reason}")]
+    Value {
+        /// The file.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It can't be written as text.
     #[error("the case can't be written as text: {0}")]
     Encode(#[from] ron::Error),
@@ -203,15 +213,54 @@ pub fn unknown_scenario(file: &str, text: &str, found: &str, known: &[&str]) -> 
 /// Reads a case.
 ///
 /// # Errors
-/// Of syntax or version; the scenario's name is not checked here.
+/// Of syntax or version, or of the disk's description; the scenario's name is not checked here.
 pub fn decode<C: DeserializeOwned + Serialize, O: DeserializeOwned + Serialize>(
     file: &str,
     text: &str,
 ) -> Result<Case<C, O>, CaseError> {
     scenario_of(file, text)?;
-    options()
+    let case: Case<C, O> = options()
         .from_str(text)
-        .map_err(|error| syntax(file, &error))
+        .map_err(|error| syntax(file, &error))?;
+    match case.disk.check() {
+        Ok(()) => Ok(case),
+        Err((field, reason)) => Err(CaseError::Value {
+            file: file.to_owned(),
+            line: line_of(text, field),
+            reason: format!("{field}: {reason}"),
+        }),
+    }
+}
+
+/// Reads a case of a scenario, and has it look at the operations.
+///
+/// # Errors
+/// As [`decode`]; and of operations that the scenario refuses.
+pub fn decode_of<S: Scenario>(
+    scenario: &S,
+    file: &str,
+    text: &str,
+) -> Result<CaseOf<S>, CaseError> {
+    let case: CaseOf<S> = decode(file, text)?;
+    let steps = case.eras.iter().flat_map(|era| &era.steps);
+    for (nth, step) in steps.enumerate() {
+        if let Err(reason) = scenario.check(&step.op) {
+            return Err(CaseError::Value {
+                file: file.to_owned(),
+                line: line_of_step(text, nth),
+                reason: format!("operation {}: {reason}", step.id),
+            });
+        }
+    }
+    Ok(case)
+}
+
+/// The line of a step, counted through all eras; the first line if steps are not written one to
+/// a line.
+fn line_of_step(text: &str, nth: usize) -> usize {
+    let lines = text.lines().enumerate();
+    let mut steps = lines.filter(|(_, line)| line.trim_start().starts_with("Step("));
+    steps.nth(nth).map_or(1, |(index, _)| index + 1)
 }
 
 /// Writes a case, with `comment` at its head.

@@ -99,6 +99,16 @@ pub trait Scenario: Send + Sync + Sized + 'static {
     /// Draws one era's operations. Ids are given by position, from 1.
     fn steps(&self, draw: &mut Draw<'_>, config: &Self::Config) -> Vec<Step<Self::Op>>;
 
+    /// Refuses an operation that no machine could carry out, before a case of a file is run: says
+    /// what is wrong with it. What is drawn is not asked about.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    fn check(&self, op: &Self::Op) -> Result<(), String> {
+        let _ = op;
+        Ok(())
+    }
+
     /// The operations that check, after a crash, that the system is usable again. They are carried
     /// out in an era of their own, and once more in the next, on what its orderly end has left: so
     /// there is no need to close and open the system among them.

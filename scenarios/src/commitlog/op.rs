@@ -218,6 +218,24 @@ fn draw_op(
     }
 }
 
+/// Bytes of one commit, its records and what is kept of each, at most.
+const COMMIT_BYTES_MAX: u64 = 64 << 20;
+/// What a record costs besides its bytes.
+const RECORD_COST: u64 = 64;
+
+/// Refuses a commit that is too large to be kept in memory several times.
+pub(super) fn check(op: &Op) -> Result<(), String> {
+    let Op::Append { records, bytes, .. } = *op else {
+        return Ok(());
+    };
+    match u64::from(records).saturating_mul(u64::from(bytes) + RECORD_COST) {
+        0..=COMMIT_BYTES_MAX => Ok(()),
+        _ => Err(format!(
+            "a commit of {records} records of {bytes} bytes is more than {COMMIT_BYTES_MAX} bytes"
+        )),
+    }
+}
+
 /// After a crash: it takes a commit.
 pub(super) fn verification() -> Vec<Step<Op>> {
     let append = Op::Append {

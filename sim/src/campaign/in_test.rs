@@ -265,8 +265,8 @@ impl<S: Scenario> Campaign<S> {
         if name != self.scenario.name() {
             return report;
         }
-        let case =
-            case::decode(file, text).unwrap_or_else(|error| panic!("BLACKSTART_CASE: {error}"));
+        let case = case::decode_of(&*self.scenario, file, text)
+            .unwrap_or_else(|error| panic!("BLACKSTART_CASE: {error}"));
         let run = run_case(&self.scenario, &case, false);
         if let Some((era, failure)) = run.failure {
             panic!("{file}: era {era}: {failure}\nblackstart sim replay {file} --trace");
