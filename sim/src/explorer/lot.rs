@@ -21,6 +21,8 @@ use crate::scenario::Scenario;
 const EXHAUST_MAX: u32 = 12;
 /// A cut is exhausted when so many samples in a row have brought nothing new.
 const STALE_MAX: u32 = 64;
+/// After so many choices it is asked whether to go on.
+const ASK_EVERY: u64 = 16;
 /// The list of contents is not tidied before it is so long.
 const CONTENTS_MIN: usize = 1 << 16;
 
@@ -234,12 +236,14 @@ impl<S: Scenario> Lot<S> {
         let elements = Elements::of(moment.disk);
         shop.built.at(moment.disk, &elements);
         let mut row = choices(moment.disk, &elements, EXHAUST_MAX).skip(wanted.start as usize);
-        for _ in wanted.clone() {
+        for number in wanted.clone() {
             let Some(choice) = row.next() else {
                 progress.is_exhausted = true;
                 return;
             };
-            if self.defect.is_some() {
+            // A cut of the workload may have any number of choices.
+            let asks = number.is_multiple_of(ASK_EVERY);
+            if self.defect.is_some() || (asks && scene.team.has_to_end(scene.lot)) {
                 return;
             }
             self.choice(scene, moment, progress, (choice, &elements), shop);
