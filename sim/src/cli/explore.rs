@@ -1,6 +1,7 @@
 //! `sim explore`.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
@@ -82,7 +83,11 @@ pub(super) fn explore(args: &ExploreArgs, registry: &Registry) -> Result<Exit, U
     let report = scenario
         .explore(&workload, &options_of(args), &interrupted)
         .map_err(|error| UsageError(error.to_string()))?;
-    conclude(args, &report)
+    let exit = conclude(args, &report)?;
+    match interrupted.load(Ordering::Relaxed) {
+        true => Ok(exit.and(Exit::Interrupted)),
+        false => Ok(exit),
+    }
 }
 
 fn options_of(args: &ExploreArgs) -> ExploreOptions {

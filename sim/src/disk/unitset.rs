@@ -104,8 +104,8 @@ impl UnitSet {
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         let words = self.words().zip(0..);
         words.flat_map(|(word, number): (u64, usize)| {
-            let rest = std::iter::successors(Some(word), |rest| Some(rest & (rest - 1)));
-            let rest = rest.take_while(|&rest| rest != 0);
+            let some = |word: u64| (word != 0).then_some(word);
+            let rest = std::iter::successors(some(word), move |rest| some(rest & (rest - 1)));
             rest.map(move |rest| number * WORD + rest.trailing_zeros() as usize)
         })
     }
