@@ -32,6 +32,7 @@ use super::chain::{Chain, Check, Identity, Link, Step};
 use super::creation::Creation;
 use super::error::{Evidence, LogError};
 use super::frame::{FrameKind, MARK_BYTES, Mark};
+use super::header::SegmentFlags;
 use super::names;
 use super::recovery::heads::{Listing, header, last_mark};
 use super::source::{Directory, OpenFile, ReadAt, SourceFile};
@@ -89,22 +90,25 @@ pub(crate) fn repair(
 /// Makes durable what was seen. What is damaged, and is to be kept as such, may be so in the page
 /// cache only. And of the segments that stay an opening may have cut one and ended before it synced
 /// the cut, or its sync may have failed; that it was to be made once more is told by a header of
-/// the segments behind, and it is those that are written anew. So each seal is written again, as
-/// any opening does that finds such a cut. A crash that tears it leaves a segment without its seal,
-/// which the next salvage writes anew.
+/// the segments behind, and it is those that are written anew. So each seal is written again behind
+/// which a fork goes on, or something of which the header is lost, as any opening does that finds
+/// such a cut. If a crash tears it, the fork still tells where the cut was. All other seals were
+/// durable before there was anything behind them, and a tear would cost them.
 fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
     let listing = Listing::read(directory)?.unwrap_or_default();
     let is_kept = |first: &TxOffset| {
         let mut rewritten = rewrites.iter().map(|rewrite| rewrite.header.first);
         rewritten.all(|rewritten| rewritten != *first)
     };
-    let newest = listing.segments.last().copied();
-    for first in listing.segments {
+    let following = listing.segments.iter().skip(1).copied().map(Some);
+    let following: Vec<_> = following.chain([None]).collect();
+    for (first, next) in listing.segments.into_iter().zip(following) {
         let name = names::segment(first);
         let file = directory.open_file(&name, OpenOptions::new().read().write())?;
         let file = OpenFile { file, name };
-        if is_kept(&first)
-            && Some(first) != newest
+        if let Some(next) = next
+            && is_kept(&first)
+            && may_be_fork(directory, next)?
             && let Some(at) = seal(&file)?
         {
             let mut seal = [0; MARK_BYTES];
@@ -114,6 +118,14 @@ fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
         file.sync_all()?;
     }
     directory.sync()
+}
+
+/// Whether a segment takes over from a place of the one before, as far as its header tells.
+fn may_be_fork(directory: &Directory, first: TxOffset) -> Result<bool, LogError> {
+    let name = names::segment(first);
+    let file = directory.open_file(&name, OpenOptions::new().read())?;
+    let header = header(&OpenFile { file, name })?;
+    Ok(header.map_or(true, |header| header.flags.contains(SegmentFlags::FORK)))
 }
 
 /// Where a segment's seal stands, if it ends with one: a cut that was recorded may not be made yet.

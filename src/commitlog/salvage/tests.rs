@@ -359,3 +359,18 @@ fn a_made_up_header_is_in_no_lower_epoch_than_a_retired_fork() {
     assert_eq!(records[..2], ["lost 2..4", "4:e"]);
     assert_eq!(damaged, ["00000000000000000002.damaged"]);
 }
+
+#[test]
+fn a_seal_that_is_durable_by_its_order_is_not_written_again() {
+    let scratch = healthy();
+    let sealed = scratch.read(SECOND);
+    scratch.edit(FIRST, |bytes| bytes[SEGMENT_HEADER_BYTES + 20] ^= 1);
+    scratch
+        .disk
+        .fail(CallKind::Write)
+        .on(SECOND)
+        .errno(Errno::Eio);
+    let directory = Directory::new(&scratch.env, std::path::Path::new(""));
+    repair(&directory, None).expect("nothing is written to it");
+    assert!(scratch.read(SECOND) == sealed);
+}
