@@ -4,7 +4,7 @@
 //! of an image's files have been built for another one.
 //!
 //! Invariant \[I1\]: what is kept of a file's effects, together with these effects and its durable
-//! state, is all that its contents depend on ([`Print::files`]); what is kept of the changes of
+//! state, is all that its contents depend on ([`Print`]); what is kept of the changes of
 //! names, within one cut, all that the names depend on.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use super::resolve::Resolution;
 use super::survivors::EffectId;
 use super::tree::{Ino, Inode, Tree};
 
-/// Of one file, so many versions are kept at most: each has a page at least.
+/// So many versions are kept at most of one file, and of the names.
 const VERSIONS_MAX: usize = 512;
 
 /// What was built for images of one scene.
@@ -85,6 +85,9 @@ impl Built {
         elements: &Elements,
         recurs: bool,
     ) -> Tree {
+        if self.names.len() >= VERSIONS_MAX {
+            self.names.clear();
+        }
         let names = self.names.entry(print.names);
         let mut tree = names
             .or_insert_with(|| build::names(model, resolution))
@@ -100,7 +103,7 @@ impl Built {
             if !changed.is_kept_in(resolution) {
                 continue;
             }
-            let version = (file, slot.link_count);
+            let version = (file.whole, slot.link_count);
             let known = versions.known.get(&version);
             let built = || Arc::new(build::file(model, resolution, ino, &changed.ops, slot));
             let inode = known.map_or_else(built, Arc::clone);

@@ -155,8 +155,9 @@ pub struct DiskConfig {
     pub logical_block_bytes: u64,
 }
 
-/// The largest unit of writing, and of alignment.
-const UNIT_BYTES_MAX: u64 = 1 << 16;
+/// The largest tear unit, and the largest alignment.
+const TEAR_BYTES_MAX: u64 = 4_096;
+const BLOCK_BYTES_MAX: u64 = 1 << 16;
 
 impl DiskConfig {
     /// Refuses what no disk is like: the field, and what is wrong with it.
@@ -165,15 +166,21 @@ impl DiskConfig {
     /// For units that are no power of two, or too large.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         let units = [
-            ("tear_bytes", self.tear_bytes),
-            ("logical_block_bytes", self.logical_block_bytes),
+            ("tear_bytes", self.tear_bytes, TEAR_BYTES_MAX),
+            (
+                "logical_block_bytes",
+                self.logical_block_bytes,
+                BLOCK_BYTES_MAX,
+            ),
         ];
-        let is_unit = |bytes: u64| bytes.is_power_of_two() && bytes <= UNIT_BYTES_MAX;
-        match units.into_iter().find(|&(_, bytes)| !is_unit(bytes)) {
-            Some((field, bytes)) => Err((
-                field,
-                format!("{bytes} is no power of two from 1 to {UNIT_BYTES_MAX}"),
-            )),
+        let is_unit = |bytes: u64, max: u64| bytes.is_power_of_two() && bytes <= max;
+        match units
+            .into_iter()
+            .find(|&(_, bytes, max)| !is_unit(bytes, max))
+        {
+            Some((field, bytes, max)) => {
+                Err((field, format!("{bytes} is no power of two from 1 to {max}")))
+            }
             None => Ok(()),
         }
     }

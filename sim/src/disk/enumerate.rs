@@ -80,7 +80,7 @@ impl Elements {
         let mut names: Vec<EffectId> = model.pending.iter().map(|pending| pending.id).collect();
         names.sort_unstable();
         let mut layout = Layout::of(model);
-        layout.find_rewritten();
+        layout.find_overwrites();
         Self {
             calls: calls(model),
             parts: Parts::of(&model.pending, &layout, model.config.tear_bytes),
@@ -104,11 +104,11 @@ pub(crate) fn choices(
     let pairs =
         (2..count).flat_map(|end| (0..end - 1).map(move |drop| Choice::PrefixBut { end, drop }));
     let masks = move |elements: usize| match elements as u32 <= exhaust_max {
-        true => 0..1u64 << elements,
+        true => 0..power_of_two(elements as u32),
         false => 0..0,
     };
     let subsets = masks(elements.calls.len()).map(Choice::Calls);
-    let numbers = elements.parts.numbers(1 << exhaust_max);
+    let numbers = elements.parts.numbers(power_of_two(exhaust_max));
     let parts = 0..numbers.unwrap_or(0);
     let over_zeros = match elements.layout.shows_stale() {
         true => parts.clone(),
@@ -131,6 +131,10 @@ pub(crate) fn choices(
         .chain(over_zeros.map(Choice::PartsOverZeros))
         .chain(samples.map(Choice::Hashed))
         .take(most)
+}
+
+fn power_of_two(exponent: u32) -> u64 {
+    1u64.checked_shl(exponent).unwrap_or(u64::MAX)
 }
 
 impl Choice {

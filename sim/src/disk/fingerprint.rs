@@ -13,6 +13,7 @@ use super::hash;
 use super::layout::{Changed, Laid};
 use super::pending::What;
 use super::resolve::{Kept, Resolution};
+use super::runs::Runs;
 use super::survivors::{Fill, Tear};
 use super::unitset::{UnitSet, low_bits};
 use crate::call::mix64;
@@ -22,14 +23,25 @@ use crate::call::mix64;
 pub(crate) struct Print {
     /// Of what is kept of changes of names.
     pub names: u64,
-    /// Of what is kept of each file's contents, in the order of the layout.
-    pub files: Vec<u64>,
+    /// Of each file with pending contents, in the order of the layout.
+    pub files: Vec<PrintOfFile>,
+}
+
+/// Hashes of what is kept of one file's contents.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct PrintOfFile {
+    /// Of what is seen of it. Files that look alike may still differ in which of their zeros take
+    /// space.
+    pub seen: u64,
+    /// Of all of it.
+    pub whole: u64,
 }
 
 impl Print {
-    /// One hash of all parts.
-    pub fn whole(&self) -> u64 {
-        mix64(self.files.iter().copied().fold(self.names, hash::word))
+    /// One hash of all that is seen.
+    pub fn seen(&self) -> u64 {
+        let seen = self.files.iter().map(|file| file.seen);
+        mix64(seen.fold(self.names, hash::word))
     }
 }
 
@@ -53,7 +65,7 @@ impl Resolution {
             match is_named {
                 true => self.of_file(model, elements, changed, hides),
                 // Nothing of it is seen.
-                false => 0,
+                false => PrintOfFile::default(),
             }
         }));
     }
@@ -64,7 +76,7 @@ impl Resolution {
         elements: &Elements,
         changed: &Changed,
         hides: bool,
-    ) -> u64 {
+    ) -> PrintOfFile {
         let tear_bytes = model.config.tear_bytes;
         let ops = changed.ops.iter();
         let ops = ops.filter_map(|&at| {
@@ -76,7 +88,11 @@ impl Resolution {
         });
         let mut shows_unwritten = false;
         let mut hash = hash::word(0, len);
-        for (laid, what, kept) in ops {
+        let mut whole = 0;
+        // The later writes come first, for what they hide.
+        let mut covered: Runs<()> = Runs::default();
+        for (laid, what, kept) in ops.rev() {
+            whole = kept.mix_into(whole);
             let (first, count) = laid.units;
             match what {
                 What::Data { .. } => {
@@ -88,15 +104,13 @@ impl Resolution {
                     shows_unwritten |= !all && old < seen && new() < seen - old;
                     hash = match kept {
                         Kept::No => hash::word(hash, 3),
-                        _ if hides && !laid.rewritten.is_empty() => {
-                            let mut last = match kept {
-                                Kept::Units(units) => units.clone(),
-                                _ => UnitSet::all_of(count),
-                            };
-                            for (unit, later) in &laid.rewritten {
-                                if later.iter().any(|&(place, unit)| self.keeps(place, unit)) {
-                                    last.put(*unit, false);
-                                }
+                        _ if hides && changed.has_overwrites => {
+                            let is_hidden = |unit| covered.within(unit, unit + 1).next().is_some();
+                            let is_last =
+                                |unit: usize| kept.unit(unit) && !is_hidden(first + unit as u64);
+                            let last = UnitSet::of(count, is_last);
+                            for (from, past) in kept.runs(laid.units) {
+                                covered.put(from, past, ());
                             }
                             mix_units(hash, &last, seen)
                         }
@@ -111,12 +125,14 @@ impl Resolution {
                 _ => hash = kept.mix_into(hash),
             }
         }
-        hash = hash::word(hash, u64::from(shows_unwritten && self.fill == Fill::Stale));
-        mix64(self.mix_torn(hash, changed))
-    }
-
-    fn keeps(&self, place: usize, unit: usize) -> bool {
-        self.kept.get(place).is_some_and(|kept| kept.unit(unit))
+        // A file of which nothing is kept is what it was.
+        shows_unwritten &= self.fill == Fill::Stale && changed.is_kept_in(self);
+        hash = hash::word(hash, shows_unwritten.into());
+        let is_stale = u64::from(self.fill == Fill::Stale);
+        PrintOfFile {
+            seen: mix64(self.mix_torn(hash, changed)),
+            whole: mix64(self.mix_torn(hash::word(whole, is_stale), changed)),
+        }
     }
 
     fn mix_torn(&self, mut hash: u64, of: &Changed) -> u64 {

@@ -88,6 +88,18 @@ impl Image {
         )
     }
 
+    /// A hash of what no program sees, but a later crash may show: what freed blocks hold, and
+    /// which zeros take space, for what takes none gets its blocks with the next write.
+    pub(crate) fn hidden_hash(&self) -> u64 {
+        let mut hash = self.freed_hash();
+        self.visible.walk(&mut |_, _, ino| {
+            let content = self.visible.get(ino).map(|inode| &inode.content);
+            let zeros = content.into_iter().flat_map(|content| content.zero_pages());
+            hash = zeros.fold(hash::word(hash, 1), |hash, page| hash::word(hash, page + 2));
+        });
+        hash
+    }
+
     /// A hash of what the blocks of files that are gone still hold; 0 if there are none. No
     /// program sees it, but after a later crash a new file may show it.
     pub(crate) fn freed_hash(&self) -> u64 {

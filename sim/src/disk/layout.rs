@@ -3,6 +3,7 @@
 use super::crash::CrashModel;
 use super::pending::What;
 use super::resolve::{Kept, Resolution, is_cut, units};
+use super::runs::Runs;
 use super::tree::{Ino, Inode};
 
 /// The pending effects of one cut.
@@ -24,9 +25,6 @@ pub(super) struct Laid {
     /// From which of its units on, if lost, a longer file or a filled hole may show what blocks
     /// held before.
     pub stale_from: usize,
-    /// Of a write: its units that later pending writes touch as well, each with their places and
-    /// its number among their units.
-    pub rewritten: Vec<(usize, Vec<(usize, usize)>)>,
 }
 
 /// A file with pending contents.
@@ -36,6 +34,8 @@ pub(super) struct Changed {
     pub len: u64,
     /// Places of its effects among the pending ones, in order.
     pub ops: Vec<usize>,
+    /// Whether writes are known to touch the same units.
+    pub has_overwrites: bool,
 }
 
 impl Layout {
@@ -50,6 +50,7 @@ impl Layout {
                         ino,
                         len: model.durable.get(ino).map_or(0, |inode| inode.len),
                         ops: Vec::new(),
+                        has_overwrites: false,
                     });
                 }
                 files[file].ops.push(at);
@@ -62,7 +63,6 @@ impl Layout {
                 units,
                 is_cut: is_cut(what),
                 is_data: matches!(what, What::Data { .. }),
-                rewritten: Vec::new(),
             }
         };
         let whats = model.pending.iter().map(|pending| &pending.what);
@@ -70,35 +70,19 @@ impl Layout {
         Self { effects, files }
     }
 
-    /// Finds out which writes touch the same units.
-    pub fn find_rewritten(&mut self) {
-        for changed in &self.files {
-            let mut later: Vec<(usize, u64, u64)> = Vec::new();
-            for &place in changed.ops.iter().rev() {
-                let Some(laid) = self.effects.get_mut(place).filter(|laid| laid.is_data) else {
-                    continue;
-                };
+    /// Finds out of which files pending writes touch the same units.
+    pub fn find_overwrites(&mut self) {
+        for changed in &mut self.files {
+            let mut seen: Runs<()> = Runs::default();
+            let laid = changed.ops.iter().filter_map(|&at| self.effects.get(at));
+            for laid in laid.filter(|laid| laid.is_data) {
                 let (first, end) = (laid.units.0, laid.units.0 + laid.units.1 as u64);
-                let touching = |unit: u64| {
-                    let touching = later
-                        .iter()
-                        .filter(move |(_, a, b)| (*a..*b).contains(&unit));
-                    touching.map(move |&(place, a, _)| (place, (unit - a) as usize))
-                };
-                if later.iter().any(|&(_, a, b)| a < end && first < b) {
-                    let units = (first..end).map(|unit| {
-                        let places: Vec<(usize, usize)> = touching(unit).collect();
-                        ((unit - first) as usize, places)
-                    });
-                    laid.rewritten = units.filter(|(_, places)| !places.is_empty()).collect();
-                }
-                later.push((place, first, end));
+                changed.has_overwrites |= seen.within(first, end).next().is_some();
+                seen.put(first, end, ());
             }
         }
     }
-}
 
-impl Layout {
     /// Whether some choice may show what blocks held before.
     pub fn shows_stale(&self) -> bool {
         let mut effects = self.effects.iter();

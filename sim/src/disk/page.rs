@@ -191,6 +191,14 @@ impl Content {
         self.allocated
     }
 
+    /// The numbers of pages that take space and hold nothing but zeros.
+    pub fn zero_pages(&self) -> impl Iterator<Item = u64> + '_ {
+        let pages = self.blocks.iter().flat_map(|block| &block.pages).zip(0..);
+        let is_zero = |page: &Arc<Page>| page.hash() == zero_page_hash();
+        let zeros = pages.filter(move |(page, _)| page.as_ref().is_some_and(is_zero));
+        zeros.map(|(_, number)| number)
+    }
+
     fn page(&self, index: usize) -> Option<&Arc<Page>> {
         let block = self.blocks.get(index / BLOCK_PAGES)?;
         block.pages.get(index % BLOCK_PAGES)?.as_ref()

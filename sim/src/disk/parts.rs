@@ -10,13 +10,16 @@
 use std::collections::BTreeMap;
 
 use super::layout::Layout;
-use super::pending::Pending;
+use super::pending::{BLOCK, Pending};
 use super::tree::Ino;
+
+/// With more parts than these nobody could go through all numbers: each has two versions at least.
+const PARTS_MAX: usize = 63;
 
 /// Parts of one cut.
 pub(super) struct Parts {
-    /// Each with how many versions it has.
-    parts: Vec<(Part, u64)>,
+    /// Each with how many versions it has; none: there are too many.
+    parts: Option<Vec<(Part, u64)>>,
 }
 
 enum Part {
@@ -42,6 +45,9 @@ impl Parts {
             let (first, count) = laid.units;
             let units = first..first + count as u64;
             let what = &pending.what;
+            if parts.len() > PARTS_MAX || (laid.is_data && count > PARTS_MAX) {
+                return Self { parts: None };
+            }
             if laid.is_data {
                 for unit in units {
                     let at = *known.entry((what.file(), unit)).or_insert(parts.len());
@@ -61,7 +67,9 @@ impl Parts {
                     units,
                 });
             } else {
-                let edges = units.filter(|&unit| what.is_edge(unit, tear_bytes));
+                // They lie in the block in which the cut begins.
+                let near = units.take((BLOCK / tear_bytes + 1) as usize);
+                let edges = near.filter(|&unit| what.is_edge(unit, tear_bytes));
                 parts.extend(edges.map(|unit| Part::Edge { place, unit }));
                 parts.push(Part::Whole { place });
             }
@@ -71,13 +79,13 @@ impl Parts {
             (part, versions)
         });
         Self {
-            parts: with_versions.collect(),
+            parts: Some(with_versions.collect()),
         }
     }
 
     /// How many numbers there are, if they are at most so many.
     pub fn numbers(&self, max: u64) -> Option<u64> {
-        let mut versions = self.parts.iter().map(|&(_, versions)| versions);
+        let mut versions = self.parts.as_ref()?.iter().map(|&(_, versions)| versions);
         let numbers = versions.try_fold(1u64, |product, versions| product.checked_mul(versions));
         numbers.filter(|&numbers| numbers <= max)
     }
@@ -86,7 +94,7 @@ impl Parts {
     /// as a whole.
     pub fn kept(&self, number: u64, mut keep: impl FnMut(usize, Option<u64>)) {
         let mut rest = number;
-        for (part, versions) in &self.parts {
+        for (part, versions) in self.parts.iter().flatten() {
             let version = match versions {
                 2 => rest & 1,
                 _ => rest % versions,

@@ -183,11 +183,19 @@ fn wish(model: &CrashModel, survivors: &Survivors) -> Resolution {
             let kept = pending
                 .iter()
                 .map(|pending| listed(explicit, pending, tear_bytes));
-            let at = |id: &EffectId| pending.iter().position(|pending| pending.id == *id);
+            // Of a write out of which a later change took a piece there are several parts.
+            let has_unit = |pending: &Pending, unit: u64| {
+                let (first, count) = units(&pending.what, tear_bytes);
+                (first..first + count as u64).contains(&unit)
+            };
+            let at = |id: &EffectId, unit: u64| {
+                let mut pending = pending.iter();
+                pending.position(|pending| pending.id == *id && has_unit(pending, unit))
+            };
             let torn = explicit.torn.iter().filter(|_| model.config.torn_units);
             let torn = torn.filter_map(|torn| {
                 Some(Torn {
-                    at: at(&torn.effect)?,
+                    at: at(&torn.effect, torn.unit)?,
                     unit: torn.unit,
                     tear: torn.tear,
                     over: torn.over,

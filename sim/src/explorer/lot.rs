@@ -264,7 +264,7 @@ impl<S: Scenario> Lot<S> {
     ) {
         let resolution = choice.resolve(moment.disk, elements);
         resolution.fingerprint_into(&mut shop.print, moment.disk, elements);
-        if !progress.seen.insert(shop.print.whole()) {
+        if !progress.seen.insert(shop.print.seen()) {
             progress.stale += u32::from(choice.is_sampled());
             return;
         }

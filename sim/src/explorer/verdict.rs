@@ -375,12 +375,12 @@ impl<S: Scenario> Leaf<S> {
     }
 }
 
-/// A hash of what freed blocks hold, where a later crash may show it.
+/// A hash of what is not seen, where a later crash may show it.
 pub(super) fn below<S: Scenario>(scene: &Scene<'_, S>, image: &Image) -> u64 {
     let shows = scene.team.runner.disk.profile.exposes_stale();
     let is_deepest = scene.depth >= scene.team.options.depth_max;
     if shows && !is_deepest {
-        image.freed_hash()
+        image.hidden_hash()
     } else {
         0
     }

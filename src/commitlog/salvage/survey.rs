@@ -220,7 +220,10 @@ impl Survey<'_> {
         };
         let epoch = match &header {
             Some(header) => Some(header.epoch),
-            None => walked.epoch.or(self.before.map(|before| before.epoch)),
+            None => {
+                let known = walked.epoch.or(self.before.map(|before| before.epoch));
+                known.map(|epoch| epoch.max(self.lowest))
+            }
         };
         let epoch = epoch.unwrap_or(self.lowest);
         if seal.is_none() {

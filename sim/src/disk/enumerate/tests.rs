@@ -7,6 +7,7 @@ use std::sync::Arc;
 use blackstart_vfs::{File, FileExt, Fs, OpenOptions};
 
 use super::*;
+use crate::call::mix64;
 use crate::disk::built::Built;
 use crate::disk::fingerprint::Print;
 use crate::disk::{DiskConfig, Profile, SimFs};
@@ -87,7 +88,7 @@ fn images(model: &CrashModel, count: usize) -> BTreeMap<u64, u64> {
         let content = model.image_of(&resolution).content_hash();
         let mut print = Print::default();
         resolution.fingerprint_into(&mut print, model, &elements);
-        let fingerprint = print.whole();
+        let fingerprint = print.seen();
         let before = images.insert(fingerprint, content);
         let profile = model.config.profile;
         assert!(
@@ -206,5 +207,121 @@ fn an_image_with_built_parts_is_the_same() {
                 }
             }
         }
+    }
+}
+
+/// A number below `bound`, from a row of them.
+fn draw(state: &mut u64, bound: u64) -> u64 {
+    *state = mix64(*state);
+    *state % bound
+}
+
+/// Does something to one of three files; errors are as good as anything else.
+fn something(fs: &SimFs, state: &mut u64) {
+    let names = ["one", "two", "three"];
+    let name = names[draw(state, 3) as usize];
+    let Ok(file) = fs.open(Path::new(name), RW) else {
+        return;
+    };
+    let (offset, len) = (draw(state, 1_500), 1 + draw(state, 700));
+    let byte = 1 + draw(state, 200) as u8;
+    let _ = match draw(state, 9) {
+        0..=3 => file.write_all_at(&vec![byte; len as usize], offset),
+        4 => file.set_len(offset),
+        5 => file.punch(offset, len),
+        6 => fs.rename(Path::new(name), Path::new(names[draw(state, 3) as usize])),
+        7 => file.sync_data(),
+        _ => fs.sync_dir(Path::new("")),
+    };
+}
+
+/// What of one cut can be told without a picture of it: equal prints, equal images; parts that are
+/// shared, the same images; all parts, all images.
+fn holds_at(model: &CrashModel, built: &mut Built) -> bool {
+    let elements = Elements::of(model);
+    built.at(model, &elements);
+    let budget = Budget {
+        images_max: 400,
+        exhaust_max: 8,
+    };
+    let all: Vec<Choice> = choices(model, &elements, budget.exhaust_max)
+        .take(budget.images_max)
+        .collect();
+    let mut print = Print::default();
+    let mut known: BTreeMap<u64, u64> = BTreeMap::new();
+    for choice in &all {
+        let resolution = choice.resolve(model, &elements);
+        resolution.fingerprint_into(&mut print, model, &elements);
+        let anew = model.image_of(&resolution);
+        let content = anew.content_hash();
+        let before = *known.entry(print.seen()).or_insert(content);
+        assert_eq!(before, content, "{choice:?}: equal prints, other images");
+        let parts = (&mut *built, !choice.is_sampled());
+        let shared = model.image_with((&resolution, &print), &elements, parts);
+        assert_eq!(shared.content_hash(), content, "{choice:?}");
+        assert_eq!(shared.hidden_hash(), anew.hidden_hash(), "{choice:?}");
+        let again = model.image(&model.survivors_of(&resolution));
+        assert_eq!(again.content_hash(), content, "{choice:?}");
+        assert_eq!(again.hidden_hash(), anew.hidden_hash(), "{choice:?}");
+    }
+    let is_all = all.len() < budget.images_max && !model.pending.is_empty();
+    if is_all && !model.config.torn_units {
+        let contents: BTreeSet<u64> = known.into_values().collect();
+        for seed in 0..200 {
+            let sample = Choice::Hashed(seed).resolve(model, &elements);
+            let content = model.image_of(&sample).content_hash();
+            assert!(contents.contains(&content), "sample {seed} is another");
+        }
+    }
+    is_all
+}
+
+#[test]
+fn what_is_known_of_choices_holds_for_any_history() {
+    let mut exhausted = 0;
+    for seed in 0..240 {
+        let mut state = seed;
+        let config = DiskConfig {
+            profile: Profile::ALL[seed as usize % Profile::ALL.len()],
+            tear_bytes: [64, 512, 4_096][draw(&mut state, 3) as usize],
+            torn_units: draw(&mut state, 3) == 0,
+            ..DiskConfig::default()
+        };
+        let mut fs = SimFs::new(config.clone());
+        fs.create_root().expect("the root");
+        let mut built = Built::default();
+        for step in 0..14 {
+            something(&fs, &mut state);
+            if step > 4 && draw(&mut state, 10) == 0 {
+                fs = SimFs::of_image(&fs.crash_model().kill_image(), &config);
+                built = Built::default();
+            }
+            exhausted += u32::from(holds_at(&fs.crash_model(), &mut built));
+        }
+    }
+    assert!(exhausted > 400, "{exhausted} cuts were gone through");
+}
+
+#[test]
+fn much_that_is_pending_costs_little() {
+    for (tear_bytes, writes) in [(1, 2), (4_096, 3_000)] {
+        let fs = SimFs::new(DiskConfig {
+            tear_bytes,
+            ..DiskConfig::default()
+        });
+        fs.create_root().expect("the root");
+        let file = fs.open(Path::new("one"), RW).expect("opens");
+        for write in 0..writes {
+            let bytes = vec![1; (1 << 20) / writes];
+            file.write_all_at(&bytes, 100 * write as u64)
+                .expect("writes");
+        }
+        let model = fs.crash_model();
+        assert_eq!(Elements::of(&model).parts.numbers(u64::MAX), None);
+        let budget = Budget {
+            images_max: 20,
+            exhaust_max: 64,
+        };
+        assert_eq!(enumerate(&model, &budget).count(), 20);
     }
 }
