@@ -8,6 +8,8 @@ use super::*;
 use crate::counter::Counter;
 use crate::report::merge::merge;
 
+mod whim;
+
 const CAREFUL: Counter = Counter { is_careful: true };
 const CARELESS: Counter = Counter { is_careful: false };
 

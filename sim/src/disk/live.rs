@@ -189,7 +189,12 @@ impl Disk {
             let mut line = String::new();
             describe(&mut line);
             let error = result.as_ref().err().map(ToString::to_string);
-            log.push(call, line, error, self.trace.len(), self.injector.ledger());
+            log.push(
+                (call, line, error),
+                hash,
+                self.trace.len(),
+                self.injector.ledger(),
+            );
         }
     }
 

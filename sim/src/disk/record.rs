@@ -16,6 +16,8 @@ pub struct CallRecord {
     pub words: String,
     /// The error it returned.
     pub error: Option<String>,
+    /// A hash of all calls up to this, with what they were given and what they returned.
+    pub hash: u64,
     /// How many effects the run had when it returned.
     pub effects_end: usize,
     /// The rules whose fault struck it, by position in the era's list.
@@ -52,9 +54,8 @@ impl CallLog {
     /// Adds a call; `ledger` is what stands in it now.
     pub fn push(
         &mut self,
-        call: CallId,
-        words: String,
-        error: Option<String>,
+        (call, words, error): (CallId, String, Option<String>),
+        hash: u64,
         effects_end: usize,
         ledger: Vec<LedgerEntry>,
     ) {
@@ -72,6 +73,7 @@ impl CallLog {
             call,
             words,
             error,
+            hash,
             effects_end,
             struck,
             showed,
