@@ -294,6 +294,7 @@ pub fn legal_images_log2(model: &CrashModel) -> f64 {
     of_data + of_names + sizes + of_fill
 }
 
+/// See [`Elements::naming`].
 fn naming(model: &CrashModel, layout: &Layout) -> Vec<Option<Vec<usize>>> {
     let gives = |what: &What, wanted: Ino| match what {
         What::Link { ino, .. } | What::Rename { ino, .. } => *ino == wanted,
