@@ -10,6 +10,8 @@
 
 #[path = "env_contract/files.rs"]
 mod files;
+#[path = "env_contract/inodes.rs"]
+mod inodes;
 #[path = "env_contract/names.rs"]
 mod names;
 #[path = "env_contract/sequences.rs"]
@@ -26,7 +28,7 @@ use blackstart_vfs::os::{OsClock, OsEntropy, OsTasks};
 
 use transcript::Session;
 
-/// The operating system below `root`, which does not exist yet.
+/// The operating system below `root`, which need not exist.
 fn real(root: &Path) -> Env {
     Env::os(root.join("root"))
 }

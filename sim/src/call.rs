@@ -69,11 +69,17 @@ pub enum CallKind {
     Sleep,
     /// `Entropy::fill`.
     Entropy,
+    /// `Fs::subdir`.
+    Subdir,
+    /// `File::id`.
+    FileId,
+    /// `File::link_count`.
+    LinkCount,
 }
 
 impl CallKind {
     /// How many kinds there are.
-    pub const COUNT: usize = CallKind::Entropy as usize + 1;
+    pub const COUNT: usize = CallKind::LinkCount as usize + 1;
 
     /// Position in a table by kind.
     pub const fn index(self) -> usize {

@@ -26,6 +26,7 @@ mod enumerate;
 mod fault;
 mod fingerprint;
 mod gate;
+mod handle;
 mod hash;
 mod image;
 mod inject;

@@ -307,6 +307,8 @@ impl CallMoment {
                 | CallKind::SyncData
                 | CallKind::SyncAll
                 | CallKind::Len
+                | CallKind::FileId
+                | CallKind::LinkCount
         )
     }
 }

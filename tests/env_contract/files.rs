@@ -12,7 +12,7 @@ const NEW: OpenOptions = EDIT.create_new();
 
 /// All combinations of options but direct.
 fn every_option() -> impl Iterator<Item = OpenOptions> {
-    (0..32_u32).map(|bits| {
+    (0..64_u32).map(|bits| {
         let mut options = OpenOptions::new();
         let setters = [
             OpenOptions::read,
@@ -20,6 +20,7 @@ fn every_option() -> impl Iterator<Item = OpenOptions> {
             OpenOptions::create,
             OpenOptions::create_new,
             OpenOptions::truncate,
+            OpenOptions::no_follow,
         ];
         for (bit, setter) in setters.into_iter().enumerate() {
             if bits & (1 << bit) != 0 {

@@ -59,6 +59,12 @@ enum Call {
     Contents {
         handle: usize,
     },
+    /// Makes the calls that follow below a directory, held by its inode.
+    Enter {
+        path: &'static str,
+    },
+    /// Makes them below the root again.
+    Leave,
     CreateDir {
         path: &'static str,
     },
@@ -149,6 +155,8 @@ fn call_on_file() -> impl Strategy<Value = Call> {
 fn call_on_names() -> impl Strategy<Value = Call> {
     let kind = select(&[LockKind::Shared, LockKind::Exclusive][..]);
     prop_oneof![
+        1 => path().prop_map(|path| Call::Enter { path }),
+        1 => Just(Call::Leave),
         3 => path().prop_map(|path| Call::CreateDir { path }),
         1 => path().prop_map(|path| Call::ReadDir { path }),
         4 => (path(), path()).prop_map(|(from, to)| Call::Rename { from, to }),
@@ -177,6 +185,8 @@ fn run(s: &mut Session<'_>, calls: &[Call]) {
             run_on_names(s, &mut held.locks, call);
         }
     }
+    s.tree();
+    s.go(None);
     s.tree();
 }
 
@@ -222,13 +232,23 @@ fn run_on_handle(s: &mut Session<'_>, handle: &Handle, call: &Call) {
         Call::Allocate { offset, len, .. } => s.allocate(handle, offset, len),
         Call::Punch { offset, len, .. } => s.punch(handle, offset, len),
         Call::Sync { .. } => s.sync_data(handle),
-        Call::Contents { .. } => s.contents(handle),
+        Call::Contents { .. } => {
+            s.contents(handle);
+            s.link_count(handle);
+        }
         _ => unreachable!("not a call on a handle: {call:?}"),
     }
 }
 
 fn run_on_names(s: &mut Session<'_>, locks: &mut [Option<Box<dyn Lock>>], call: &Call) {
     match *call {
+        Call::Enter { path } => {
+            let held = s.subdir(path);
+            if held.is_some() {
+                s.go(held.as_ref());
+            }
+        }
+        Call::Leave => s.go(None),
         Call::CreateDir { path } => drop(s.create_dir(path)),
         Call::ReadDir { path } => s.read_dir(path),
         Call::Rename { from, to } => drop(s.rename(from, to)),

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use blackstart_vfs::{Env, File, FileKind, Lock, LockKind, OpenOptions};
+use blackstart_vfs::{Env, File, FileId, FileKind, Fs, Lock, LockKind, OpenOptions};
 
 /// Read only.
 pub const READ: OpenOptions = OpenOptions::new().read();
@@ -28,6 +28,10 @@ pub struct Handle {
 /// A world under test and what it has answered so far.
 pub struct Session<'a> {
     env: &'a Env,
+    /// The directory that calls are made below, if it is not the root.
+    held: Option<Arc<dyn Fs>>,
+    /// Identities in the order in which they were first seen.
+    ids: Vec<FileId>,
     lines: Vec<String>,
 }
 
@@ -35,12 +39,66 @@ impl<'a> Session<'a> {
     pub fn new(env: &'a Env) -> Self {
         Self {
             env,
+            held: None,
+            ids: Vec::new(),
             lines: Vec::new(),
         }
     }
 
     pub fn into_lines(self) -> Vec<String> {
         self.lines
+    }
+
+    fn fs(&self) -> &dyn Fs {
+        self.held.as_deref().unwrap_or_else(|| self.env.fs())
+    }
+
+    /// Holds a directory. The calls go on where they were.
+    pub fn subdir(&mut self, path: impl AsRef<OsStr>) -> Option<Arc<dyn Fs>> {
+        let path = path.as_ref();
+        let result = self.fs().subdir(Path::new(path));
+        self.note(format!("subdir {path:?}"), result, |_| "held".to_owned())
+    }
+
+    /// Makes the calls that follow below a held directory, or below the root again.
+    pub fn go(&mut self, held: Option<&Arc<dyn Fs>>) {
+        self.held = held.cloned();
+        self.lines.push("go elsewhere".to_owned());
+    }
+
+    /// Which identity it is, counted by first sight: the numbers themselves differ.
+    fn known(&mut self, id: io::Result<FileId>) -> io::Result<usize> {
+        let id = id?;
+        let known = self.ids.iter().position(|&known| known == id);
+        Ok(known.unwrap_or_else(|| {
+            self.ids.push(id);
+            self.ids.len() - 1
+        }))
+    }
+
+    pub fn id_of(&mut self, path: impl AsRef<OsStr>) {
+        let path = path.as_ref();
+        let metadata = self.fs().metadata(Path::new(path));
+        let result = self.known(metadata.map(|metadata| metadata.id));
+        self.note(format!("id_of {path:?}"), result, ToString::to_string);
+    }
+
+    pub fn id(&mut self, handle: &Handle) {
+        let result = self.known(handle.file.id());
+        self.note(format!("{} id", handle.label), result, ToString::to_string);
+    }
+
+    pub fn link_count(&mut self, handle: &Handle) {
+        let result = handle.file.link_count();
+        self.note(
+            format!("{} link_count", handle.label),
+            result,
+            |count| match handle.is_dir {
+                // Of a directory it means nothing.
+                true => "ok".to_owned(),
+                false => count.to_string(),
+            },
+        );
     }
 
     /// Writes down a call and its result.
@@ -66,16 +124,16 @@ impl<'a> Session<'a> {
     }
 
     pub fn create_root(&mut self) -> bool {
-        let result = self.env.fs().create_root();
+        let result = self.fs().create_root();
         self.note_done("create_root".to_owned(), result)
     }
 
     pub fn open(&mut self, path: impl AsRef<OsStr>, options: OpenOptions) -> Option<Handle> {
         let path = path.as_ref();
-        let result = self.env.fs().open(Path::new(path), options);
+        let result = self.fs().open(Path::new(path), options);
         let call = format!("open {path:?} [{}]", options_text(options));
         let file = self.note(call, result, |_| "ok".to_owned())?;
-        let metadata = self.env.fs().metadata(Path::new(path));
+        let metadata = self.fs().metadata(Path::new(path));
         let is_dir = metadata.is_ok_and(|metadata| metadata.kind == FileKind::Dir);
         Some(Handle {
             file,
@@ -94,13 +152,13 @@ impl<'a> Session<'a> {
 
     pub fn create_dir(&mut self, path: impl AsRef<OsStr>) -> bool {
         let path = path.as_ref();
-        let result = self.env.fs().create_dir(Path::new(path));
+        let result = self.fs().create_dir(Path::new(path));
         self.note_done(format!("create_dir {path:?}"), result)
     }
 
     pub fn read_dir(&mut self, path: impl AsRef<OsStr>) {
         let path = path.as_ref();
-        let result = self.env.fs().read_dir(Path::new(path));
+        let result = self.fs().read_dir(Path::new(path));
         self.note(format!("read_dir {path:?}"), result, |entries| {
             let mut text = "names:".to_owned();
             for entry in entries {
@@ -112,51 +170,51 @@ impl<'a> Session<'a> {
 
     pub fn rename(&mut self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> bool {
         let (from, to) = (from.as_ref(), to.as_ref());
-        let result = self.env.fs().rename(Path::new(from), Path::new(to));
+        let result = self.fs().rename(Path::new(from), Path::new(to));
         self.note_done(format!("rename {from:?} {to:?}"), result)
     }
 
     pub fn hard_link(&mut self, existing: impl AsRef<OsStr>, new: impl AsRef<OsStr>) -> bool {
         let (existing, new) = (existing.as_ref(), new.as_ref());
-        let result = self.env.fs().hard_link(Path::new(existing), Path::new(new));
+        let result = self.fs().hard_link(Path::new(existing), Path::new(new));
         self.note_done(format!("hard_link {existing:?} {new:?}"), result)
     }
 
     pub fn remove_file(&mut self, path: impl AsRef<OsStr>) -> bool {
         let path = path.as_ref();
-        let result = self.env.fs().remove_file(Path::new(path));
+        let result = self.fs().remove_file(Path::new(path));
         self.note_done(format!("remove_file {path:?}"), result)
     }
 
     pub fn remove_dir(&mut self, path: impl AsRef<OsStr>) -> bool {
         let path = path.as_ref();
-        let result = self.env.fs().remove_dir(Path::new(path));
+        let result = self.fs().remove_dir(Path::new(path));
         self.note_done(format!("remove_dir {path:?}"), result)
     }
 
     pub fn metadata(&mut self, path: impl AsRef<OsStr>) {
         let path = path.as_ref();
-        let result = self.env.fs().metadata(Path::new(path));
+        let result = self.fs().metadata(Path::new(path));
         self.note(
             format!("metadata {path:?}"),
             result,
             |metadata| match metadata.kind {
                 // The other fields of a directory mean nothing.
                 FileKind::Dir => "Dir".to_owned(),
-                _ => format!("{metadata:?}"),
+                kind => format!("{kind:?} {} {}", metadata.len, metadata.link_count),
             },
         );
     }
 
     pub fn sync_dir(&mut self, path: impl AsRef<OsStr>) {
         let path = path.as_ref();
-        let result = self.env.fs().sync_dir(Path::new(path));
+        let result = self.fs().sync_dir(Path::new(path));
         self.note_done(format!("sync_dir {path:?}"), result);
     }
 
     pub fn lock(&mut self, path: impl AsRef<OsStr>, kind: LockKind) -> Option<Box<dyn Lock>> {
         let path = path.as_ref();
-        let result = self.env.fs().lock(Path::new(path), kind);
+        let result = self.fs().lock(Path::new(path), kind);
         let would_block = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
         let blocked = result.as_ref().is_err_and(would_block);
         let call = format!("lock {path:?} {kind:?} (would block: {blocked})");
@@ -238,7 +296,7 @@ impl<'a> Session<'a> {
         let mut pending = vec![std::path::PathBuf::new()];
         while let Some(directory) = pending.pop() {
             self.read_dir(&directory);
-            for entry in self.env.fs().read_dir(&directory).unwrap_or_default() {
+            for entry in self.fs().read_dir(&directory).unwrap_or_default() {
                 let path = directory.join(&entry.name);
                 self.metadata(&path);
                 if entry.kind == FileKind::Dir {
@@ -259,6 +317,7 @@ fn options_text(options: OpenOptions) -> String {
         (options.is_create_new(), "create_new"),
         (options.is_truncate(), "truncate"),
         (options.is_direct(), "direct"),
+        (options.is_no_follow(), "no_follow"),
     ];
     let names: Vec<_> = flags
         .into_iter()

@@ -31,6 +31,12 @@ impl Env {
         }
     }
 
+    /// The same environment on another file system, such as a [`Fs::subdir`] of this one.
+    #[must_use]
+    pub fn with_fs(&self, fs: Arc<dyn Fs>) -> Self {
+        Self { fs, ..self.clone() }
+    }
+
     /// The operating system, with all paths relative to `root`. The directory need not exist;
     /// [`Fs::create_root`] makes it.
     pub fn os(root: impl AsRef<Path>) -> Self {

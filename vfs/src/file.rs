@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::Look;
+use crate::{FileId, Look};
 
 /// An open file. All I/O is positioned: there is no cursor.
 ///
@@ -73,6 +73,20 @@ pub trait File: Send + Sync {
     /// # Errors
     /// EIO.
     fn len(&self) -> io::Result<u64>;
+
+    /// Which inode this is a handle on: equal to the [`Metadata::id`](crate::Metadata::id) of each
+    /// name that it has now.
+    ///
+    /// # Errors
+    /// EIO.
+    fn id(&self) -> io::Result<FileId>;
+
+    /// How many names the inode has now; 0 after the last one was removed or replaced.
+    /// Unspecified for directories.
+    ///
+    /// # Errors
+    /// EIO.
+    fn link_count(&self) -> io::Result<u64>;
 
     /// Tells what the program uses of what it has read through a handle opened with
     /// [`OpenOptions::looks`](crate::OpenOptions::looks): nothing but what this look concludes. To

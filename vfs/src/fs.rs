@@ -11,10 +11,10 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::File;
+use crate::{File, FileId};
 
 /// Whether a name is a file or a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,8 @@ pub struct Metadata {
     pub len: u64,
     /// How many names the inode has; unspecified for directories.
     pub link_count: u64,
+    /// Which inode the name stands for.
+    pub id: FileId,
 }
 
 /// One name of a directory.
@@ -57,6 +59,7 @@ pub struct OpenOptions {
     create_new: bool,
     truncate: bool,
     direct: bool,
+    no_follow: bool,
     looks: bool,
 }
 
@@ -86,6 +89,7 @@ impl OpenOptions {
             create_new: false,
             truncate: false,
             direct: false,
+            no_follow: false,
             looks: false,
         }
     }
@@ -118,6 +122,11 @@ impl OpenOptions {
         direct, is_direct
     );
     option!(
+        /// Fail with ELOOP if the path's last name is a symbolic link (O_NOFOLLOW). The directories
+        /// before it may be links all the same.
+        no_follow, is_no_follow
+    );
+    option!(
         /// What is read through this handle is used only in the ways that
         /// [`File::concludes`] tells: see [`Look`](crate::Look).
         looks, is_looking
@@ -134,12 +143,28 @@ pub enum LockKind {
 }
 
 /// A held lock; dropping it releases it. A crash or the end of the process releases it as well.
-pub trait Lock: Send + Sync {}
+///
+/// A child of a fork gets a copy of the descriptor, and with it nothing that protects: both
+/// processes would take themselves for the holder. The lock belongs to the process that took it.
+/// Dropping the child's copy releases nothing, [`Lock::check`] fails there, and a child that keeps
+/// its copy and outlives its parent keeps others out.
+pub trait Lock: Send + Sync {
+    /// Whether this process holds the lock. Cheap enough to ask before each batch; it is no system
+    /// call that may block, and no schedule point of a simulation.
+    ///
+    /// # Errors
+    /// ENOLCK in a child that was forked while the lock was held.
+    fn check(&self) -> io::Result<()>;
+}
 
 /// A file system below one root directory.
 ///
 /// Paths are relative to the root, with `/` between the parts, and may not leave it: a path that
 /// is absolute or has `..` in it is an error (EINVAL). The empty path is the root itself.
+///
+/// A file system is rooted at a name or at an inode. At a name: each call looks the root up anew,
+/// so that whoever renames or replaces the directory redirects the calls after that. At an inode,
+/// which [`Fs::subdir`] gives: no rename redirects it.
 ///
 /// Errors are [`io::Error`]s that carry the operating system's error number
 /// ([`io::Error::raw_os_error`]), in the simulator too.
@@ -149,7 +174,26 @@ pub trait Fs: Send + Sync {
     ///
     /// # Errors
     /// Of mkdir, open and fsync; an existing root is not an error and is synced all the same.
+    ///
+    /// The root of a [`Fs::subdir`] exists. There this only syncs the parent that the directory has
+    /// now, which makes the directory's present name durable.
     fn create_root(&self) -> io::Result<()>;
+
+    /// A file system below the existing directory `path`, held by its inode: renaming the
+    /// directory, or putting another in its place, does not redirect calls on it. The empty path
+    /// holds the root of this one.
+    ///
+    /// It lasts as long as any clone of the handle. Of a directory that was removed meanwhile,
+    /// listings are empty and every creation is ENOENT.
+    ///
+    /// # Errors
+    /// ENOENT, ENOTDIR, EMFILE, EACCES.
+    fn subdir(&self, path: &Path) -> io::Result<Arc<dyn Fs>>;
+
+    /// The path as a message to the user should name it: the root as the user gave it, and `path`
+    /// behind it; `.` if both are empty. Of a [`Fs::subdir`], the name that the directory had when
+    /// it was opened. Not for opening: it is text, and no call is made.
+    fn display_path(&self, path: &Path) -> PathBuf;
 
     /// Opens a file.
     ///
@@ -217,10 +261,15 @@ pub trait Fs: Send + Sync {
     /// sync that succeeds proves nothing about the first one's effects.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Takes a lock on a file, creating the file if it is missing and the lock is exclusive.
-    /// It never blocks. The file's name need not be durable.
+    /// Takes a lock on the inode of a file or a directory. A missing name becomes a file if the
+    /// lock is exclusive; its name need not be durable. It never blocks.
+    ///
+    /// A lock on a directory, the root (the empty path) among them, creates nothing, and no
+    /// removal of a file within can lift it.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] (EWOULDBLOCK) if another holder is in the way.
+    /// [`io::ErrorKind::WouldBlock`] (EWOULDBLOCK) if another holder is in the way; two locks of
+    /// one process exclude each other too. ENOENT for a shared lock on a missing name. EBADF or
+    /// ENOLCK from a network file system that cannot lock a directory exclusively.
     fn lock(&self, path: &Path, kind: LockKind) -> io::Result<Box<dyn Lock>>;
 }

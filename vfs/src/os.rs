@@ -19,6 +19,7 @@ mod entropy;
 mod event;
 mod file;
 mod fs;
+mod lock;
 mod tasks;
 
 pub use clock::OsClock;

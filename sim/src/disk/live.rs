@@ -145,7 +145,7 @@ impl Disk {
         names
     }
 
-    /// The open files by name; one without a name is said to have been removed.
+    /// The open files and directories by name; one without a name is said to have been removed.
     pub fn open_files(&self) -> Vec<(String, u32)> {
         let mut names: Vec<Option<String>> = vec![None; self.open.len()];
         self.tree.walk(&mut |_, name, ino| {
@@ -153,6 +153,9 @@ impl Disk {
                 slot.get_or_insert_with(|| name.to_string());
             }
         });
+        if let Some(slot) = names.get_mut(Ino::ROOT.index()) {
+            *slot = Some(".".to_owned());
+        }
         let open = self.open.iter().zip(names).filter(|(count, _)| **count > 0);
         let named = open.map(|(count, name)| {
             let name = name.unwrap_or_else(|| "a removed file".to_owned());

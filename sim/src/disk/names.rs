@@ -9,7 +9,7 @@ use blackstart_vfs::{DirEntry, FileKind, LockKind, Metadata, OpenOptions};
 use super::fault::Errno;
 use super::live::Disk;
 use super::trace::Effect;
-use super::tree::{Ino, Inode, Place, check};
+use super::tree::{Ino, Inode, Place, Tree, check};
 use crate::call::CallId;
 
 /// The path as faults and reports name it.
@@ -17,21 +17,54 @@ pub(super) fn text(path: &Path) -> &str {
     path.to_str().unwrap_or("?")
 }
 
-fn is_root(path: &Path) -> bool {
-    path.components().all(|part| part == Component::CurDir)
+/// A path of the program.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    /// The directory that it begins at: the root of the file system that the program holds.
+    pub dir: Ino,
+    pub path: &'a Path,
+    /// How faults and reports name it: from the root of the disk.
+    pub name: &'a str,
+}
+
+impl At<'_> {
+    /// Whether it leads to where it begins.
+    fn is_dot(&self) -> bool {
+        let mut parts = self.path.components();
+        parts.all(|part| part == Component::CurDir)
+    }
 }
 
 impl Disk {
-    pub fn create_root(&mut self, call: CallId) -> io::Result<()> {
-        self.fault(call, "")?;
-        self.tree.has_root = true;
-        self.trace.push(call, Effect::Root);
-        Ok(())
+    /// Makes the root of the disk and syncs its parent; of another directory, syncs the parent.
+    pub fn create_root(&mut self, call: CallId, root: At<'_>) -> io::Result<()> {
+        if root.dir == Ino::ROOT {
+            self.fault(call, root.name)?;
+            self.tree.has_root = true;
+            self.trace.push(call, Effect::Root);
+            return Ok(());
+        }
+        match self.tree.parent(root.dir) {
+            Some(parent) => self.sync_names(call, root.name, parent),
+            // It was removed: there is no name to make durable.
+            None => self.fault(call, root.name).map(drop),
+        }
+    }
+
+    /// Opens a directory to hold it and gives its inode. The caller counts the handle.
+    pub fn subdir(&mut self, call: CallId, at: At<'_>) -> io::Result<Ino> {
+        self.fault(call, at.name)?;
+        let dir = self.tree.lookup(at.dir, at.path)?;
+        if self.tree.entries(dir).is_none() {
+            return Err(Errno::Enotdir.error());
+        }
+        self.has_handle(call, at.name)?;
+        Ok(dir)
     }
 
     /// Opens and gives the inode. The caller counts the handle.
-    pub fn open(&mut self, call: CallId, path: &Path, options: OpenOptions) -> io::Result<Ino> {
-        self.fault(call, text(path))?;
+    pub fn open(&mut self, call: CallId, at: At<'_>, options: OpenOptions) -> io::Result<Ino> {
+        self.fault(call, at.name)?;
         if !(options.is_read() || options.is_write()) {
             return Err(Errno::Einval.error());
         }
@@ -39,14 +72,15 @@ impl Disk {
         if needs_write && !options.is_write() {
             return Err(Errno::Einval.error());
         }
-        let ino = match self.tree.place(path) {
-            Ok(place) => self.open_place(call, path, &place, options)?,
+        let found = |tree: &Tree| tree.lookup(at.dir, at.path);
+        let ino = match self.tree.place(at.dir, at.path) {
+            Ok(place) => self.open_place(call, at, &place, options)?,
             // The root itself.
-            Err(_) if path.as_os_str().is_empty() || self.tree.lookup(path).is_ok() => {
+            Err(_) if at.path.as_os_str().is_empty() || found(&self.tree).is_ok() => {
                 if options.is_create_new() {
                     return Err(Errno::Eexist.error());
                 }
-                self.tree.lookup(path)?
+                found(&self.tree)?
             }
             Err(error) => return Err(error),
         };
@@ -54,7 +88,7 @@ impl Disk {
         if is_dir && (options.is_write() || options.is_create()) {
             return Err(Errno::Eisdir.error());
         }
-        self.has_handle(call, path)?;
+        self.has_handle(call, at.name)?;
         if options.is_truncate()
             && let Some(asked) = &mut self.asked
         {
@@ -70,7 +104,7 @@ impl Disk {
     fn open_place(
         &mut self,
         call: CallId,
-        path: &Path,
+        at: At<'_>,
         place: &Place,
         options: OpenOptions,
     ) -> io::Result<Ino> {
@@ -78,7 +112,8 @@ impl Disk {
             Some(_) if options.is_create_new() => Err(Errno::Eexist.error()),
             Some(ino) => Ok(ino),
             None if options.is_create() || options.is_create_new() => {
-                self.has_handle(call, path)?;
+                self.tree.check_alive(place.dir)?;
+                self.has_handle(call, at.name)?;
                 Ok(self.create(call, place, false))
             }
             None => Err(Errno::Enoent.error()),
@@ -86,10 +121,10 @@ impl Disk {
     }
 
     /// Whether one more file may be open.
-    fn has_handle(&mut self, call: CallId, path: &Path) -> io::Result<()> {
+    fn has_handle(&mut self, call: CallId, name: &str) -> io::Result<()> {
         let handles_max = self.config.handles_max;
         if handles_max.is_some_and(|max| self.handle_count >= max) {
-            self.injector.handles_ran_out(call, text(path));
+            self.injector.handles_ran_out(call, name);
             return Err(Errno::Emfile.error());
         }
         Ok(())
@@ -136,28 +171,29 @@ impl Disk {
         ino
     }
 
-    pub fn create_dir(&mut self, call: CallId, path: &Path) -> io::Result<()> {
-        self.fault(call, text(path))?;
-        let place = self.name_of(path, Errno::Eexist)?;
+    pub fn create_dir(&mut self, call: CallId, at: At<'_>) -> io::Result<()> {
+        self.fault(call, at.name)?;
+        let place = self.name_of(at, Errno::Eexist)?;
         if place.ino.is_some() {
             return Err(Errno::Eexist.error());
         }
+        self.tree.check_alive(place.dir)?;
         self.create(call, &place, true);
         Ok(())
     }
 
     /// The place of a path; for the root itself this error.
-    fn name_of(&self, path: &Path, for_root: Errno) -> io::Result<Place> {
-        if is_root(path) {
-            self.tree.lookup(path)?;
+    fn name_of(&self, at: At<'_>, for_root: Errno) -> io::Result<Place> {
+        if at.is_dot() {
+            self.tree.lookup(at.dir, at.path)?;
             return Err(for_root.error());
         }
-        self.tree.place(path)
+        self.tree.place(at.dir, at.path)
     }
 
-    pub fn read_dir(&mut self, call: CallId, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.fault(call, text(path))?;
-        let dir = self.tree.lookup(path)?;
+    pub fn read_dir(&mut self, call: CallId, at: At<'_>) -> io::Result<Vec<DirEntry>> {
+        self.fault(call, at.name)?;
+        let dir = self.tree.lookup(at.dir, at.path)?;
         let entries = self
             .tree
             .entries(dir)
@@ -176,32 +212,34 @@ impl Disk {
         }
     }
 
-    pub fn metadata(&mut self, call: CallId, path: &Path) -> io::Result<Metadata> {
-        self.fault(call, text(path))?;
-        let ino = self.tree.lookup(path)?;
+    pub fn metadata(&mut self, call: CallId, at: At<'_>) -> io::Result<Metadata> {
+        self.fault(call, at.name)?;
+        let ino = self.tree.lookup(at.dir, at.path)?;
         self.ask_len(ino);
         let inode = self.tree.get(ino).ok_or_else(|| Errno::Eio.error())?;
         Ok(Metadata {
             kind: self.kind(ino),
             len: inode.len,
             link_count: u64::from(inode.link_count),
+            id: ino.id(),
         })
     }
 
-    pub fn rename(&mut self, call: CallId, from: &Path, to: &Path) -> io::Result<()> {
-        self.injector.renames(text(from), text(to));
-        self.fault(call, text(from))?;
-        check(from)?;
-        check(to)?;
+    pub fn rename(&mut self, call: CallId, from: At<'_>, to: At<'_>) -> io::Result<()> {
+        self.injector.renames(from.name, to.name);
+        self.fault(call, from.name)?;
+        check(from.path)?;
+        check(to.path)?;
         // In the order of Linux: both directories, the root, the old name, the new one.
         self.has_dir(from)?;
         self.has_dir(to)?;
-        if is_root(from) || is_root(to) {
+        if from.is_dot() || to.is_dot() {
             return Err(Errno::Ebusy.error());
         }
-        let source = self.tree.place(from)?;
+        let source = self.tree.place(from.dir, from.path)?;
         let ino = source.ino.ok_or_else(|| Errno::Enoent.error())?;
-        let target = self.tree.place(to)?;
+        let target = self.tree.place(to.dir, to.path)?;
+        self.tree.check_alive(target.dir)?;
         if target.ino == Some(ino) {
             return Ok(());
         }
@@ -236,8 +274,9 @@ impl Disk {
     }
 
     /// Whether the directory of a name is one.
-    fn has_dir(&self, path: &Path) -> io::Result<()> {
-        let dir = self.tree.lookup(path.parent().unwrap_or(path))?;
+    fn has_dir(&self, at: At<'_>) -> io::Result<()> {
+        let parent = at.path.parent().unwrap_or(at.path);
+        let dir = self.tree.lookup(at.dir, parent)?;
         match self.tree.entries(dir) {
             Some(_) => Ok(()),
             None => Err(Errno::Enotdir.error()),
@@ -267,12 +306,12 @@ impl Disk {
         }
     }
 
-    pub fn hard_link(&mut self, call: CallId, existing: &Path, new: &Path) -> io::Result<()> {
-        self.injector.renames(text(new), text(existing));
-        self.fault(call, text(new))?;
-        check(existing)?;
-        check(new)?;
-        let ino = self.tree.lookup(existing)?;
+    pub fn hard_link(&mut self, call: CallId, existing: At<'_>, new: At<'_>) -> io::Result<()> {
+        self.injector.renames(new.name, existing.name);
+        self.fault(call, new.name)?;
+        check(existing.path)?;
+        check(new.path)?;
+        let ino = self.tree.lookup(existing.dir, existing.path)?;
         let target = self.name_of(new, Errno::Eexist)?;
         if target.ino.is_some() {
             return Err(Errno::Eexist.error());
@@ -280,6 +319,7 @@ impl Disk {
         if self.tree.get(ino).is_some_and(Inode::is_dir) {
             return Err(Errno::Eperm.error());
         }
+        self.tree.check_alive(target.dir)?;
         if let Some(inode) = self.tree.make_mut(ino) {
             inode.link_count += 1;
         }
@@ -297,9 +337,9 @@ impl Disk {
         Ok(())
     }
 
-    pub fn remove_file(&mut self, call: CallId, path: &Path) -> io::Result<()> {
-        self.fault(call, text(path))?;
-        let place = self.name_of(path, Errno::Eisdir)?;
+    pub fn remove_file(&mut self, call: CallId, at: At<'_>) -> io::Result<()> {
+        self.fault(call, at.name)?;
+        let place = self.name_of(at, Errno::Eisdir)?;
         let ino = place.ino.ok_or_else(|| Errno::Enoent.error())?;
         if self.tree.get(ino).is_some_and(Inode::is_dir) {
             return Err(Errno::Eisdir.error());
@@ -308,10 +348,10 @@ impl Disk {
         Ok(())
     }
 
-    pub fn remove_dir(&mut self, call: CallId, path: &Path) -> io::Result<()> {
-        self.fault(call, text(path))?;
+    pub fn remove_dir(&mut self, call: CallId, at: At<'_>) -> io::Result<()> {
+        self.fault(call, at.name)?;
         // Linux: EINVAL for a path that ends in a dot, which is how the root is named.
-        let place = self.name_of(path, Errno::Einval)?;
+        let place = self.name_of(at, Errno::Einval)?;
         let ino = place.ino.ok_or_else(|| Errno::Enoent.error())?;
         match self.tree.entries(ino) {
             None => return Err(Errno::Enotdir.error()),
@@ -361,24 +401,30 @@ impl Disk {
         }
     }
 
-    pub fn sync_dir(&mut self, call: CallId, path: &Path) -> io::Result<()> {
-        let dir = self.tree.lookup(path)?;
+    pub fn sync_dir(&mut self, call: CallId, at: At<'_>) -> io::Result<()> {
+        let dir = self.tree.lookup(at.dir, at.path)?;
         if self.tree.entries(dir).is_none() {
             return Err(Errno::Enotdir.error());
         }
-        self.sync(call, text(path), dir, true)?;
+        self.sync_names(call, at.name, dir)
+    }
+
+    fn sync_names(&mut self, call: CallId, name: &str, dir: Ino) -> io::Result<()> {
+        self.sync(call, name, dir, true)?;
         self.used_pages -= std::mem::take(&mut self.limbo_pages);
         self.unlinked.clear();
         Ok(())
     }
 
-    /// Takes a lock on a file and gives its inode; the caller counts the handle.
-    pub fn lock(&mut self, call: CallId, path: &Path, kind: LockKind) -> io::Result<Ino> {
+    /// Takes a lock on a file or a directory and gives its inode; the caller counts the handle.
+    pub fn lock(&mut self, call: CallId, at: At<'_>, kind: LockKind) -> io::Result<Ino> {
+        let found = self.tree.lookup(at.dir, at.path);
+        let is_dir = found.is_ok_and(|ino| self.tree.entries(ino).is_some());
         let options = match kind {
-            LockKind::Exclusive => OpenOptions::new().read().write().create(),
-            LockKind::Shared => OpenOptions::new().read(),
+            LockKind::Exclusive if !is_dir => OpenOptions::new().read().write().create(),
+            _ => OpenOptions::new().read(),
         };
-        let ino = self.open(call, path, options)?;
+        let ino = self.open(call, at, options)?;
         let held = self.locks.iter_mut().find(|(locked, _)| *locked == ino);
         match (held, kind) {
             (Some((_, count)), LockKind::Shared) if *count > 0 => *count += 1,

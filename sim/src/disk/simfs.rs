@@ -26,26 +26,27 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use blackstart_vfs::{DirEntry, File, Fs, Lock, LockKind, Look, Metadata, OpenOptions};
+use blackstart_vfs::{DirEntry, File, Fs, Lock, LockKind, Metadata, OpenOptions};
 use parking_lot::Mutex;
 
 use super::asked::{Asked, Asks};
 use super::config::DiskConfig;
 use super::crash::{CrashKind, CrashModel};
 use super::enumerate::{Budget, enumerate};
-use super::fault::{Errno, FaultRule, LedgerEntry, Promise};
+use super::fault::{FaultRule, LedgerEntry, Promise};
 use super::gate::{Gate, NoGate};
+use super::handle::{Handle, Held};
 use super::hash;
 use super::image::Image;
 use super::inject::FaultBuilder;
 use super::ledger::{Sighting, Told};
 use super::live::Disk;
-use super::names::text;
+use super::names::{At, text};
 use super::record::{CallLog, CallRecord};
 use super::survivors::Survivors;
 use super::trace::Trace;
@@ -55,8 +56,10 @@ use crate::call::{CallId, CallKind};
 /// A simulated disk. Clones are the same disk.
 #[derive(Clone)]
 pub struct SimFs {
-    disk: Arc<Mutex<Disk>>,
+    pub(super) disk: Arc<Mutex<Disk>>,
     gate: Arc<dyn Gate>,
+    /// The directory that paths begin at, unless it is the root of the disk.
+    root: Option<Arc<Handle>>,
 }
 
 impl SimFs {
@@ -80,6 +83,7 @@ impl SimFs {
         Self {
             disk: Arc::new(Mutex::new(Disk::new(image, config, rules))),
             gate,
+            root: None,
         }
     }
 
@@ -287,7 +291,7 @@ impl SimFs {
         self.disk.lock().open_files()
     }
 
-    fn call<T>(
+    pub(super) fn call<T>(
         &self,
         kind: CallKind,
         words: impl FnOnce(&Disk) -> [u64; 3],
@@ -308,13 +312,25 @@ impl SimFs {
         result
     }
 
+    /// A path of the program, as faults and reports name it.
+    fn name<'p>(&self, path: &'p Path) -> Cow<'p, str> {
+        let below = text(path);
+        match &self.root {
+            Some(root) if below.is_empty() => root.path.to_string().into(),
+            Some(root) if !root.path.is_empty() => format!("{}/{below}", root.path).into(),
+            _ => below.into(),
+        }
+    }
+
     fn path_call<T>(
         &self,
         kind: CallKind,
         path: &Path,
-        body: impl FnOnce(&mut Disk, CallId) -> io::Result<T>,
+        body: impl FnOnce(&mut Disk, CallId, At<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.two_path_call(kind, (path, Path::new("")), body)
+        self.two_path_call(kind, (path, Path::new("")), |disk, call, at, _| {
+            body(disk, call, at)
+        })
     }
 
     /// A call with two paths; the first one is what it is shown by.
@@ -322,21 +338,33 @@ impl SimFs {
         &self,
         kind: CallKind,
         (path, other): (&Path, &Path),
-        body: impl FnOnce(&mut Disk, CallId) -> io::Result<T>,
+        body: impl FnOnce(&mut Disk, CallId, At<'_>, At<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let name = text(path);
+        let (name, other_name) = (&*self.name(path), &*self.name(other));
+        let dir = self.root.as_ref().map_or(Ino::ROOT, |root| root.ino);
+        let at = |path, name| At { dir, path, name };
         let words = |_: &Disk| {
-            let [name, other] = [name, text(other)].map(|name| hash::bytes(0, name.as_bytes()));
+            let [name, other] = [name, other_name].map(|name| hash::bytes(0, name.as_bytes()));
             [name, other, 0]
         };
-        self.call(kind, words, |line| line.push_str(name), body)
+        self.call(
+            kind,
+            words,
+            |line| line.push_str(name),
+            |disk, call| {
+                if let Some(root) = &self.root {
+                    root.check_alive(disk)?;
+                }
+                body(disk, call, at(path, name), at(other, other_name))
+            },
+        )
     }
 
     fn handle(&self, ino: Ino, path: &Path, options: OpenOptions) -> Handle {
         Handle {
             fs: self.clone(),
             ino,
-            path: text(path).into(),
+            path: self.name(path).into(),
             options,
             generation: self.disk.lock().generation,
         }
@@ -345,14 +373,35 @@ impl SimFs {
 
 impl Fs for SimFs {
     fn create_root(&self) -> io::Result<()> {
-        self.path_call(CallKind::CreateRoot, Path::new(""), |disk, call| {
-            disk.create_root(call)
+        self.path_call(CallKind::CreateRoot, Path::new(""), |disk, call, at| {
+            disk.create_root(call, at)
         })
     }
 
+    fn subdir(&self, path: &Path) -> io::Result<Arc<dyn Fs>> {
+        let ino = self.path_call(CallKind::Subdir, path, |disk, call, at| {
+            let ino = disk.subdir(call, at)?;
+            disk.hold(ino);
+            Ok(ino)
+        })?;
+        let root = self.handle(ino, path, OpenOptions::new());
+        let root = Some(Arc::new(root));
+        Ok(Arc::new(Self {
+            root,
+            ..self.clone()
+        }))
+    }
+
+    fn display_path(&self, path: &Path) -> PathBuf {
+        match &*self.name(path) {
+            "" => ".".into(),
+            name => name.into(),
+        }
+    }
+
     fn open(&self, path: &Path, options: OpenOptions) -> io::Result<Arc<dyn File>> {
-        let ino = self.path_call(CallKind::Open, path, |disk, call| {
-            let ino = disk.open(call, path, options)?;
+        let ino = self.path_call(CallKind::Open, path, |disk, call, at| {
+            let ino = disk.open(call, at, options)?;
             disk.hold(ino);
             Ok(ino)
         })?;
@@ -360,249 +409,47 @@ impl Fs for SimFs {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.path_call(CallKind::CreateDir, path, |disk, call| {
-            disk.create_dir(call, path)
-        })
+        self.path_call(CallKind::CreateDir, path, Disk::create_dir)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.path_call(CallKind::ReadDir, path, |disk, call| {
-            disk.read_dir(call, path)
-        })
+        self.path_call(CallKind::ReadDir, path, Disk::read_dir)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.two_path_call(CallKind::Rename, (from, to), |disk, call| {
-            disk.rename(call, from, to)
-        })
+        self.two_path_call(CallKind::Rename, (from, to), Disk::rename)
     }
 
     fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
-        self.two_path_call(CallKind::HardLink, (new, existing), |disk, call| {
-            disk.hard_link(call, existing, new)
-        })
+        self.two_path_call(
+            CallKind::HardLink,
+            (new, existing),
+            |disk, call, new, existing| disk.hard_link(call, existing, new),
+        )
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.path_call(CallKind::RemoveFile, path, |disk, call| {
-            disk.remove_file(call, path)
-        })
+        self.path_call(CallKind::RemoveFile, path, Disk::remove_file)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.path_call(CallKind::RemoveDir, path, |disk, call| {
-            disk.remove_dir(call, path)
-        })
+        self.path_call(CallKind::RemoveDir, path, Disk::remove_dir)
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.path_call(CallKind::Metadata, path, |disk, call| {
-            disk.metadata(call, path)
-        })
+        self.path_call(CallKind::Metadata, path, Disk::metadata)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.path_call(CallKind::SyncDir, path, |disk, call| {
-            disk.sync_dir(call, path)
-        })
+        self.path_call(CallKind::SyncDir, path, Disk::sync_dir)
     }
 
     fn lock(&self, path: &Path, kind: LockKind) -> io::Result<Box<dyn Lock>> {
-        let ino = self.path_call(CallKind::Lock, path, |disk, call| {
-            let ino = disk.lock(call, path, kind)?;
+        let ino = self.path_call(CallKind::Lock, path, |disk, call, at| {
+            let ino = disk.lock(call, at, kind)?;
             disk.hold(ino);
             Ok(ino)
         })?;
         Ok(Box::new(Held(self.handle(ino, path, OpenOptions::new()))))
-    }
-}
-
-/// An open file.
-struct Handle {
-    fs: SimFs,
-    ino: Ino,
-    path: Box<str>,
-    options: OpenOptions,
-    generation: u64,
-}
-
-impl Handle {
-    fn call<T>(
-        &self,
-        kind: CallKind,
-        at: u64,
-        len: u64,
-        body: impl FnOnce(&mut Disk, CallId) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let words = |_: &Disk| [u64::from(self.ino.0), at, len];
-        let describe = |line: &mut String| {
-            let _ = write!(line, "{} {at}+{len}", self.path);
-        };
-        self.fs.call(kind, words, describe, |disk, call| {
-            if disk.generation != self.generation {
-                return Err(Errno::Eio.error());
-            }
-            body(disk, call)
-        })
-    }
-
-    /// A misaligned direct call is EINVAL.
-    fn check_direct(&self, disk: &Disk, offset: u64, len: usize) -> io::Result<()> {
-        let block = disk.config.logical_block_bytes.max(1);
-        let is_aligned = offset.is_multiple_of(block) && (len as u64).is_multiple_of(block);
-        if self.options.is_direct() && !is_aligned {
-            return Err(Errno::Einval.error());
-        }
-        Ok(())
-    }
-
-    fn check_write(&self) -> io::Result<()> {
-        if self.options.is_write() {
-            Ok(())
-        } else {
-            Err(Errno::Ebadf.error())
-        }
-    }
-}
-
-/// Linux: positions and lengths are signed, and a negative one is EINVAL before all else.
-fn check_position(position: u64) -> io::Result<()> {
-    match i64::try_from(position) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Errno::Einval.error()),
-    }
-}
-
-/// Linux: a read or write may not reach beyond the last position.
-fn check_span(offset: u64, len: u64) -> io::Result<()> {
-    check_position(offset.saturating_add(len))
-}
-
-/// Linux: a range to allocate or to punch is not empty.
-fn check_range(offset: u64, len: u64) -> io::Result<()> {
-    check_position(offset)?;
-    check_position(len)?;
-    if len == 0 {
-        Err(Errno::Einval.error())
-    } else {
-        Ok(())
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let mut disk = self.fs.disk.lock();
-        if disk.generation == self.generation {
-            disk.release(self.ino);
-        }
-    }
-}
-
-impl File for Handle {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let len = buffer.len();
-        self.call(CallKind::Read, offset, len as u64, |disk, call| {
-            check_position(offset)?;
-            if !self.options.is_read() {
-                return Err(Errno::Ebadf.error());
-            }
-            check_span(offset, len as u64)?;
-            self.check_direct(disk, offset, len)?;
-            let is_looking = self.options.is_looking();
-            disk.read(call, &self.path, self.ino, buffer, offset, is_looking)
-        })
-    }
-
-    fn concludes(&self, look: Look) {
-        let mut disk = self.fs.disk.lock();
-        if disk.generation == self.generation
-            && let Ok((_, len)) = disk.content(self.ino)
-            && let Some(asked) = &mut disk.asked
-        {
-            asked.concludes(self.ino, len, look);
-        }
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let word = hash::bytes(bytes.len() as u64, bytes);
-        self.fs.call(
-            CallKind::Write,
-            |_| [u64::from(self.ino.0), offset, word],
-            |line| {
-                let _ = write!(line, "{} {offset}+{}", self.path, bytes.len());
-            },
-            |disk, call| {
-                if disk.generation != self.generation {
-                    return Err(Errno::Eio.error());
-                }
-                check_position(offset)?;
-                self.check_write()?;
-                check_span(offset, bytes.len() as u64)?;
-                self.check_direct(disk, offset, bytes.len())?;
-                disk.write(call, &self.path, self.ino, bytes, offset)
-            },
-        )
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.call(CallKind::SetLen, len, 0, |disk, call| {
-            // Linux: EINVAL, not EBADF, for a descriptor that was not opened for writing.
-            check_position(len)?;
-            self.check_write().map_err(|_| Errno::Einval.error())?;
-            disk.set_len(call, &self.path, self.ino, len)
-        })
-    }
-
-    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.call(CallKind::Allocate, offset, len, |disk, call| {
-            check_range(offset, len)?;
-            self.check_write()?;
-            disk.allocate(call, &self.path, self.ino, offset, len)
-        })
-    }
-
-    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.call(CallKind::Punch, offset, len, |disk, call| {
-            check_range(offset, len)?;
-            self.check_write()?;
-            disk.punch(call, &self.path, self.ino, offset, len)
-        })
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.call(CallKind::SyncData, 0, 0, |disk, call| {
-            disk.sync(call, &self.path, self.ino, false)
-        })
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.call(CallKind::SyncAll, 0, 0, |disk, call| {
-            disk.sync(call, &self.path, self.ino, true)
-        })
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.call(CallKind::Len, 0, 0, |disk, call| {
-            disk.fault(call, &self.path)?;
-            disk.ask_len(self.ino);
-            disk.tree
-                .get(self.ino)
-                .map(|inode| inode.len)
-                .ok_or_else(|| Errno::Eio.error())
-        })
-    }
-}
-
-/// A held lock. Its release is not a call: destructors make none.
-struct Held(Handle);
-
-impl Lock for Held {}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut disk = self.0.fs.disk.lock();
-        if disk.generation == self.0.generation {
-            disk.unlock(self.0.ino);
-        }
     }
 }

@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
+use blackstart_vfs::FileId;
+
 use super::fault::Errno;
 use super::hash;
 use super::page::Content;
@@ -21,6 +23,12 @@ impl Ino {
 
     pub fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// As the seam tells it. Images that differ in the numbers of their inodes alone count as one
+    /// image: a program can do no more with an identity than compare it.
+    pub fn id(self) -> FileId {
+        FileId::new(0, u64::from(self.0))
     }
 }
 
@@ -126,20 +134,20 @@ impl Tree {
         self.make_mut(dir)?.entries.as_mut()
     }
 
-    /// The inode of a path; the empty path is the root.
-    pub fn lookup(&self, path: &Path) -> io::Result<Ino> {
+    /// The inode of a path that begins at a directory; the empty path is the directory.
+    pub fn lookup(&self, from: Ino, path: &Path) -> io::Result<Ino> {
         check(path)?;
-        let mut ino = self.root()?;
+        let mut ino = self.begin(from)?;
         for part in parts(path) {
             ino = self.step(ino, part?)?;
         }
         Ok(ino)
     }
 
-    /// The place of a path's last name; the root has none (EINVAL).
-    pub fn place(&self, path: &Path) -> io::Result<Place> {
+    /// The place of a path's last name; where the path begins has none (EINVAL).
+    pub fn place(&self, from: Ino, path: &Path) -> io::Result<Place> {
         check(path)?;
-        let mut dir = self.root()?;
+        let mut dir = self.begin(from)?;
         let mut parts = parts(path).peekable();
         while let Some(part) = parts.next() {
             let part = part?;
@@ -157,12 +165,32 @@ impl Tree {
         Err(Errno::Einval.error())
     }
 
-    fn root(&self) -> io::Result<Ino> {
-        if self.has_root {
-            Ok(Ino::ROOT)
+    fn begin(&self, from: Ino) -> io::Result<Ino> {
+        if self.has_root || from != Ino::ROOT {
+            Ok(from)
         } else {
             Err(Errno::Enoent.error())
         }
+    }
+
+    /// A directory that was removed, and lives by a handle, takes no new names (ENOENT).
+    pub fn check_alive(&self, dir: Ino) -> io::Result<()> {
+        let is_named = self.get(dir).is_some_and(|inode| inode.link_count > 0);
+        match dir == Ino::ROOT || is_named {
+            true => Ok(()),
+            false => Err(Errno::Enoent.error()),
+        }
+    }
+
+    /// The directory that holds the name of a directory.
+    pub fn parent(&self, dir: Ino) -> Option<Ino> {
+        let mut parent = None;
+        self.walk(&mut |holder, _, ino| {
+            if ino == dir {
+                parent = Some(holder);
+            }
+        });
+        parent
     }
 
     fn step(&self, dir: Ino, name: &str) -> io::Result<Ino> {

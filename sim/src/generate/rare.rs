@@ -7,7 +7,7 @@ use crate::disk::{Errno, Fault, FaultRule, SyncFailure, Trigger};
 use crate::draw::Draw;
 
 /// Calls that programs make seldom.
-const SELDOM: [CallKind; 7] = [
+const SELDOM: [CallKind; 10] = [
     CallKind::Lock,
     CallKind::Metadata,
     CallKind::Allocate,
@@ -15,6 +15,9 @@ const SELDOM: [CallKind; 7] = [
     CallKind::CreateDir,
     CallKind::HardLink,
     CallKind::RemoveDir,
+    CallKind::Subdir,
+    CallKind::FileId,
+    CallKind::LinkCount,
 ];
 
 /// Calls that may be slow, or in whose course a clock may be set.
@@ -70,7 +73,11 @@ fn fault(draw: &mut Draw<'_>, files: &[&str], weights: &[u32]) -> FaultRule {
     let (nth, times) = one_of(draw);
     let files = match kind {
         // The root, and directories, which no pattern of files names.
-        CallKind::SyncDir | CallKind::CreateDir | CallKind::RemoveDir | CallKind::Lock => "*",
+        CallKind::SyncDir
+        | CallKind::CreateDir
+        | CallKind::RemoveDir
+        | CallKind::Lock
+        | CallKind::Subdir => "*",
         _ => draw.pick(files),
     };
     let when = Trigger::Nth {

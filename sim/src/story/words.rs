@@ -37,6 +37,9 @@ pub(super) const fn verb(kind: CallKind) -> &'static str {
         CallKind::Now => "now",
         CallKind::Sleep => "sleep",
         CallKind::Entropy => "entropy",
+        CallKind::Subdir => "subdir",
+        CallKind::FileId => "file_id",
+        CallKind::LinkCount => "link_count",
     }
 }
 

@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FallocateFlags, fallocate, fdatasync, fstat, fsync, ftruncate};
+use rustix::fs::{FallocateFlags, Stat, fallocate, fdatasync, fstat, fsync, ftruncate};
 use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 
-use crate::File;
+use crate::{File, FileId};
 
 /// A descriptor and nothing else: there is no cursor and no buffer.
 pub(super) struct OsFile(OwnedFd);
@@ -54,4 +54,28 @@ impl File for OsFile {
         // A length is never negative; a kernel that says so is not believed.
         Ok(u64::try_from(fstat(&self.0)?.st_size).map_err(|_| Errno::OVERFLOW)?)
     }
+
+    fn id(&self) -> io::Result<FileId> {
+        Ok(id_of(&fstat(&self.0)?))
+    }
+
+    fn link_count(&self) -> io::Result<u64> {
+        Ok(link_count_of(&fstat(&self.0)?))
+    }
+}
+
+#[allow(
+    clippy::useless_conversion,
+    reason = "the widths depend on the processor"
+)]
+pub(super) fn id_of(stat: &Stat) -> FileId {
+    FileId::new(u64::from(stat.st_dev), u64::from(stat.st_ino))
+}
+
+#[allow(
+    clippy::useless_conversion,
+    reason = "the width depends on the processor"
+)]
+pub(super) fn link_count_of(stat: &Stat) -> u64 {
+    u64::from(stat.st_nlink)
 }

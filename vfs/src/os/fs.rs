@@ -1,4 +1,4 @@
-//! Names, directories and locks of the operating system.
+//! Names and directories of the operating system.
 //!
 //! Invariants:
 //! - \[I1\] A path of the caller reaches the kernel only through [`OsFs::resolve`], which refuses
@@ -6,48 +6,71 @@
 //!   the program, and who can plant a link there can do worse.
 //! - \[I2\] Descriptors are closed on `exec`, so a lock is not inherited by a program that the
 //!   process starts.
+//! - \[I3\] Every call on a file system that holds its root's inode is relative to that descriptor.
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, fsync, link, lstat, mkdir, open,
-    openat, rename, rmdir, statat, unlink,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fsync, linkat, mkdirat, openat, renameat,
+    statat, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
 
-use super::file::OsFile;
+use super::file::{OsFile, id_of, link_count_of};
+use super::lock::OsLock;
 use crate::{DirEntry, File, FileKind, Fs, Lock, LockKind, Metadata, OpenOptions};
 
 /// Permissions of new files before the process's umask.
-const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
+pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 /// Permissions of new directories before the process's umask.
 const DIR_MODE: Mode = Mode::from_raw_mode(0o777);
 
 /// The file system of the operating system, below one directory.
 #[derive(Clone, Debug)]
 pub struct OsFs {
-    root: PathBuf,
+    root: Root,
+    /// The root as the user gave it.
+    shown: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+enum Root {
+    /// An absolute path, looked up anew by each call.
+    Named(PathBuf),
+    /// An open directory.
+    Held(Arc<OwnedFd>),
 }
 
 impl OsFs {
     /// The file system below `root`, which need not exist. A relative `root` is taken from the
     /// working directory of now, not of later calls.
     pub fn new(root: impl AsRef<Path>) -> Self {
-        let root = root.as_ref();
+        let shown = root.as_ref().to_path_buf();
         // Without a working directory the path stays relative and each call reports it.
-        Self {
-            root: std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf()),
+        let root = Root::Named(std::path::absolute(&shown).unwrap_or_else(|_| shown.clone()));
+        Self { root, shown }
+    }
+
+    /// What the kernel resolves the path of [`OsFs::resolve`] from.
+    fn at(&self) -> BorrowedFd<'_> {
+        match &self.root {
+            // The path is absolute, and the descriptor ignored.
+            Root::Named(_) => CWD,
+            Root::Held(directory) => directory.as_fd(),
         }
     }
 
     /// The kernel's path for a path of the caller.
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
-        let mut resolved = self.root.clone();
+        let mut resolved = match &self.root {
+            Root::Named(root) => root.clone(),
+            Root::Held(_) => PathBuf::new(),
+        };
         let mut is_root = true;
         for component in path.components() {
             match component {
@@ -67,11 +90,15 @@ impl OsFs {
         }
         Ok(resolved)
     }
+
+    fn open_dir(&self, path: &Path) -> io::Result<OwnedFd> {
+        open_dir(self.at(), &self.resolve(path)?)
+    }
 }
 
-fn open_dir(path: &Path) -> io::Result<OwnedFd> {
+pub(super) fn open_dir(at: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(retry_on_intr(|| open(path, flags, Mode::empty()))?)
+    Ok(retry_on_intr(|| openat(at, path, flags, Mode::empty()))?)
 }
 
 /// The kernel's flags; EINVAL for combinations that make no sense.
@@ -94,6 +121,7 @@ fn open_flags(options: OpenOptions) -> io::Result<OFlags> {
     flags.set(OFlags::EXCL, options.is_create_new());
     flags.set(OFlags::TRUNC, options.is_truncate());
     flags.set(OFlags::DIRECT, options.is_direct());
+    flags.set(OFlags::NOFOLLOW, options.is_no_follow());
     Ok(flags)
 }
 
@@ -107,33 +135,51 @@ fn file_kind(file_type: FileType) -> FileKind {
 
 impl Fs for OsFs {
     fn create_root(&self) -> io::Result<()> {
-        match retry_on_intr(|| mkdir(&self.root, DIR_MODE)) {
-            Ok(()) => {}
-            Err(Errno::EXIST) if self.root.is_dir() => {}
-            Err(error) => return Err(error.into()),
+        if let Root::Named(root) = &self.root {
+            match retry_on_intr(|| mkdirat(CWD, root, DIR_MODE)) {
+                Ok(()) => {}
+                Err(Errno::EXIST) if root.is_dir() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         // The parent is where `..` of the root leads, whatever the path's text says: a text may
-        // end in `..` or pass through a symbolic link.
-        let root = open_dir(&self.root)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let parent = retry_on_intr(|| openat(&root, "..", flags, Mode::empty()))?;
+        // end in `..` or pass through a symbolic link, and a held root may have been moved.
+        let root = self.open_dir(Path::new(""))?;
+        let parent = open_dir(root.as_fd(), Path::new(".."))?;
         Ok(retry_on_intr(|| fsync(&parent))?)
+    }
+
+    fn subdir(&self, path: &Path) -> io::Result<Arc<dyn Fs>> {
+        let root = Root::Held(Arc::new(self.open_dir(path)?));
+        let shown = self.display_path(path);
+        Ok(Arc::new(Self { root, shown }))
+    }
+
+    fn display_path(&self, path: &Path) -> PathBuf {
+        let below = path.components().filter(|part| *part != Component::CurDir);
+        // Joining an empty path would add a slash.
+        let mut shown = self.shown.clone();
+        shown.extend(below);
+        if shown.as_os_str().is_empty() {
+            shown.push(".");
+        }
+        shown
     }
 
     fn open(&self, path: &Path, options: OpenOptions) -> io::Result<Arc<dyn File>> {
         let flags = open_flags(options)?;
         let path = self.resolve(path)?;
-        let descriptor = retry_on_intr(|| open(&path, flags, FILE_MODE))?;
+        let descriptor = retry_on_intr(|| openat(self.at(), &path, flags, FILE_MODE))?;
         Ok(Arc::new(OsFile::new(descriptor)))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let path = self.resolve(path)?;
-        Ok(retry_on_intr(|| mkdir(&path, DIR_MODE))?)
+        Ok(retry_on_intr(|| mkdirat(self.at(), &path, DIR_MODE))?)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let directory = open_dir(&self.resolve(path)?)?;
+        let directory = self.open_dir(path)?;
         let mut entries = Vec::new();
         for entry in Dir::read_from(&directory)? {
             let entry = entry?;
@@ -163,75 +209,53 @@ impl Fs for OsFs {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (from, to) = (self.resolve(from)?, self.resolve(to)?);
-        Ok(retry_on_intr(|| rename(&from, &to))?)
+        Ok(retry_on_intr(|| {
+            renameat(self.at(), &from, self.at(), &to)
+        })?)
     }
 
     fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
         let (existing, new) = (self.resolve(existing)?, self.resolve(new)?);
-        Ok(retry_on_intr(|| link(&existing, &new))?)
+        Ok(retry_on_intr(|| {
+            linkat(self.at(), &existing, self.at(), &new, AtFlags::empty())
+        })?)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let path = self.resolve(path)?;
-        Ok(retry_on_intr(|| unlink(&path))?)
+        Ok(retry_on_intr(|| {
+            unlinkat(self.at(), &path, AtFlags::empty())
+        })?)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         let path = self.resolve(path)?;
-        Ok(retry_on_intr(|| rmdir(&path))?)
+        Ok(retry_on_intr(|| {
+            unlinkat(self.at(), &path, AtFlags::REMOVEDIR)
+        })?)
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         let path = self.resolve(path)?;
-        let stat = retry_on_intr(|| lstat(&path))?;
-        #[allow(
-            clippy::useless_conversion,
-            reason = "the width depends on the processor"
-        )]
-        let link_count = u64::from(stat.st_nlink);
+        let stat: Stat = retry_on_intr(|| statat(self.at(), &path, AtFlags::SYMLINK_NOFOLLOW))?;
         Ok(Metadata {
             kind: file_kind(FileType::from_raw_mode(stat.st_mode)),
             len: u64::try_from(stat.st_size).map_err(|_| Errno::OVERFLOW)?,
-            link_count,
+            link_count: link_count_of(&stat),
+            id: id_of(&stat),
         })
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let directory = open_dir(&self.resolve(path)?)?;
+        let directory = self.open_dir(path)?;
         Ok(retry_on_intr(|| fsync(&directory))?)
     }
 
     fn lock(&self, path: &Path, kind: LockKind) -> io::Result<Box<dyn Lock>> {
-        let operation = match kind {
-            LockKind::Shared => FlockOperation::NonBlockingLockShared,
-            LockKind::Exclusive => FlockOperation::NonBlockingLockExclusive,
-        };
-        let descriptor = open_for_lock(&self.resolve(path)?, kind)?;
-        retry_on_intr(|| flock(&descriptor, operation))?;
-        Ok(Box::new(OsLock {
-            _descriptor: descriptor,
-        }))
+        let path = self.resolve(path)?;
+        Ok(Box::new(OsLock::take(self.at(), &path, kind)?))
     }
 }
-
-/// Opens the file of a lock.
-fn open_for_lock(path: &Path, kind: LockKind) -> io::Result<OwnedFd> {
-    let flags = match kind {
-        // For reading alone: who may not write a store can still lock it.
-        LockKind::Shared => OFlags::RDONLY,
-        LockKind::Exclusive => OFlags::RDWR | OFlags::CREATE,
-    };
-    Ok(retry_on_intr(|| {
-        open(path, flags | OFlags::CLOEXEC, FILE_MODE)
-    })?)
-}
-
-/// A lock lives as long as its open file description; closing it releases it.
-struct OsLock {
-    _descriptor: OwnedFd,
-}
-
-impl Lock for OsLock {}
 
 #[cfg(test)]
 mod tests;

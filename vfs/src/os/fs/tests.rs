@@ -44,7 +44,8 @@ fn the_root_outlives_calls_that_would_remove_it() {
 
 #[test]
 fn a_relative_root_is_taken_from_the_working_directory_of_now() {
-    assert!(OsFs::new("below").root.is_absolute());
+    let root = OsFs::new("below").root;
+    assert!(matches!(root, Root::Named(path) if path.is_absolute()));
 }
 
 #[test]
@@ -66,33 +67,56 @@ fn links_and_the_like_are_of_another_kind() {
     assert_eq!(kinds, [FileKind::Dir, FileKind::Other]);
 }
 
-/// A program that this one starts must not inherit a lock and keep it.
+/// A program that this one starts must not inherit what is open here.
 #[test]
 fn descriptors_are_closed_on_exec() {
     let scratch = tempfile::tempdir().unwrap();
-    let path = scratch.path();
     let flags = open_flags(OpenOptions::new().read().write().create()).unwrap();
     assert!(flags.contains(OFlags::CLOEXEC));
-    let is_closed = |descriptor: &OwnedFd| {
-        fcntl_getfd(descriptor.as_fd())
-            .unwrap()
-            .contains(FdFlags::CLOEXEC)
-    };
-    assert!(is_closed(&open_dir(path).unwrap()));
-    assert!(is_closed(
-        &open_for_lock(&path.join("lock"), LockKind::Exclusive).unwrap()
-    ));
-    assert!(is_closed(
-        &open_for_lock(&path.join("lock"), LockKind::Shared).unwrap()
-    ));
+    let directory = open_dir(CWD, scratch.path()).unwrap();
+    let flags = fcntl_getfd(directory.as_fd()).unwrap();
+    assert!(flags.contains(FdFlags::CLOEXEC));
 }
 
-/// Who may only read a store can still keep writers out.
 #[test]
-fn a_shared_lock_needs_no_right_to_write() {
+fn messages_name_the_path_as_it_was_given() {
+    let shown = |root: &str, path: &str| OsFs::new(root).display_path(Path::new(path));
+    for (root, path, expected) in [
+        ("", "", "."),
+        ("", "a", "a"),
+        (".", "", "."),
+        ("./data", "", "./data"),
+        ("data", ".", "data"),
+        ("../data", "a/b", "../data/a/b"),
+        ("/data/", "a", "/data/a"),
+    ] {
+        // As text: paths are equal whatever their slashes.
+        assert_eq!(shown(root, path).as_os_str(), expected, "{root:?} {path:?}");
+    }
     let scratch = tempfile::tempdir().unwrap();
-    let path = scratch.path().join("lock");
-    drop(open_for_lock(&path, LockKind::Exclusive).unwrap());
-    let descriptor = open_for_lock(&path, LockKind::Shared).unwrap();
-    assert_eq!(rustix::io::pwrite(&descriptor, b"x", 0), Err(Errno::BADF));
+    let fs = OsFs::new(&scratch);
+    fs.create_dir(Path::new("a")).unwrap();
+    let held = fs.subdir(Path::new("a")).unwrap();
+    let nested = held.subdir(Path::new("")).unwrap();
+    assert_eq!(
+        nested.display_path(Path::new("b")),
+        scratch.path().join("a/b")
+    );
+}
+
+#[test]
+fn no_follow_refuses_a_link() {
+    let scratch = tempfile::tempdir().unwrap();
+    let fs = OsFs::new(&scratch);
+    let options = OpenOptions::new().read().write();
+    fs.open(Path::new("file"), options.create().no_follow())
+        .unwrap();
+    symlink("file", scratch.path().join("link")).unwrap();
+    symlink("nowhere", scratch.path().join("dangling")).unwrap();
+    fs.open(Path::new("link"), options).unwrap();
+    let refused =
+        |name: &str, options: OpenOptions| errno(fs.open(Path::new(name), options.no_follow()));
+    assert_eq!(refused("link", options), Some(Errno::LOOP));
+    assert_eq!(refused("dangling", options.create()), Some(Errno::LOOP));
+    assert!(!scratch.path().join("nowhere").exists());
 }
