@@ -185,7 +185,7 @@ fn a_case_with_an_unknown_version_scenario_or_field_is_refused_with_the_line() {
     let seed = text(&blackstart(&["sim", "replay", "1"]).stdout);
     let case: String = seed
         .lines()
-        .take_while(|line| !line.contains("calls on"))
+        .take_while(|line| !line.starts_with("not met") && !line.contains("calls on"))
         .fold(String::new(), |text, line| text + line + "\n");
     let path = dir.path().join("a.case");
     let name = path.to_str().expect("text");
@@ -346,6 +346,38 @@ fn a_case_is_kept_with_what_broke_at_its_head_and_replayed() {
             "misfiled.case:1: the case is of scenario \"commitlog\", and filed under \"other\"",
         ],
     );
+}
+
+/// A kept case that names what its run does not meet passes for the wrong reason.
+#[test]
+fn a_kept_case_of_which_one_name_is_not_met_fails() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let case = dir.path().join("commitlog/torn.case");
+    std::fs::create_dir(dir.path().join("commitlog")).expect("creates");
+    let run = |kept: &str, code: i32, stdout: &[&str], stderr: &[&str]| {
+        std::fs::write(&case, kept).expect("writes");
+        let path = case.to_str().expect("text");
+        check(&["sim", "corpus", "run", path], code, stdout, stderr);
+    };
+    run(KEPT, 0, &["1 of 1 cases pass"], &[]);
+    let edits = [
+        (
+            "kind: SyncData, nth: 0",
+            "kind: SyncData, nth: 9",
+            "the cut before op 1",
+        ),
+        ("unit: 517", "unit: 5170", "unit 5170 of op 1"),
+    ];
+    for (met, unmet, name) in edits {
+        let stale = KEPT.replacen(met, unmet, 1);
+        assert_ne!(stale, KEPT);
+        run(
+            &stale,
+            2,
+            &["0 of 1 cases pass"],
+            &["stale: never met: era", name],
+        );
+    }
 }
 
 #[test]

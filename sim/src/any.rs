@@ -291,13 +291,17 @@ impl<S: Scenario> AnyScenario for Registered<S> {
 /// Replays a case of a scenario, for tests; `text` is what a `.case` file holds.
 ///
 /// # Panics
-/// If it is no case of this scenario, or if it fails.
+/// If it is no case of this scenario, if it fails, or if it names what its run does not meet: a
+/// case that is kept must still do what it was kept for.
 pub fn assert_case_passes<S: Scenario>(scenario: S, text: &str) {
     let case = match case::decode_of(&scenario, "the case", text) {
         Ok(case) => case,
         Err(error) => panic!("{error}"),
     };
-    if let Some((era, failure)) = run_case(&Arc::new(scenario), &case, false).failure {
+    let run = run_case(&Arc::new(scenario), &case, false);
+    if let Some((era, failure)) = run.failure {
         panic!("era {era}: {failure}");
     }
+    let stale = run.stale.join("; ");
+    assert!(stale.is_empty(), "stale: never met: {stale}");
 }

@@ -1,7 +1,9 @@
 //! The corpus: cases that failed once, kept as files, replayed by every test run.
 //!
 //! `DIR/<scenario>/<name>.case`. Each begins with a comment: what broke, and why it matters. A
-//! case stays when its mistake is mended, and must pass from then on.
+//! case stays when its mistake is mended, and must pass from then on. It must also go on doing what
+//! it was kept for: a call, an operation, a fault or an effect that it names and that its run does
+//! not meet is an error, and whoever changed the code edits the case, or finds another one.
 //!
 //! ```no_run
 //! use blackstart_sim::cli::Registry;
@@ -66,6 +68,18 @@ pub enum CorpusError {
         era: usize,
         /// How.
         failure: Failure,
+    },
+    /// It passes, and does no longer what it was kept for.
+    #[error(
+        "{file}: stale: never met: {}\nblackstart sim explain {file} shows what it does now; edit it, \
+         or find the mistake anew and keep that case",
+        names.join("; ")
+    )]
+    Stale {
+        /// The file.
+        file: String,
+        /// The names that its run does not meet.
+        names: Vec<String>,
     },
     /// It passes, and the same operations fail with another crash.
     #[error("{file}: its operations fail with another crash: {failure}\n{case}")]
@@ -173,8 +187,13 @@ pub fn replay(registry: &Registry, path: &Path, images_max: u64) -> Result<(), C
             found,
         });
     }
-    if let Some((era, failure)) = scenario.replay(&file, &text, false)?.failure {
+    let run = scenario.replay(&file, &text, false)?;
+    if let Some((era, failure)) = run.failure {
         return Err(CorpusError::Fails { file, era, failure });
+    }
+    if !run.stale.is_empty() {
+        let names = run.stale;
+        return Err(CorpusError::Stale { file, names });
     }
     match scenario.explore_near(&file, &text, images_max)? {
         None => Ok(()),

@@ -34,6 +34,7 @@ pub mod shard;
 pub mod shrink;
 mod stopwatch;
 pub mod story;
+mod unmet;
 
 pub use any::{AnyScenario, Registered, assert_case_passes};
 pub use campaign::{Campaign, CampaignOptions};

@@ -4,7 +4,7 @@
 //! everything that was seen; judging a crash is done by running another era on the image that
 //! the crash left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use blackstart_vfs::Env;
@@ -22,6 +22,7 @@ use crate::quiet::Quiet;
 use crate::scenario::{Ctx, CtxInner, Record, Scenario, Stamped, Step};
 use crate::sched::{Choice, Deviation, Finish, Latency, Schedule, Stop, World, WorldConfig};
 use crate::settle::settle;
+use crate::unmet;
 
 /// What stays the same over all runs of one case.
 pub(crate) struct Runner<S: Scenario> {
@@ -87,6 +88,8 @@ pub(crate) struct EraRun<S: Scenario> {
     pub log: Vec<CallRecord>,
     /// The names of the tasks, by number.
     pub tasks: Vec<String>,
+    /// The operations that were begun.
+    pub begun: BTreeSet<u32>,
     /// What is seen at its end, if it was written down what it asks.
     pub seen: Option<Image>,
     /// What it asked of its image, if that was written down and is all.
@@ -151,6 +154,7 @@ impl<S: Scenario> Runner<S> {
                     failure: None,
                     marks: Marks::default(),
                     began: BTreeMap::new(),
+                    begun: BTreeSet::new(),
                 }),
             }),
         };
@@ -187,6 +191,7 @@ impl<S: Scenario> Runner<S> {
             calls: world.calls(),
             log: fs.take_log(),
             tasks: world.task_names(),
+            begun: std::mem::take(&mut record.begun),
             seen: self.asks.then(|| fs.seen()),
             asks: fs.take_questions(),
             finish,
@@ -250,7 +255,7 @@ pub struct CaseRun {
     pub calls: u64,
     /// The calls in words, if asked for.
     pub log: Vec<String>,
-    /// Names in the case that the run did not meet.
+    /// Names in the case that the run did not meet, up to the failure if there is one.
     pub stale: Vec<String>,
 }
 
@@ -272,7 +277,10 @@ pub fn run_case<S: Scenario>(scenario: &Arc<S>, case: &CaseOf<S>, verbose: bool)
             result.failure = Some((index, failure));
             return result;
         }
-        start = end_state(&runner, &start, era, &run, &mut result.stale);
+        let mut unmet = unmet::names(era, &run);
+        start = end_state(&runner, &start, era, &run, &mut unmet);
+        let unmet = unmet.into_iter().map(|name| format!("era {index}: {name}"));
+        result.stale.extend(unmet);
     }
     result
 }
@@ -295,7 +303,8 @@ pub(crate) fn plan_of<O>(era: &Era<O>) -> Plan<'_, O> {
     }
 }
 
-/// What the next era starts from.
+/// What the next era starts from. Effects that survivors name and the disk does not have are told
+/// in `stale`.
 pub(crate) fn end_state<S: Scenario>(
     runner: &Runner<S>,
     start: &Start<S>,
@@ -313,17 +322,6 @@ pub(crate) fn end_state<S: Scenario>(
             (CrashKind::Power, model.image(survivors))
         }
     };
-    if let End::Power {
-        at: Cut::Before(call),
-        ..
-    }
-    | End::Kill {
-        at: Cut::Before(call),
-    } = &era.end
-        && run.finish == Finish::Complete
-    {
-        stale.push(format!("the cut before {call}"));
-    }
     let scenario = &*runner.scenario;
     after_crash(scenario, kind, image, &run.model, run.promise, start.depth)
 }

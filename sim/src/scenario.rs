@@ -9,7 +9,7 @@
 //! Because every event is stamped with its position in the disk's trace, one run can be judged at
 //! every cut: the model at a cut is the fold of the events before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -231,6 +231,8 @@ pub(crate) struct Record<S: Scenario> {
     pub marks: Marks,
     /// How many sightings of faults there were when each task began its operation.
     pub began: BTreeMap<u32, usize>,
+    /// The operations that were begun.
+    pub begun: BTreeSet<u32>,
 }
 
 impl<S: Scenario> Clone for Ctx<S> {
@@ -327,7 +329,9 @@ impl<S: Scenario> Ctx<S> {
     pub fn begin(&self, op: u32) {
         self.inner.world.begin_op(op);
         let (task, count) = (self.inner.world.task(), self.inner.fs.sighting_count());
-        self.inner.record.lock().began.insert(task, count);
+        let mut record = self.inner.record.lock();
+        record.began.insert(task, count);
+        record.begun.insert(op);
     }
 
     /// Records what happened, now.

@@ -84,9 +84,9 @@ fn run_all(args: &CorpusRunArgs, registry: &Registry) -> Result<Exit, UsageError
         };
         complain(&error.to_string());
         exit = match error {
-            corpus::CorpusError::Fails { .. } | corpus::CorpusError::FailsNearby { .. } => {
-                Exit::Failure
-            }
+            corpus::CorpusError::Fails { .. }
+            | corpus::CorpusError::FailsNearby { .. }
+            | corpus::CorpusError::Stale { .. } => Exit::Failure,
             _ if exit == Exit::Fine => Exit::Usage,
             _ => exit,
         };

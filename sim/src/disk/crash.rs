@@ -172,18 +172,36 @@ impl CrashModel {
         resolve::explicit(self, resolution)
     }
 
-    /// Names in the survivors that no pending effect has.
+    /// Names in the survivors that nothing has: effects that are not pending, tear units that they
+    /// do not touch.
     pub fn stale(&self, survivors: &Survivors) -> Vec<String> {
         let Survivors::Explicit(Explicit { except, torn, .. }) = survivors else {
             return Vec::new();
         };
-        let named = except.iter().map(|except| except.effect);
-        let named = named.chain(torn.iter().map(|torn| torn.effect));
-        let is_unknown = |id: &EffectId| self.pending.iter().all(|pending| pending.id != *id);
-        named
-            .filter(is_unknown)
-            .map(|id| format!("the effect of {}", id.call))
-            .collect()
+        let effects = except.iter().map(|except| except.effect);
+        let effects = effects.chain(torn.iter().map(|torn| torn.effect));
+        let is_pending = |id: &EffectId| self.pending.iter().any(|pending| pending.id == *id);
+        let unknown = effects.filter(|id| !is_pending(id));
+        let unknown = unknown.map(|id| format!("the effect of {}", id.call));
+        let of_writes = except.iter().flat_map(|except| {
+            let units = except.units.iter();
+            units.map(|&unit| (except.effect, unit))
+        });
+        let of_torn = torn.iter().map(|torn| (torn.effect, torn.unit));
+        let units = of_writes.chain(of_torn);
+        let untouched = units.filter(|&(id, unit)| is_pending(&id) && !self.touches(id, unit));
+        let untouched = untouched.map(|(id, unit)| format!("unit {unit} of {}", id.call));
+        let tears = torn.first().filter(|_| !self.config.torn_units);
+        let tears =
+            tears.map(|torn| format!("the tear in {} (torn_units is off)", torn.effect.call));
+        unknown.chain(untouched).chain(tears).collect()
+    }
+
+    /// Whether a pending effect of this name touches a tear unit of its file.
+    fn touches(&self, id: EffectId, unit: u64) -> bool {
+        let named = self.pending.iter().filter(|pending| pending.id == id);
+        let mut units = named.map(|pending| resolve::units(&pending.what, self.config.tear_bytes));
+        units.any(|(first, count)| (first..first + count as u64).contains(&unit))
     }
 
     /// How many effects are pending.

@@ -10,6 +10,7 @@ use crate::disk::{Account, DiskConfig, Ending, Survivors};
 use crate::run::{EraRun, Runner, Start, end_state, plan_of};
 use crate::scenario::Scenario;
 use crate::story::StepStory;
+use crate::unmet;
 
 /// Tells the story of a case. `source` is where the case stands, `command` reproduces it, `text`
 /// is the case as it is written.
@@ -44,7 +45,12 @@ pub(crate) fn tell<S: Scenario>(
             story.failure = run.failure;
             break;
         }
-        start = end_state(&runner, &start, era, &run, &mut story.stale);
+        let mut unmet = unmet::names(era, &run);
+        start = end_state(&runner, &start, era, &run, &mut unmet);
+        let unmet = unmet
+            .into_iter()
+            .map(|name| format!("era {number}: {name}"));
+        story.stale.extend(unmet);
     }
     story
 }
