@@ -2,8 +2,9 @@
 //!
 //! The catalogue is a directory of small patches (`scenarios/mutants/<scenario>/<name>.ron`). All
 //! of them are applied to one copy of the source tree, each behind a run-time switch that only
-//! the copy has; the copy is built once, and a campaign is run with each switch. The shipped
-//! product holds no switches.
+//! the copy has; the copy is built once. First the cases that the corpus keeps of a bug are run,
+//! with its switch on and with it off, which takes seconds; then a campaign is run with each
+//! switch. The shipped product holds no switches.
 //!
 //! Invariants:
 //! - \[I1\] A real bug that is not found fails the command; so does a harmless patch that is
@@ -15,6 +16,7 @@ mod catalogue;
 mod compare;
 mod copy;
 mod fuzz;
+mod kept;
 mod outcome;
 mod small;
 
@@ -38,6 +40,13 @@ pub(crate) struct MutantsArgs {
     /// Only the bugs whose names contain this
     #[arg(long)]
     name: Option<String>,
+    /// Only run the cases that the corpus keeps of the bugs: each must fail with its bug, and pass
+    /// without it
+    #[arg(long, conflicts_with_all = ["by", "guided", "keep"])]
+    kept: bool,
+    /// Only a tenth of the bugs, chosen by this text: the hash of a commit, say
+    #[arg(long, value_name = "HASH")]
+    tenth: Option<String>,
     /// Threads of each campaign
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -113,15 +122,7 @@ impl MutantsError {
 /// Runs the catalogue.
 pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
     let catalogue = Catalogue::load(&args.source, args.scenario.as_deref())?;
-    let wanted: Vec<&Mutant> = catalogue
-        .mutants
-        .iter()
-        .filter(|mutant| {
-            args.name
-                .as_ref()
-                .is_none_or(|part| mutant.name.contains(part))
-        })
-        .collect();
+    let wanted = catalogue.wanted(args.name.as_deref(), args.tenth.as_deref());
     if wanted.is_empty() {
         let path = catalogue.path.display().to_string();
         return Err(MutantsError::Catalogue {
@@ -142,9 +143,35 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
         };
         return compare::compare(&tools, &wanted);
     }
+    let kept = kept::run(&binary, &catalogue, &wanted, args)?;
+    let is_good = match args.kept {
+        true => {
+            let mut pairs = kept.iter().zip(&wanted);
+            pairs.all(|(verdict, mutant)| verdict.is_good(mutant))
+        }
+        false => campaigns(&binary, &wanted, &kept, args)?,
+    };
+    if !args.json {
+        say(match (is_good, args.kept) {
+            (true, true) => "every planted bug has a case that shows it\n",
+            (true, false) => "every planted bug is found, and the harmless patch is not\n",
+            (false, true) => "a planted bug has no case that shows it\n",
+            (false, false) => "the simulator has a hole, or the harmless patch is not harmless\n",
+        });
+    }
+    Ok(if is_good { Exit::Fine } else { Exit::Failure })
+}
+
+/// Looks for each bug in campaigns; whether all is as it must be.
+fn campaigns(
+    binary: &Path,
+    wanted: &[&Mutant],
+    kept: &[kept::Verdict],
+    args: &MutantsArgs,
+) -> Result<bool, MutantsError> {
     let (mut is_good, mut bars) = (true, Bars::default());
-    for mutant in wanted {
-        let outcome = Outcome::of(&binary, mutant, args)?;
+    for (mutant, kept) in wanted.iter().zip(kept) {
+        let outcome = Outcome::of(binary, mutant, *kept, args)?;
         is_good &= outcome.is_good(mutant);
         bars.add(mutant, &outcome);
         if args.json {
@@ -154,14 +181,9 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, MutantsError> {
         }
     }
     if !args.json {
-        say(if is_good {
-            "every planted bug is found, and the harmless patch is not\n"
-        } else {
-            "the simulator has a hole, or the harmless patch is not harmless\n"
-        });
         say(&bars.text());
     }
-    Ok(if is_good { Exit::Fine } else { Exit::Failure })
+    Ok(is_good)
 }
 
 /// Builds the copy; its output directory is kept, so that a second run is quick.

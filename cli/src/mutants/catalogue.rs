@@ -1,7 +1,9 @@
 //! The planted bugs as they are kept in the source tree.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use blackstart_sim::call::mix64;
 use serde::Deserialize;
 
 use super::MutantsError;
@@ -84,6 +86,33 @@ impl Catalogue {
         }
         Ok(Self { path, mutants })
     }
+
+    /// The scenarios that have planted bugs.
+    pub fn scenarios(&self) -> BTreeSet<&str> {
+        let mutants = self.mutants.iter();
+        mutants.map(|mutant| mutant.scenario.as_str()).collect()
+    }
+
+    /// The bugs whose names contain `part`; of these a tenth, at least one, if there is a `key` to
+    /// choose by. Every bug is in the tenth of some keys.
+    pub fn wanted(&self, part: Option<&str>, key: Option<&str>) -> Vec<&Mutant> {
+        let is_named = |mutant: &&Mutant| part.is_none_or(|part| mutant.name.contains(part));
+        let mut wanted: Vec<&Mutant> = self.mutants.iter().filter(is_named).collect();
+        let Some(key) = key else {
+            return wanted;
+        };
+        wanted.sort_by_key(|mutant| hash(key, mutant));
+        wanted.truncate(wanted.len().div_ceil(10));
+        wanted.sort_by_key(|mutant| (&mutant.scenario, &mutant.name));
+        wanted
+    }
+}
+
+/// What orders the bugs under a key: the same on every machine.
+fn hash(key: &str, mutant: &Mutant) -> u64 {
+    let parts = [key, &mutant.scenario, &mutant.name];
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+    bytes.fold(0, |hash, byte| mix64(hash ^ u64::from(byte)))
 }
 
 fn load_one(scenario: &str, file: &Path) -> Result<Mutant, MutantsError> {
@@ -133,3 +162,6 @@ pub(super) fn entries(path: &Path) -> Result<Vec<PathBuf>, MutantsError> {
     entries.sort();
     Ok(entries)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,25 +11,14 @@ use serde::Deserialize;
 
 use super::catalogue::Mutant;
 use super::small::{Small, case_path, write};
-use super::{MutantsArgs, MutantsError};
+use super::{MutantsArgs, MutantsError, kept};
 
 /// What the campaigns against one planted bug gave.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     /// One a round.
     rounds: Vec<Round>,
-    kept: Kept,
-}
-
-/// What the corpus's case of the bug says with the bug switched on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kept {
-    /// There is none.
-    Missing,
-    /// It fails, or other crashes of its operations do.
-    Fails,
-    /// It passes: it has rotted.
-    Passes,
+    kept: kept::Verdict,
 }
 
 #[derive(Clone, Debug)]
@@ -89,14 +78,18 @@ struct Failure {
 pub(super) const ROUND_SEEDS: u64 = 1_000_000_000;
 
 impl Outcome {
-    /// Runs the campaigns, each with seeds of its own.
-    pub fn of(binary: &Path, mutant: &Mutant, args: &MutantsArgs) -> Result<Self, MutantsError> {
+    /// Runs the campaigns, each with seeds of its own. `kept` is what the bug's cases are worth.
+    pub fn of(
+        binary: &Path,
+        mutant: &Mutant,
+        kept: kept::Verdict,
+        args: &MutantsArgs,
+    ) -> Result<Self, MutantsError> {
         let rounds = (0..args.rounds.max(1)).map(|round| {
             let first = round * ROUND_SEEDS;
             Round::of(binary, mutant, args, first..first + mutant.patch.cases_max)
         });
         let rounds = rounds.collect::<Result<_, _>>()?;
-        let kept = Kept::of(binary, mutant, args)?;
         let outcome = Self { rounds, kept };
         if let Some(keep) = &args.keep
             && let Some((_, small)) = outcome.smallest()
@@ -129,10 +122,9 @@ impl Outcome {
         times.get(times.len() / 2).copied().unwrap_or_default()
     }
 
-    /// Whether each round is as it must be, and the case that is kept still shows the bug.
+    /// Whether each round is as it must be, and the cases that are kept still show the bug.
     pub fn is_good(&self, mutant: &Mutant) -> bool {
-        let is_kept = mutant.patch.harmless || self.kept != Kept::Passes;
-        is_kept
+        self.kept.is_good(mutant)
             && self
                 .rounds
                 .iter()
@@ -171,16 +163,11 @@ impl Outcome {
         let by = report.failures.first().map_or_else(String::new, |failure| {
             format!("by {} at seed {}", failure.failure.oracle, failure.seed)
         });
-        let kept = match self.kept {
-            Kept::Missing => "",
-            Kept::Fails => "; so does its case",
-            Kept::Passes => "; ITS CASE HAS ROTTED",
-        };
         let small = small.as_ref().map_or_else(String::new, |small| {
             format!("shrunken in {:.2} s to {}; ", small.elapsed_s, small.size)
         });
         format!(
-            "{:34} {verdict:20} {:6} cases {:8} images {:6.2} s  {small}{by}{kept}\n",
+            "{:34} {verdict:20} {:6} cases {:8} images {:6.2} s  {small}{by}\n",
             mutant.name, report.cases, report.images, report.elapsed_s
         )
     }
@@ -195,11 +182,7 @@ impl Outcome {
             "harmless": mutant.patch.harmless,
             "good": self.is_good(mutant),
             "rounds": rounds,
-            "case": match self.kept {
-                Kept::Missing => "missing",
-                Kept::Fails => "fails",
-                Kept::Passes => "passes",
-            },
+            "case": self.kept.name(),
         })
     }
 }
@@ -209,33 +192,6 @@ fn expected(mutant: &Mutant) -> Verdict {
         Verdict::NotFound
     } else {
         Verdict::Found
-    }
-}
-
-impl Kept {
-    fn of(binary: &Path, mutant: &Mutant, args: &MutantsArgs) -> Result<Self, MutantsError> {
-        let corpus = args.source.join("corpus/cases");
-        let path = case_path(&corpus.join(&mutant.scenario), mutant);
-        if !path.is_file() {
-            return Ok(Self::Missing);
-        }
-        let output = Command::new(binary)
-            .args(["sim", "corpus", "run"])
-            .arg(&path)
-            .env("BLACKSTART_PLANTED", &mutant.name)
-            .output()
-            .map_err(|error| MutantsError::io(binary, error))?;
-        match output.status.code() {
-            Some(0) => Ok(Self::Passes),
-            Some(2) => Ok(Self::Fails),
-            code => Err(MutantsError::Campaign {
-                name: mutant.name.clone(),
-                reason: format!(
-                    "its case gave exit {code:?}; {}",
-                    String::from_utf8_lossy(&output.stderr)
-                ),
-            }),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use blackstart_sim::shrink::CaseSize;
 
 use super::MutantsError;
 use super::catalogue::{Mutant, read};
+use super::kept::NAMED;
 
 /// A shrunken case.
 #[derive(Clone, Debug)]
@@ -75,9 +76,8 @@ pub(super) fn case_path(directory: &Path, mutant: &Mutant) -> PathBuf {
 /// The head of a case in the corpus.
 fn comment(mutant: &Mutant, oracle: &str) -> String {
     let origin = format!(
-        "With this mistake planted ({}) the oracle \"{oracle}\" fails; shrunken from a \
-         random seed.",
-        mutant.name
+        "{}{}{} the oracle \"{oracle}\" fails; shrunken from a random seed.",
+        NAMED.0, mutant.name, NAMED.1
     );
     format!(
         "{}\n{}",
