@@ -3,35 +3,35 @@
 //! | name | what |
 //! |---|---|
 //! | `{first tx offset, 20 digits}.log` | a segment |
-//! | `{…}.idx` | the offset index of that segment: a cache |
 //! | `{…}.tmp` | a segment that is being made; removed by the next opening |
-//! | `{…}.spare` | a retired segment kept for reuse; it has no header |
-//! | `{…}.damaged`, `{…}.damaged.{n}` | what a segment was before a salvage |
-//! | `lock` | the directory lock |
+//! | `lock` | the superblock; see `superblock` |
+//!
+//! The lock itself lies on the directory, not on this file.
 
 use super::TxOffset;
 
-/// The name of the directory lock.
+/// The name of the superblock's file.
 pub(crate) const LOCK: &str = "lock";
 
 /// How many digits of the first tx offset a name has.
 const DIGITS: usize = 20;
 
-/// What a file in a log's directory is, told by its name.
+/// What a file in a log's directory is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileName {
     Segment(TxOffset),
-    Index(TxOffset),
     Temp(TxOffset),
-    Spare(TxOffset),
-    Damaged(TxOffset),
-    /// The lock, or no file of a log.
+    Lock,
+    /// No file of a log.
     Other,
 }
 
 impl FileName {
-    /// Tells a file by its name. Only the exact spelling counts: 20 digits and a known ending.
+    /// Classifies a name. Only the exact spelling counts: 20 digits and a known ending.
     pub fn parse(name: &str) -> Self {
+        if name == LOCK {
+            return Self::Lock;
+        }
         let Some((digits, ending)) = name.split_at_checked(DIGITS) else {
             return Self::Other;
         };
@@ -43,52 +43,18 @@ impl FileName {
         };
         match ending {
             ".log" => Self::Segment(first),
-            ".idx" => Self::Index(first),
             ".tmp" => Self::Temp(first),
-            ".spare" => Self::Spare(first),
-            _ if ending.starts_with(".damaged") => Self::Damaged(first),
             _ => Self::Other,
         }
     }
 }
 
 pub(crate) fn segment(first: TxOffset) -> String {
-    name(first, ".log")
-}
-
-pub(crate) fn index(first: TxOffset) -> String {
-    name(first, ".idx")
+    format!("{:020}.log", first.get())
 }
 
 pub(crate) fn temp(first: TxOffset) -> String {
-    name(first, ".tmp")
-}
-
-pub(crate) fn spare(first: TxOffset) -> String {
-    name(first, ".spare")
-}
-
-/// Digits by hand: an opening makes a dozen names, and padding by the formatter was a twelfth of
-/// the instructions of a simulated opening.
-fn name(first: TxOffset, ending: &str) -> String {
-    let mut digits = [b'0'; DIGITS];
-    let mut rest = first.get();
-    for digit in digits.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    let mut name = String::with_capacity(DIGITS + ending.len());
-    name.extend(digits.map(char::from));
-    name.push_str(ending);
-    name
-}
-
-/// The `attempt`-th name for what a segment was before a salvage, counted from 0.
-pub(crate) fn damaged(first: TxOffset, attempt: u32) -> String {
-    match attempt {
-        0 => name(first, ".damaged"),
-        _ => name(first, &format!(".damaged.{attempt}")),
-    }
+    format!("{:020}.tmp", first.get())
 }
 
 #[cfg(test)]

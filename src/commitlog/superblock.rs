@@ -1,0 +1,122 @@
+//! The superblock: what is known of a log beside its segments. It is the content of `lock`.
+//!
+//! Invariants:
+//! - \[I1\] A slot is written only while the other one is valid and synced, so a torn write leaves
+//!   the state before.
+//! - \[I2\] What it says of segments was durable before it was written; what it says of retired
+//!   history is durable before anything is removed.
+//! - \[I3\] Writing it takes no space: its bytes are there since the log was created.
+//!
+//! Two slots of 512 bytes; the valid one with the higher counter counts.
+//!
+//! | bytes | field | meaning |
+//! |---|---|---|
+//! | 0..8 | magic | `BLKSTSUP` |
+//! | 8..12 | format version | 2 |
+//! | 12..16 | epoch | of the newest segment |
+//! | 16..32 | log id | |
+//! | 32..40 | counter | one more with each write |
+//! | 40..48 | oldest tx offset | history below was removed on purpose |
+//! | 48..56 | newest segment | its first tx offset |
+//! | 56..64 | durable through | all transactions before this were durable, in this epoch |
+//! | 64..68 | checksum | CRC-32 of bytes 0..64; zeros follow to the slot's end |
+
+use super::{Epoch, LogId, TxOffset};
+use crate::codec::{ByteOffset, Cursor, Defect, Value};
+
+/// The length of the file.
+pub const SUPERBLOCK_BYTES: usize = 2 * SLOT_BYTES;
+/// A slot has a sector of its own.
+const SLOT_BYTES: usize = 512;
+const MAGIC: [u8; 8] = *b"BLKSTSUP";
+const VERSION: u32 = 2;
+const COVERED_BYTES: usize = 64;
+
+/// What is known of a log beside its segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Superblock {
+    /// The log's identity.
+    pub log_id: LogId,
+    /// The epoch of the newest segment.
+    pub epoch: Epoch,
+    /// How often it was written.
+    pub counter: u64,
+    /// History below was removed on purpose.
+    pub oldest: TxOffset,
+    /// The first transaction of the newest segment.
+    pub newest: TxOffset,
+    /// All transactions before this were durable.
+    pub durable_through: TxOffset,
+}
+
+impl Superblock {
+    /// One slot as bytes.
+    pub fn encode(&self) -> [u8; SLOT_BYTES] {
+        let mut bytes = [0; SLOT_BYTES];
+        bytes[0..8].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.epoch.get().to_le_bytes());
+        bytes[16..32].copy_from_slice(&self.log_id.bytes());
+        bytes[32..40].copy_from_slice(&self.counter.to_le_bytes());
+        bytes[40..48].copy_from_slice(&self.oldest.get().to_le_bytes());
+        bytes[48..56].copy_from_slice(&self.newest.get().to_le_bytes());
+        bytes[56..64].copy_from_slice(&self.durable_through.get().to_le_bytes());
+        let checksum = crc32fast::hash(&bytes[..COVERED_BYTES]);
+        bytes[COVERED_BYTES..COVERED_BYTES + 4].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// Where the slot of this counter stands in the file.
+    pub(crate) fn position(&self) -> u64 {
+        (self.counter % 2) * SLOT_BYTES as u64
+    }
+
+    /// Reads the file's content: the newest valid slot.
+    ///
+    /// # Errors
+    /// What is wrong with the first slot, if none is valid.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Defect> {
+        let second = bytes.get(SLOT_BYTES..).unwrap_or_default();
+        let second = Self::slot(second, ByteOffset::new(SLOT_BYTES as u64));
+        match (Self::slot(bytes, ByteOffset::new(0)), second) {
+            (Ok(one), Ok(other)) if other.counter > one.counter => Ok(other),
+            (Ok(one), _) => Ok(one),
+            (Err(_), Ok(other)) => Ok(other),
+            (Err(defect), Err(_)) => Err(defect),
+        }
+    }
+
+    fn slot(bytes: &[u8], at: ByteOffset) -> Result<Self, Defect> {
+        let mut cursor = Cursor::new(bytes, at);
+        let covered = cursor.bytes(COVERED_BYTES, "superblock")?;
+        let checksum_at = cursor.at();
+        let found = cursor.u32("superblock checksum")?;
+        let computed = crc32fast::hash(covered);
+        if found != computed {
+            let (expected, found) = (Value::Hex(computed.into()), Value::Hex(found.into()));
+            let field = "superblock checksum";
+            return Err(Defect::new(checksum_at, field, expected, found));
+        }
+        let mut cursor = Cursor::new(covered, at);
+        if cursor.array("superblock magic")? != MAGIC {
+            let expected = "BLKSTSUP";
+            return Err(Defect::new(at, "superblock magic", expected, "something else"));
+        }
+        let version_at = cursor.at();
+        let version = cursor.u32("superblock version")?;
+        if version != VERSION {
+            return Err(Defect::new(version_at, "superblock version", VERSION, version));
+        }
+        Ok(Self {
+            epoch: Epoch::new(cursor.u32("epoch")?),
+            log_id: LogId::new(cursor.array("log id")?),
+            counter: cursor.u64("counter")?,
+            oldest: TxOffset::new(cursor.u64("oldest tx offset")?),
+            newest: TxOffset::new(cursor.u64("newest segment")?),
+            durable_through: TxOffset::new(cursor.u64("durable through")?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
