@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Incarnation;
 use super::options::ArchiveHook;
 use super::queue::Queue;
 use super::state::{Phase, Shared};
@@ -18,6 +19,7 @@ pub(crate) struct Core {
     /// Above this size the submitting thread drains the queue.
     pub queue_bytes_max: u64,
     pub frame_bytes_max: u64,
+    pub incarnation: Incarnation,
     pub archive: Option<ArchiveHook>,
     /// Held while segments are archived and removed.
     pub retention: blackstart_vfs::Mutex<()>,
@@ -38,6 +40,8 @@ impl Drop for Core {
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let directory = &self.shared.directory;
-        f.debug_struct("Core").field("directory", directory).finish()
+        f.debug_struct("Core")
+            .field("directory", directory)
+            .finish()
     }
 }

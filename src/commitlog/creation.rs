@@ -54,8 +54,11 @@ impl Creation {
     ) -> Result<Self, LogError> {
         let tag = u32::from_le_bytes(directory.draw()?);
         let header = SegmentHeader { tag, ..header };
-        let options = OpenOptions::new().read().write().create().truncate();
-        let file = directory.open_file(&names::temp(header.first), options)?;
+        let name = names::temp(header.first);
+        // What an earlier creation has left is no file to write into: it may have other names.
+        directory.remove(&name)?;
+        let options = OpenOptions::new().read().write().create_new();
+        let file = directory.open_file(&name, options)?;
         Ok(Self {
             directory: directory.clone(),
             file,
@@ -97,6 +100,16 @@ impl Creation {
             true => Ok(()),
             false => self.write_piece(),
         }
+    }
+
+    /// The segment's first transaction.
+    pub fn first(&self) -> TxOffset {
+        self.header.first
+    }
+
+    /// Where the content ends.
+    pub fn end(&self) -> Link {
+        self.end
     }
 
     fn write_piece(&mut self) -> Result<(), LogError> {

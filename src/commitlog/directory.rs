@@ -56,7 +56,9 @@ impl Directory {
     pub fn lock(&self) -> Result<Box<dyn Lock>, LogError> {
         let locked = self.fs.lock(Path::new(""), LockKind::Exclusive);
         locked.map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => LogError::Locked { dir: self.shown_dir() },
+            io::ErrorKind::WouldBlock => LogError::Locked {
+                dir: self.shown_dir(),
+            },
             _ => self.failed("lock the directory", error),
         })
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Epoch, LogId, TxOffset};
+use super::{LogId, TxOffset};
 use crate::codec::{ByteOffset, Corrupt};
 
 /// Why something must have been durable although it cannot be read now.

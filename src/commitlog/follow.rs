@@ -98,7 +98,7 @@ impl Follower {
             let again = shared
                 .view
                 .as_ref()
-                .map(|_| clock.monotonic().plus(self.interval));
+                .map(|_| clock.monotonic() + self.interval);
             let is_over = |deadline| clock.monotonic() >= deadline;
             match (again, deadline) {
                 (None, None) => shared.changed.wait(ticket),

@@ -298,7 +298,8 @@ pub(crate) fn seal(
     let payload_bytes = buffer.len() - payload_from;
     assert_eq!(payload_bytes, header.payload_len as usize, "as announced");
     let relative = header.first.since(key.first);
-    let relative = u32::try_from(relative).expect("a record takes 4 bytes, a segment is below 4 GiB");
+    let relative =
+        u32::try_from(relative).expect("a record takes 4 bytes, a segment is below 4 GiB");
     if header.is_large() {
         let checksum = crc32fast::hash(&buffer[payload_from..]);
         buffer.extend_from_slice(&checksum.to_le_bytes());
@@ -312,7 +313,11 @@ pub(crate) fn seal(
     place[20..24].copy_from_slice(&header.tx_count.to_le_bytes());
     place[24..28].copy_from_slice(&relative.to_le_bytes());
     place[28..32].copy_from_slice(&header.durable_bytes.to_le_bytes());
-    let covered_to = if header.is_large() { payload_from } else { payload_from + payload_bytes };
+    let covered_to = if header.is_large() {
+        payload_from
+    } else {
+        payload_from + payload_bytes
+    };
     let checksum = key.checksum(at, &buffer[from + 4..covered_to]);
     buffer[from..from + 4].copy_from_slice(&checksum.to_le_bytes());
     checksum

@@ -176,7 +176,9 @@ impl Core {
             owner,
             outcome: OnceLock::new(),
         });
-        let waiting = self.queue.push(pending.clone(), frame_bytes(size.payload_bytes));
+        let waiting = self
+            .queue
+            .push(pending.clone(), frame_bytes(size.payload_bytes));
         if waiting >= self.queue_bytes_max {
             // The tickets say how it went.
             drop(self.with_writer(|_| Ok(())));

@@ -303,7 +303,12 @@ impl SegmentHeader {
         let first = self.first.get();
         if self.oldest > self.first {
             let at = ByteOffset::new(56);
-            return Err(Defect::new(at, "oldest tx offset", first, self.oldest.get()));
+            return Err(Defect::new(
+                at,
+                "oldest tx offset",
+                first,
+                self.oldest.get(),
+            ));
         }
         if self.durable_through < self.first {
             let (at, found) = (ByteOffset::new(72), self.durable_through.get());
@@ -359,7 +364,12 @@ fn expect_magic(cursor: &mut Cursor<'_>) -> Result<(), Defect> {
 fn expect_checksum(header: &[u8]) -> Result<(), Defect> {
     let Some((covered, stored)) = header.split_last_chunk() else {
         let at = ByteOffset::new(0);
-        return Err(Defect::new(at, "header checksum", 4_u32, "the end of the bytes"));
+        return Err(Defect::new(
+            at,
+            "header checksum",
+            4_u32,
+            "the end of the bytes",
+        ));
     };
     let (computed, found) = (crc32fast::hash(covered), u32::from_le_bytes(*stored));
     if found == computed {

@@ -300,7 +300,7 @@ impl Log {
 
     /// This opening.
     pub fn incarnation(&self) -> Incarnation {
-        self.core.writer.lock().incarnation
+        self.core.incarnation
     }
 
     /// The log's identity.

@@ -27,7 +27,7 @@ use super::recovery::{Beforehand, Plan, Planned};
 use super::report::{FileNote, FileReason, LogEnd, RecoveryReport};
 use super::retain::{archive, remove, retirable};
 use super::segment::{NewSegment, Sealed, Segment};
-use super::source::{LogSource, SourceFile};
+use super::source::LogSource;
 use super::state::{Active, Phase, Shared, State, TailBuffer};
 use super::superblock::Superblock;
 use super::writer::Writer;
@@ -161,7 +161,9 @@ fn retain_first(
     let candidates = retirable(&opened.state, retain_from);
     let (archived, refused) = archive(directory, options.archive.as_ref(), candidates);
     if let Some((_, oldest)) = archived.last() {
-        opened.keeper.update(|superblock| superblock.oldest = *oldest)?;
+        opened
+            .keeper
+            .update(|superblock| superblock.oldest = *oldest)?;
         opened.state.oldest = *oldest;
         let retired: Vec<_> = archived.into_iter().map(|(sealed, _)| sealed).collect();
         for sealed in &retired {
@@ -192,11 +194,7 @@ fn renew(
 }
 
 /// Ends the files that are longer than their part of the log; returns their names.
-fn cut(
-    directory: &Directory,
-    plan: &Plan,
-    new: &SegmentHeader,
-) -> Result<Vec<String>, LogError> {
+fn cut(directory: &Directory, plan: &Plan, new: &SegmentHeader) -> Result<Vec<String>, LogError> {
     let mut cuts = plan.cuts.clone();
     cuts.extend(Cut::before(new));
     cuts.sort_unstable_by_key(|cut| cut.first);
@@ -344,6 +342,7 @@ fn assemble(
         queue: Queue::default(),
         queue_bytes_max: buffer_bytes_max.max(QUEUE_BYTES_MIN),
         frame_bytes_max,
+        incarnation,
         archive,
         retention: Mutex::new(&env, ()),
         shared,

@@ -48,7 +48,10 @@ pub(crate) struct Pending {
 impl Pending {
     /// Nobody else settles a ticket that was taken from the queue.
     pub fn settle(&self, outcome: Result<Committed, LogError>) {
-        assert!(self.outcome.set(outcome).is_ok(), "[I3] a ticket is settled once");
+        assert!(
+            self.outcome.set(outcome).is_ok(),
+            "[I3] a ticket is settled once"
+        );
     }
 }
 

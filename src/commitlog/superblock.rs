@@ -100,12 +100,22 @@ impl Superblock {
         let mut cursor = Cursor::new(covered, at);
         if cursor.array("superblock magic")? != MAGIC {
             let expected = "BLKSTSUP";
-            return Err(Defect::new(at, "superblock magic", expected, "something else"));
+            return Err(Defect::new(
+                at,
+                "superblock magic",
+                expected,
+                "something else",
+            ));
         }
         let version_at = cursor.at();
         let version = cursor.u32("superblock version")?;
         if version != VERSION {
-            return Err(Defect::new(version_at, "superblock version", VERSION, version));
+            return Err(Defect::new(
+                version_at,
+                "superblock version",
+                VERSION,
+                version,
+            ));
         }
         Ok(Self {
             epoch: Epoch::new(cursor.u32("epoch")?),

@@ -121,12 +121,12 @@ impl Scratch {
     }
 }
 
-/// Small segments, no size ahead: files that a test can reason about.
+/// Small segments, nothing preallocated: files that a test can reason about.
 pub(crate) fn options() -> LogOptions {
     LogOptions::new()
         .create(true)
         .segment_bytes_max(4096)
-        .size_ahead_bytes(0)
+        .preallocate_bytes(0)
 }
 
 /// The records of commits up to the visible end.

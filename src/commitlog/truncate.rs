@@ -76,7 +76,10 @@ struct Fork {
 impl Fork {
     fn plan(writer: &Writer, tx_offset: TxOffset) -> Result<Self, LogError> {
         let number = "epoch";
-        let epoch = writer.epoch().next().ok_or(LogError::Exhausted { number })?;
+        let epoch = writer
+            .epoch()
+            .next()
+            .ok_or(LogError::Exhausted { number })?;
         let state = writer.shared.state.lock();
         let (segment, sealed_end) = state.locate(tx_offset);
         let newest = state.active.segment.header;

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::TxOffset;
 use super::chain::{Chain, Check, Step};
 use super::directory::Directory;
 use super::error::{Evidence, LogError};
@@ -19,7 +20,6 @@ use super::report::RecoveryReport;
 use super::segment::{Sealed, Segment};
 use super::source::{LogSource, SourceName};
 use super::state::{Active, Phase, Shared, State, TailBuffer, View};
-use super::TxOffset;
 
 /// Identical failing reads required before damage is reported.
 const READS_MAX: u32 = 3;
@@ -120,7 +120,9 @@ fn state(
             end = find(directory, last, asked)?;
         }
     }
-    let active = segments.pop().map_or_else(|| Segment::new(plan.newest), |last| last.segment);
+    let active = segments
+        .pop()
+        .map_or_else(|| Segment::new(plan.newest), |last| last.segment);
     if history_end.is_some_and(|asked| asked <= active.header.first) {
         end = active.header.start();
     }

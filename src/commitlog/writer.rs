@@ -236,9 +236,15 @@ impl Writer {
         };
         let first = self.end.next;
         let savepoint = self.end;
-        self.append(FrameKind::Commit, count, next, payload.payload_bytes(), |buffer| {
-            payload.append_to(buffer);
-        });
+        self.append(
+            FrameKind::Commit,
+            count,
+            next,
+            payload.payload_bytes(),
+            |buffer| {
+                payload.append_to(buffer);
+            },
+        );
         self.shared.state.lock().active.index.add(savepoint);
         Ok(Committed {
             first,
@@ -319,7 +325,9 @@ impl Writer {
     /// [I6] The file that was synced is the one that an opening will find.
     fn expect_name(&self) -> Result<(), Failure> {
         let directory = &self.shared.directory;
-        let named = directory.id_of(&self.segment.name).map_err(Failure::Fatal)?;
+        let named = directory
+            .id_of(&self.segment.name)
+            .map_err(Failure::Fatal)?;
         if named == Some(self.file_id) {
             return Ok(());
         }

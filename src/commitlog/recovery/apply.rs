@@ -39,7 +39,10 @@ pub(crate) fn remove_files(
     reasons: &[FileReason],
 ) -> Result<(), LogError> {
     let mut removed = false;
-    for note in files.iter_mut().filter(|note| reasons.contains(&note.reason)) {
+    for note in files
+        .iter_mut()
+        .filter(|note| reasons.contains(&note.reason))
+    {
         note.removed = directory.remove(&note.file).is_ok();
         removed |= note.removed;
     }
@@ -82,12 +85,16 @@ fn copy(
     }
     let file = directory.open_file(&names::segment(old.first), OpenOptions::new().read())?;
     let mut chain = Chain::new(old.key(), from);
-    let defect = each_frame(&mut chain, &file, end.at, Check::Payload, |_, frame, chain| {
-        match frame.kind {
+    let defect = each_frame(
+        &mut chain,
+        &file,
+        end.at,
+        Check::Payload,
+        |_, frame, chain| match frame.kind {
             FrameKind::Commit => creation.push(chain.payload(), frame.tx_count),
             FrameKind::Close => Ok(()),
-        }
-    })?;
+        },
+    )?;
     match defect {
         None => Ok(()),
         // It was good when the plan was made.

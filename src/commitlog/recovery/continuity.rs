@@ -27,7 +27,11 @@ impl Pair<'_> {
         let file = source.shown(&names::segment(next.first));
         let Some(before) = &next.predecessor else {
             let (expected, found) = (header.first, next.first);
-            return Err(LogError::Overlap { file, expected, found });
+            return Err(LogError::Overlap {
+                file,
+                expected,
+                found,
+            });
         };
         self.expect_named(before, file)?;
         if head.len < before.end_at {
@@ -50,19 +54,35 @@ impl Pair<'_> {
         let Self { header, next, .. } = self;
         if before.first > header.first {
             let (expected, found) = (before.first, next.first);
-            return Err(LogError::Gap { file, expected, found });
+            return Err(LogError::Gap {
+                file,
+                expected,
+                found,
+            });
         }
         if before.first < header.first {
             let (expected, found) = (next.first, header.first);
-            return Err(LogError::Overlap { file, expected, found });
+            return Err(LogError::Overlap {
+                file,
+                expected,
+                found,
+            });
         }
         let (expected, found) = (header.checksum(), before.header_checksum);
         if expected != found {
-            return Err(LogError::WrongPredecessor { file, expected, found });
+            return Err(LogError::WrongPredecessor {
+                file,
+                expected,
+                found,
+            });
         }
         if before.end_tx < next.first && next.loss().is_none() {
             let (expected, found) = (before.end_tx, next.first);
-            return Err(LogError::Gap { file, expected, found });
+            return Err(LogError::Gap {
+                file,
+                expected,
+                found,
+            });
         }
         Ok(())
     }
@@ -93,10 +113,14 @@ impl Cut {
 /// them may have ended before they were durable. Whoever appends to a fork has made its cut durable
 /// before. `end` is where the newest segment ends.
 pub(crate) fn cuts_to_confirm(newest: &SegmentHeader, end: Link, sealed: &[Sealed]) -> Vec<Cut> {
-    let before = sealed.iter().map(|sealed| (sealed.segment.header, sealed.end));
+    let before = sealed
+        .iter()
+        .map(|sealed| (sealed.segment.header, sealed.end));
     let segments = before.chain([(*newest, end)]);
     let untouched = segments
         .rev()
         .take_while(|(header, end)| end.at.get() <= u64::from(header.durable_bytes));
-    untouched.filter_map(|(header, _)| Cut::before(&header)).collect()
+    untouched
+        .filter_map(|(header, _)| Cut::before(&header))
+        .collect()
 }

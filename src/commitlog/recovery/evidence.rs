@@ -152,7 +152,9 @@ impl<'a, F: ReadAt + ?Sized> Search<'a, F> {
         let room = usize::try_from(left).map_or(self.buffer.len(), |left| kept + left);
         let room = room.min(self.buffer.len());
         let fresh = &mut self.buffer[kept..room];
-        let read = self.file.read_full_at(fresh, self.base.plus(kept as u64).get())?;
+        let read = self
+            .file
+            .read_full_at(fresh, self.base.plus(kept as u64).get())?;
         if let Some(last) = last_content(&fresh[..read]) {
             self.content_end = self.base.plus((kept + last + 1) as u64);
         }

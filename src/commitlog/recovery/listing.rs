@@ -2,7 +2,9 @@
 
 use crate::codec::{ByteOffset, Defect};
 use crate::commitlog::error::{Evidence, LogError};
-use crate::commitlog::header::{FORMAT_VERSION, HeaderProblem, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::commitlog::header::{
+    FORMAT_VERSION, HeaderProblem, SEGMENT_HEADER_BYTES, SegmentHeader,
+};
 use crate::commitlog::names::{self, FileName};
 use crate::commitlog::options::Features;
 use crate::commitlog::report::{FileNote, FileReason};

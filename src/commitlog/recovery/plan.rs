@@ -304,9 +304,13 @@ fn visit_sealed(
         let (file, _) = HeadFile::open(source, &segment.name)?;
         let header = &segment.header;
         let mut chain = Chain::new(header.key(), header.start());
-        let broken = each_frame(&mut chain, &file, end.at, Check::Records, |_, frame, chain| {
-            visit.commit(header, frame, chain, newest.first)
-        })?;
+        let broken = each_frame(
+            &mut chain,
+            &file,
+            end.at,
+            Check::Records,
+            |_, frame, chain| visit.commit(header, frame, chain, newest.first),
+        )?;
         let defect = broken.or_else(|| (chain.link() != *end).then(|| wrong_end(&chain, *end)));
         if let Some(defect) = defect {
             return Err(LogError::Corrupt {
@@ -348,7 +352,10 @@ impl Epochs {
     fn of(heads: &[Head], newest: &SegmentHeader) -> Self {
         let headers = heads.iter().filter_map(|head| head.header.ok());
         let kept = headers.chain([*newest]);
-        Self(kept.map(|header| (header.epoch, header.durable_through)).collect())
+        Self(
+            kept.map(|header| (header.epoch, header.durable_through))
+                .collect(),
+        )
     }
 
     /// The offset before which all transactions that were durable before `through`, in `epoch`,
@@ -455,10 +462,12 @@ impl Plan {
             let bits = header.features.ro_compat & !known.ro_compat;
             (bits != 0).then_some((header.first, bits))
         });
-        unknown.next().map(|(first, bits)| LogError::ReadOnlyFeature {
-            file: source.shown(&names::segment(first)),
-            bits,
-        })
+        unknown
+            .next()
+            .map(|(first, bits)| LogError::ReadOnlyFeature {
+                file: source.shown(&names::segment(first)),
+                bits,
+            })
     }
 
     /// What was found, before anything is done.

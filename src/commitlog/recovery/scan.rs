@@ -1,6 +1,7 @@
 //! Reading the newest segment from its header to the end of the chain of good frames.
 
 use crate::codec::{ByteOffset, Defect};
+use crate::commitlog::TxOffset;
 use crate::commitlog::chain::{Chain, Check, each_frame};
 use crate::commitlog::commit::{Commit, Recovered, Visitor};
 use crate::commitlog::error::LogError;
@@ -8,7 +9,6 @@ use crate::commitlog::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, RawHea
 use crate::commitlog::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::commitlog::link::Link;
 use crate::commitlog::source::ReadAt;
-use crate::commitlog::TxOffset;
 
 use super::evidence::{Claim, TailFacts, look_ahead};
 
@@ -211,7 +211,9 @@ impl Links {
     /// Everything before `durable_bytes` is durable: drops all places before the last such one.
     fn vouch(&mut self, durable_bytes: ByteOffset) {
         self.durable_bytes = self.durable_bytes.max(durable_bytes);
-        let after = self.links.partition_point(|link| link.at <= self.durable_bytes);
+        let after = self
+            .links
+            .partition_point(|link| link.at <= self.durable_bytes);
         self.links.drain(..after.saturating_sub(1));
     }
 
