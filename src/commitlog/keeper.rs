@@ -31,11 +31,6 @@ impl SuperblockKeeper {
         }
     }
 
-    /// What the superblock says, or is to say.
-    pub fn wanted(&self) -> &Superblock {
-        &self.wanted
-    }
-
     /// Changes what the superblock says, durably.
     ///
     /// # Errors

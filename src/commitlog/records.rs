@@ -34,9 +34,6 @@ const RUN_RECORDS: usize = 8;
 pub(crate) struct Ends(Vec<u32>);
 
 impl Ends {
-    /// Of a payload without records.
-    pub const NONE: &Self = &Self(Vec::new());
-
     /// Takes the checksum of a payload that stands at `at`, and checks that it is exactly `count`
     /// records. Nothing is to be believed of the records before the checksum was compared.
     ///

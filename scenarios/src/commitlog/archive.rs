@@ -2,7 +2,7 @@
 //!
 //! | checked | where |
 //! |---|---|
-//! | the hook sees a file that is there, of the length it is told, holding what was committed | in the hook |
+//! | the hook sees a file that is there, at least as long as it is told, holding what was committed | in the hook |
 //! | nothing is retired that was not archived, whole history from offset 0 on | the model, at each opening |
 //! | the archived files still hold what they held | [`check`], at each opening |
 //!
@@ -59,10 +59,10 @@ pub(super) fn hook(ctx: &Context, segment: &ArchiveSegment) -> Result<(), Archiv
         return Err(Box::new(HookFailed::Refused));
     }
     look_into(ctx, segment);
-    let (bytes, hash) = store(ctx, &segment.path)?;
+    let (bytes, hash) = store(ctx, &segment.path, segment.bytes)?;
     if bytes != segment.bytes {
         let message = format!(
-            "the hook was told that {} has {} bytes; it has {bytes}",
+            "the hook was told that {} has at least {} bytes; it has {bytes}",
             segment.path.display(),
             segment.bytes
         );
@@ -115,7 +115,7 @@ fn place(path: &Path) -> PathBuf {
 
 /// Gives a segment its second name, durably. What has that name already is an older segment of a
 /// history that was cut. Gives its length and a hash of its bytes.
-fn store(ctx: &Context, path: &Path) -> Result<(u64, u64), HookFailed> {
+fn store(ctx: &Context, path: &Path, bytes: u64) -> Result<(u64, u64), HookFailed> {
     let fs = ctx.env().fs();
     let to = place(path);
     match fs.create_dir(Path::new(DIR)) {
@@ -134,7 +134,7 @@ fn store(ctx: &Context, path: &Path) -> Result<(u64, u64), HookFailed> {
         .map_err(|error| failed(&to, &error))?;
     fs.sync_dir(Path::new(DIR))
         .map_err(|error| failed(Path::new(DIR), &error))?;
-    digest(ctx, &to).map_err(|error| failed(&to, &error))
+    digest(ctx, &to, bytes).map_err(|error| failed(&to, &error))
 }
 
 fn failed(file: &Path, error: &io::Error) -> HookFailed {
@@ -144,10 +144,10 @@ fn failed(file: &Path, error: &io::Error) -> HookFailed {
     }
 }
 
-/// A file's length and a hash of its bytes.
-fn digest(ctx: &Context, path: &Path) -> io::Result<(u64, u64)> {
+/// How many of a file's first `bytes` bytes there are, and a hash of them.
+pub(super) fn digest(ctx: &Context, path: &Path, bytes: u64) -> io::Result<(u64, u64)> {
     let file = ctx.env().fs().open(path, OpenOptions::new().read())?;
-    let mut bytes = vec![0; file.len()? as usize];
+    let mut bytes = vec![0; file.len()?.min(bytes) as usize];
     let count = file.read_full_at(&mut bytes, 0)?;
     bytes.truncate(count);
     let hash = bytes
@@ -166,7 +166,7 @@ pub(super) fn check(ctx: &Context) -> Result<(), Failure> {
     for (first, archived) in ctx.model(super::Model::retired) {
         let name = format!("{first:020}.log");
         let path = place(Path::new(&name));
-        let now = match digest(ctx, &path) {
+        let now = match digest(ctx, &path, archived.bytes) {
             Ok(now) => now,
             Err(_) if ctx.faults_struck() > 0 => continue,
             Err(error) => {

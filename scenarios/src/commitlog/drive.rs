@@ -17,9 +17,6 @@ pub(super) type Context = Ctx<CommitLog>;
 /// One era.
 pub(super) fn run(ctx: &Context) -> Result<(), Failure> {
     let Some(log) = open(ctx)? else { return Ok(()) };
-    if ctx.model(super::Model::was_salvaged) {
-        return end(ctx, log);
-    }
     let clients = ctx.clients();
     let log = match clients.as_slice() {
         [_] => client(ctx, log, 0)?,

@@ -67,24 +67,8 @@ fn stray_files(ctx: &Context) -> Result<(), Failure> {
     })?;
     let files = entries.iter().filter(|entry| entry.kind == FileKind::File);
     let names: Vec<&str> = files.filter_map(|entry| entry.name.to_str()).collect();
-    let spares_max = ctx.config().spare_segments_max as usize;
-    let spares = names.iter().filter(|name| name.ends_with(".spare"));
-    if spares.count() > spares_max {
-        let message = format!(
-            "more than {spares_max} spares are kept: {}",
-            names.join(", ")
-        );
-        return Err(Failure::new("no leaks", message));
-    }
     for name in &names {
-        let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
-        let is_known = match ending {
-            "" => *name == "lock",
-            "log" | "spare" => true,
-            _ if ending.starts_with("damaged") => ctx.model(super::Model::was_salvaged),
-            "idx" => names.contains(&format!("{stem}.log").as_str()),
-            _ => false,
-        };
+        let is_known = *name == "lock" || name.ends_with(".log");
         if !is_known {
             let message = format!("{name} is left of no use: {}", names.join(", "));
             return Err(Failure::new("no leaks", message));

@@ -5,8 +5,8 @@
 //! | of the system, with a file | that error number, given to a call on that file since the operation began |
 //! | poisoned | the same for its cause, at any time since the log was opened; never a failed read |
 //! | archive | the hook's own refusal, or a fault that the hook met |
-//! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere; a salvage that was cut short |
-//! | damage between files | the same in any segment |
+//! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied |
+//! | damage between files | the same in any segment, or in the superblock |
 //! | an offset beyond the end | a sync that took bytes back, as what was seen before is; a disk that lied |
 //! | an offset that is no boundary, or gone; a log that is not there | a disk that lied |
 //! | all others | nothing |
@@ -25,7 +25,7 @@ use super::history::Event;
 
 /// Damage is looked for so many bytes before the place that an error names: the place is that of
 /// a field, and the damage may be in the frame's head before it.
-const HEAD_BYTES: u64 = 96;
+const HEAD_BYTES: u64 = 128;
 
 /// An error has to be excused by a fault that the operation met.
 pub(super) fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
@@ -82,23 +82,19 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
             let told = Told::Bytes(from..u64::MAX);
             !ctx.reported(&corrupt.file, &told).is_empty()
                 || was_taken_back(ctx, Some(&corrupt.file))
-                || ctx.model(|model| model.is_salvaging)
-                || (is_half_retired(ctx, &corrupt.file) && is_damaged(ctx))
                 || has_lied(ctx)
         }
         LogError::Gap { .. }
         | LogError::Overlap { .. }
-        | LogError::WrongChain { .. }
-        | LogError::EpochOrder { .. }
+        | LogError::WrongPredecessor { .. }
+        | LogError::SegmentMissing { .. }
         | LogError::Foreign { .. }
         | LogError::UnsupportedVersion { .. }
         | LogError::UnsupportedFeature { .. }
         | LogError::ReadOnlyFeature { .. }
         | LogError::SegmentsMissing { .. } => {
             ctx.mark("damage reported");
-            // Between the steps of a salvage segments need not fit together.
-            let is_salvaging = ctx.model(|model| model.is_salvaging);
-            is_salvaging || is_damaged(ctx) || was_taken_back(ctx, None) || has_lied(ctx)
+            is_damaged(ctx) || was_taken_back(ctx, None) || has_lied(ctx)
         }
         // A reader was shown more than the operating system still has.
         LogError::BeyondEnd { .. } => was_taken_back(ctx, None) || has_lied(ctx),
@@ -121,15 +117,6 @@ fn poisons(ctx: &Context, cause: &LogError) -> bool {
     met.iter().any(|met| met.call.kind != CallKind::Read)
 }
 
-/// Whether a retirement that is not known to be complete may have taken a segment's header. If
-/// the mark that says so is damaged, and is the last thing in the log, nothing tells it from a
-/// torn write, and the segment seems to be damaged itself.
-fn is_half_retired(ctx: &Context, file: &str) -> bool {
-    let first: Option<u64> = file.split('.').next().and_then(|first| first.parse().ok());
-    let retain = ctx.model(|model| model.retain);
-    matches!((first, retain), (Some(first), Some(retain)) if first < retain)
-}
-
 /// Damage between segments is told of the one or the other: any damage that was read will do.
 fn is_damaged(ctx: &Context) -> bool {
     let mut found = false;
@@ -141,12 +128,12 @@ fn is_damaged(ctx: &Context) -> bool {
     found
 }
 
-/// What was read of damaged segments.
+/// What was read of damaged files of the log.
 fn damage(ctx: &Context) -> impl Iterator<Item = Sighting> {
     let sightings = ctx.fs().sightings().into_iter();
     sightings.filter(|sighting| {
-        let is_log = sighting.files.iter().any(|file| file.ends_with(".log"));
-        is_log && matches!(sighting.shown, Shown::Damaged(_))
+        let is_log = |file: &String| file.ends_with(".log") || file == "lock";
+        sighting.files.iter().any(is_log) && matches!(sighting.shown, Shown::Damaged(_))
     })
 }
 

@@ -24,16 +24,33 @@ pub struct Opened {
     pub oldest: u64,
     /// The next offset, as the log says.
     pub next: u64,
+    /// The epoch in which the log writes now.
+    pub epoch: u32,
     /// All transactions, read back.
     pub found: Vec<Found>,
-    /// Ranges that readers are told are lost.
-    pub lost: Vec<Range<u64>>,
     /// Bytes were dropped and reported, and damaged ones were among them.
     pub reports_damage: bool,
     /// Whether an archive hook sees every segment before it is retired.
     pub is_archived: bool,
     /// The log was told that everything below this was durable.
     pub known: Option<u64>,
+    /// What is promised, given the faults so far.
+    pub promise: Promise,
+}
+
+/// Everything that a salvaged log showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salvaged {
+    /// The oldest offset that is kept, as the log says.
+    pub oldest: u64,
+    /// The next offset, as the log says.
+    pub next: u64,
+    /// All transactions, read back.
+    pub found: Vec<Found>,
+    /// Ranges that readers are told are lost.
+    pub lost: Vec<Range<u64>>,
+    /// What the damaged segments held: it may be lost.
+    pub damaged: Vec<Range<u64>>,
     /// What is promised, given the faults so far.
     pub promise: Promise,
 }
@@ -124,11 +141,8 @@ pub enum Event {
         /// Whether a whole sector is damaged, and perhaps several frames with it.
         is_wide: bool,
     },
-    /// A salvage begins.
-    SalvageBegan {
-        /// What the damaged segments hold: it may be lost.
-        damaged: Vec<Range<u64>>,
-    },
+    /// A salvage has written a new log, and everything in it was read.
+    Salvaged(Salvaged),
     /// An opening failed, and may have dropped damaged bytes before.
     Dropped,
     /// The log was opened and everything read.

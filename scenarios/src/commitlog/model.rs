@@ -14,7 +14,7 @@ use blackstart_sim::{Failure, Promise};
 use super::history::{Archived, Event};
 use super::op::{Archive, Config, Level};
 use super::payload::RECORD_BYTES_MIN;
-use super::{check, oracle};
+use super::{check, oracle, salvaged};
 
 /// Bytes of a sector.
 const SECTOR: u64 = 512;
@@ -78,12 +78,8 @@ pub struct Model {
     /// Segments in the archive by their first offset; of a history that was cut the older ones
     /// stay until others take their names.
     pub(super) archived: BTreeMap<u64, Archived>,
-    /// A salvage has begun, and no opening has shown the log since.
-    pub(super) is_salvaging: bool,
-    /// What was in damaged segments when a salvage began.
-    pub(super) may_be_lost: Vec<Range<u64>>,
-    /// The ranges that the last opening showed as lost.
-    pub(super) lost: Vec<Range<u64>>,
+    /// The highest epoch that was told.
+    pub(super) epoch: u32,
     /// Segments that the archive hook has refused.
     pub(super) refused: BTreeSet<u64>,
     /// What the last opening said is still promised.
@@ -155,11 +151,8 @@ impl Model {
         self.token_next.hash(&mut hasher);
         self.retain.hash(&mut hasher);
         if config.knows_durable {
+            (self.epoch, self.synced_through).hash(&mut hasher);
             self.known_durable().hash(&mut hasher);
-        }
-        if config.salvages {
-            let of_salvage = (self.is_salvaging, &self.may_be_lost, &self.lost);
-            of_salvage.hash(&mut hasher);
         }
         if config.archive != Archive::Off {
             (self.oldest, &self.archived, &self.refused).hash(&mut hasher);
@@ -181,11 +174,6 @@ impl Model {
             at = archived.end;
         }
         retired
-    }
-
-    /// Whether ranges of the log are lost, or may be.
-    pub(super) fn was_salvaged(&self) -> bool {
-        self.is_salvaging || !self.may_be_lost.is_empty() || !self.lost.is_empty()
     }
 
     /// Folds an event in.
@@ -224,10 +212,7 @@ impl Model {
                 self.is_wide |= is_wide;
             }
             Event::Opened(opened) => return oracle::opened(self, opened),
-            Event::SalvageBegan { damaged } => {
-                self.is_salvaging = true;
-                self.may_be_lost.extend(damaged.iter().cloned());
-            }
+            Event::Salvaged(salvaged) => return salvaged::judge(self, salvaged),
             Event::Dropped => self.was_opening = true,
             Event::CacheLost => self.os_through = self.synced_through,
             Event::Closed => {
@@ -296,6 +281,7 @@ impl Model {
             ));
         };
         let unsettled = self.unsettled.remove(index);
+        self.epoch = self.epoch.max(epoch);
         if first < unsettled.after {
             return Err(Failure::new(
                 "durable prefix",

@@ -12,12 +12,8 @@ pub struct Config {
     pub segment_bytes_max: u64,
     /// `LogOptions::buffer_bytes_max`.
     pub buffer_bytes_max: u64,
-    /// `LogOptions::size_ahead_bytes`.
-    pub size_ahead_bytes: u64,
-    /// `LogOptions::spare_segments_max`.
-    pub spare_segments_max: u32,
-    /// `LogOptions::index_interval_bytes`.
-    pub index_interval_bytes: u64,
+    /// `LogOptions::preallocate_bytes`.
+    pub preallocate_bytes: u64,
     /// Whether there is an archive hook, and whether it ever fails.
     #[serde(default)]
     pub archive: Archive,
@@ -118,9 +114,7 @@ impl Config {
         Self {
             segment_bytes_max: *draw.pick(&[512, 700, 1_024, 2_048, 4_096, 16_384]),
             buffer_bytes_max: *draw.pick(&[1, 256, 1_024, 1 << 16]),
-            size_ahead_bytes: *draw.pick(&[0, 512, 4_096, 1 << 16]),
-            spare_segments_max: *draw.pick(&[0, 0, 1, 2]),
-            index_interval_bytes: *draw.pick(&[64, 512, 1 << 16]),
+            preallocate_bytes: *draw.pick(&[0, 512, 4_096, 1 << 16]),
             archive: *draw.pick(&[
                 Archive::Off,
                 Archive::Off,
@@ -138,19 +132,11 @@ impl Config {
     pub(super) fn simpler(&self) -> Vec<Self> {
         let plain = [
             Self {
-                spare_segments_max: 0,
-                ..*self
-            },
-            Self {
-                size_ahead_bytes: 0,
+                preallocate_bytes: 0,
                 ..*self
             },
             Self {
                 buffer_bytes_max: 1 << 16,
-                ..*self
-            },
-            Self {
-                index_interval_bytes: 1 << 16,
                 ..*self
             },
         ];

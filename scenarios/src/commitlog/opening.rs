@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use blackstart::commitlog::{Log, LogEnd, LogError, LogOptions, RecoveryReport, TxOffset};
+use blackstart::commitlog::{Epoch, Log, LogEnd, LogError, LogOptions, RecoveryReport, TxOffset};
 use blackstart_sim::disk::Told;
 use blackstart_sim::{Failure, Promise};
 
@@ -12,7 +12,7 @@ use super::ending::must_work;
 use super::excuse::{excuse, has_struck};
 use super::history::{Event, Opened};
 use super::op::Archive;
-use super::readers::drain_around;
+use super::readers::drain;
 use super::salvaged::salvage;
 
 /// A byte that became zero may have been the last one that was not.
@@ -25,16 +25,15 @@ pub(super) fn options(ctx: &Context) -> LogOptions {
         .create(true)
         .segment_bytes_max(config.segment_bytes_max)
         .buffer_bytes_max(config.buffer_bytes_max)
-        .size_ahead_bytes(config.size_ahead_bytes)
-        .spare_segments_max(config.spare_segments_max)
-        .index_interval_bytes(config.index_interval_bytes)
+        .preallocate_bytes(config.preallocate_bytes)
 }
 
 /// The same for a writer.
-pub(super) fn writer_options(ctx: &Context, known: Option<u64>) -> LogOptions {
+pub(super) fn writer_options(ctx: &Context) -> LogOptions {
     let mut options = options(ctx);
-    if let Some(known) = known {
-        options = options.durable_through(TxOffset::new(known));
+    if ctx.config().knows_durable {
+        let (epoch, through) = ctx.model(|model| (model.epoch, model.synced_through));
+        options = options.durable_through(Epoch::new(epoch), TxOffset::new(through));
     }
     if ctx.config().archive != Archive::Off {
         let hook_ctx = ctx.clone();
@@ -52,18 +51,11 @@ pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
     };
     excuse(ctx, &error)?;
     let is_damage = ctx.promise() == Promise::DamageReported && tells_damage(&error);
-    if ctx.config().salvages && is_damage && salvage(ctx)? {
-        return Ok(None);
+    if ctx.config().salvages && is_damage {
+        return salvage(ctx).map(|()| None);
     }
     // Liveness: once faults stop, it must open.
     ctx.heal();
-    if ctx.model(|model| model.is_salvaging) {
-        // A salvage that was cut short is gone on with.
-        return match salvage(ctx)? {
-            true => Ok(None),
-            false => must_work(ctx, &error).map(|()| None),
-        };
-    }
     match open_once(ctx)? {
         Ok(log) => Ok(Some(log)),
         Err(error) => must_work(ctx, &error).map(|()| None),
@@ -74,14 +66,17 @@ pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
 const fn tells_damage(error: &LogError) -> bool {
     matches!(
         error,
-        LogError::Corrupt { .. } | LogError::Gap { .. } | LogError::SegmentsMissing { .. }
+        LogError::Corrupt { .. }
+            | LogError::Gap { .. }
+            | LogError::SegmentMissing { .. }
+            | LogError::SegmentsMissing { .. }
     )
 }
 
 fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
     let known = ctx.config().knows_durable;
     let known = known.then(|| ctx.model(super::Model::known_durable));
-    let opened = open_with(ctx, writer_options(ctx, known), known)?;
+    let opened = open_with(ctx, writer_options(ctx), known)?;
     Ok(opened.map(|(log, _)| log))
 }
 
@@ -107,10 +102,10 @@ pub(super) fn open_with(
         }
     };
     let is_covered = reports_damage(ctx, &report);
-    let (mut found, mut lost) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     let read = log
         .reader(report.oldest)
-        .and_then(|mut reader| drain_around(&mut reader, &mut found, &mut lost));
+        .and_then(|mut reader| drain(&mut reader, &mut found));
     if let Err(error) = read {
         if bytes_dropped(&report) > 0 {
             ctx.record(Event::Dropped)?;
@@ -121,8 +116,8 @@ pub(super) fn open_with(
     ctx.record(Event::Opened(Opened {
         oldest: report.oldest.get(),
         next: report.next.get(),
+        epoch: report.epoch.get(),
         found,
-        lost,
         reports_damage: is_covered,
         is_archived: ctx.config().archive != Archive::Off,
         known,
@@ -174,7 +169,7 @@ fn mark(ctx: &Context, report: &RecoveryReport) {
     if report.segments > 1 {
         ctx.mark("several segments at opening");
     }
-    if !report.removed.is_empty() {
+    if report.files.iter().any(|note| note.removed) {
         ctx.mark("unfinished file removed at opening");
     }
 }

@@ -17,16 +17,10 @@ use blackstart_sim::{Failure, Promise};
 use super::check;
 use super::history::{Found, Opened};
 use super::model::{Entry, Model};
-use super::salvaged;
 
 /// Judges an opening, and takes what it shows as settled.
 pub(super) fn opened(model: &mut Model, opened: &Opened) -> Result<(), Failure> {
     known_durable(opened)?;
-    if model.was_salvaged() {
-        let shown = salvaged::judge(model, opened)?;
-        settle(model, opened, shown);
-        return Ok(());
-    }
     bounds(opened)?;
     let shown = if opened.promise == Promise::PrefixOnly {
         known_tokens(model, opened)?
@@ -55,10 +49,6 @@ fn bounds(opened: &Opened) -> Result<(), Failure> {
         .found
         .last()
         .map_or(opened.oldest, |item| item.offset + 1);
-    if let Some(lost) = opened.lost.first() {
-        let message = format!("{lost:?} is said to be lost, and nobody asked for a salvage");
-        return Err(Failure::new("durable prefix", message));
-    }
     if first == opened.oldest && end == opened.next {
         return Ok(());
     }
@@ -306,7 +296,6 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.is_opening = false;
     model.was_opening = false;
     model.retain = None;
-    model.is_salvaging = false;
-    model.lost.clone_from(&opened.lost);
+    model.epoch = model.epoch.max(opened.epoch);
     model.truncate = None;
 }

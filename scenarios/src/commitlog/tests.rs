@@ -24,7 +24,7 @@ fn opened(tokens: &[u64], from: u64) -> Event {
         oldest: from,
         next: from + tokens.len() as u64,
         found: found(tokens, from),
-        lost: Vec::new(),
+        epoch: 1,
         reports_damage: false,
         is_archived: false,
         known: None,

@@ -67,11 +67,16 @@ pub(super) fn event(event: &Event) -> Said {
         Event::ArchiveRefused { first } => {
             Said::fact(format!("the archive refuses the segment from {first} on"))
         }
-        Event::SalvageBegan { damaged } => {
-            let damaged: Vec<String> = damaged.iter().map(|of| range("offset", of)).collect();
-            Said::fact(format!(
-                "a salvage begins; may be lost: {}",
-                damaged.join(", ")
+        Event::Salvaged(salvaged) => {
+            let [damaged, lost] = [&salvaged.damaged, &salvaged.lost].map(|ranges| {
+                let ranges: Vec<_> = ranges.iter().map(|of| range("offset", of)).collect();
+                ranges.join(", ")
+            });
+            Said::shown(format!(
+                "salvaged: oldest {}, next {}; {}; may be lost: {damaged}; reported as lost: {lost}",
+                salvaged.oldest,
+                salvaged.next,
+                transactions(&salvaged.found)
             ))
         }
         Event::TruncateBegan { offset } => Said::fact(format!("the cut at {offset} begins")),
@@ -114,9 +119,6 @@ fn opened(opened: &Opened) -> String {
         opened.next,
         transactions(&opened.found)
     );
-    for lost in &opened.lost {
-        words.push_str(&format!("; {} reported as lost", range("offset", lost)));
-    }
     if opened.reports_damage {
         words.push_str("; damage reported");
     }
@@ -184,11 +186,6 @@ pub(super) fn model(model: &Model) -> Vec<String> {
         let open = model.unsettled.iter();
         let open: Vec<String> = open.map(|commit| range("token", &commit.tokens)).collect();
         lines.push(format!("may be there or not: {}", open.join(", ")));
-    }
-    if !model.may_be_lost.is_empty() {
-        let lost = model.may_be_lost.iter();
-        let lost: Vec<String> = lost.map(|of| range("offset", of)).collect();
-        lines.push(format!("a salvage may have lost: {}", lost.join(", ")));
     }
     if let Some(retain) = model.retain {
         lines.push(format!("a retirement up to {retain} may have taken effect"));
