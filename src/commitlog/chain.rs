@@ -212,7 +212,7 @@ impl Chain {
         if computed == stored {
             return records;
         }
-        let at = at.plus(self.payload_len as u64);
+        // Where the payload begins: the damage is in it, or in the checksum behind it.
         let (expected, found) = (Value::Hex(computed.into()), Value::Hex(stored.into()));
         Err(Defect::new(at, "payload checksum", expected, found))
     }

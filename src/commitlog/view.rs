@@ -103,32 +103,32 @@ fn state(
     plan: &Plan,
     history_end: Option<TxOffset>,
 ) -> Result<State, LogError> {
-    let newest = Segment::new(plan.newest);
     let mut segments = plan.sealed.clone();
-    segments.push(Sealed {
-        segment: newest,
+    let mut last = Sealed {
+        segment: Segment::new(plan.newest),
         end: plan.scan.end,
-    });
-    let mut end = plan.scan.end;
-    if let Some(asked) = history_end.filter(|asked| *asked < end.next) {
+    };
+    let end = plan.scan.end.next;
+    if let Some(asked) = history_end.filter(|asked| *asked < end) {
         let oldest = plan.oldest;
         if asked < oldest {
             return Err(LogError::HistoryGone { asked, oldest });
         }
-        segments.retain(|sealed| sealed.segment.header.first < asked);
-        if let Some(last) = segments.last() {
-            end = find(directory, last, asked)?;
+        // The last segment that begins before; if none does, nothing of the first is shown.
+        while last.segment.header.first >= asked
+            && let Some(before) = segments.pop()
+        {
+            last = before;
         }
+        last.end = match last.segment.header.first < asked {
+            true => find(directory, &last, asked)?,
+            false => last.segment.header.start(),
+        };
     }
-    let active = segments
-        .pop()
-        .map_or_else(|| Segment::new(plan.newest), |last| last.segment);
-    if history_end.is_some_and(|asked| asked <= active.header.first) {
-        end = active.header.start();
-    }
+    let Sealed { segment, end } = last;
     let active = Active {
         index: SparseIndex::new(end.at.get()),
-        segment: active,
+        segment,
         file: None,
         tail: TailBuffer::default(),
     };
