@@ -1,7 +1,9 @@
 //! Writes the superblock of an open log.
 //!
 //! Invariants:
-//! - \[I1\] Only the slot that does not hold the last durable superblock is written.
+//! - \[I1\] Only the slot that does not hold the last durable superblock is written. What an opening
+//!   has read may be in the page cache only: it is written again, in its own slot, before the other
+//!   slot is written and before anything is done on its word.
 
 use blackstart_vfs::OpenOptions;
 
@@ -17,18 +19,33 @@ pub(crate) struct SuperblockKeeper {
     directory: Directory,
     /// What it should say.
     wanted: Superblock,
-    /// What the file says for certain; none if it has no valid slot.
-    durable: Option<Superblock>,
+    /// What the file says; none if it has no valid slot.
+    read: Option<Superblock>,
+    /// Whether that is durable.
+    is_durable: bool,
 }
 
 impl SuperblockKeeper {
-    /// A keeper of a file that says `durable`. Nothing is written yet.
-    pub fn new(directory: Directory, wanted: Superblock, durable: Option<Superblock>) -> Self {
+    /// A keeper of a file that was found to say `read`. Nothing is written yet.
+    pub fn new(directory: Directory, wanted: Superblock, read: Option<Superblock>) -> Self {
         Self {
             directory,
             wanted,
-            durable,
+            read,
+            is_durable: false,
         }
+    }
+
+    /// Makes durable what was read.
+    ///
+    /// # Errors
+    /// Of the write or the sync.
+    pub fn confirm(&mut self) -> Result<(), LogError> {
+        if let (Some(read), false) = (self.read, self.is_durable) {
+            self.write(&read)?;
+            self.is_durable = true;
+        }
+        Ok(())
     }
 
     /// Changes what the superblock says, durably.
@@ -37,22 +54,23 @@ impl SuperblockKeeper {
     /// What it says then is the old or the new; the next update is tried from the old.
     pub fn update(&mut self, change: impl FnOnce(&mut Superblock)) -> Result<(), LogError> {
         change(&mut self.wanted);
-        self.wanted.counter = self.durable.map_or(0, |durable| durable.counter + 1);
-        self.write()?;
-        self.durable = Some(self.wanted);
+        self.confirm()?;
+        self.wanted.counter = self.read.map_or(0, |read| read.counter + 1);
+        self.write(&self.wanted)?;
+        (self.read, self.is_durable) = (Some(self.wanted), true);
         Ok(())
     }
 
-    fn write(&self) -> Result<(), LogError> {
+    fn write(&self, superblock: &Superblock) -> Result<(), LogError> {
         let options = OpenOptions::new().read().write().create();
         let file = self.directory.open_file(names::LOCK, options)?;
-        let slot = self.wanted.encode();
-        if self.durable.is_some() && file.len()? >= SUPERBLOCK_BYTES as u64 {
-            file.write(&slot, self.wanted.position())?;
+        let slot = superblock.encode();
+        if self.read.is_some() && file.len()? >= SUPERBLOCK_BYTES as u64 {
+            file.write(&slot, superblock.position())?;
             return file.sync_data();
         }
         let mut bytes = vec![0; SUPERBLOCK_BYTES];
-        let at = self.wanted.position() as usize;
+        let at = superblock.position() as usize;
         bytes[at..at + slot.len()].copy_from_slice(&slot);
         file.write(&bytes, 0)?;
         file.sync_all()?;

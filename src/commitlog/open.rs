@@ -115,12 +115,20 @@ fn existing(
             report = opened.report;
             report.epoch = new.header.epoch;
             report.incarnation = incarnation;
-            report.cut = cut(directory, &plan, &new.header)?;
+            report.cut = cut(directory, &plan, &new.header, &opened.state)?;
             file_len = new.len;
             go_on(&mut opened.state, &plan, new);
         }
     }
     let superfluous = [FileReason::Superseded, FileReason::Retired];
+    if plan
+        .files
+        .iter()
+        .any(|note| note.reason == FileReason::Retired)
+    {
+        // What says that they are retired may be in the page cache only.
+        opened.keeper.confirm()?;
+    }
     remove_files(directory, &mut plan.files, &superfluous)?;
     report.files = plan.files;
     report.oldest = opened.state.oldest;
@@ -194,9 +202,17 @@ fn renew(
 }
 
 /// Ends the files that are longer than their part of the log; returns their names.
-fn cut(directory: &Directory, plan: &Plan, new: &SegmentHeader) -> Result<Vec<String>, LogError> {
+fn cut(
+    directory: &Directory,
+    plan: &Plan,
+    new: &SegmentHeader,
+    state: &State,
+) -> Result<Vec<String>, LogError> {
     let mut cuts = plan.cuts.clone();
     cuts.extend(Cut::before(new));
+    // A predecessor that was retired is no part of the log.
+    let newest = state.active.segment.header.first;
+    cuts.retain(|cut| cut.first == newest || state.sealed.contains_key(&cut.first));
     cuts.sort_unstable_by_key(|cut| cut.first);
     cuts.dedup();
     let mut names = Vec::new();
