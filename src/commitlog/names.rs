@@ -68,19 +68,8 @@ pub(crate) fn spare(first: TxOffset) -> String {
     name(first, ".spare")
 }
 
-/// Digits by hand: an opening makes a dozen names, and padding by the formatter was a twelfth of
-/// the instructions of a simulated opening.
 fn name(first: TxOffset, ending: &str) -> String {
-    let mut digits = [b'0'; DIGITS];
-    let mut rest = first.get();
-    for digit in digits.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    let mut name = String::with_capacity(DIGITS + ending.len());
-    name.extend(digits.map(char::from));
-    name.push_str(ending);
-    name
+    format!("{:0DIGITS$}{ending}", first.get())
 }
 
 /// The `attempt`-th name for what a segment was before a salvage, counted from 0.

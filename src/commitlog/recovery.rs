@@ -37,7 +37,6 @@ mod cut;
 pub(crate) mod evidence;
 pub(crate) mod gather;
 pub(crate) mod heads;
-mod look;
 pub(crate) mod plan;
 pub(crate) mod scan;
 

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use blackstart_vfs::{Env, File, FileExt, FileKind, Look, OpenOptions};
+use blackstart_vfs::{Env, File, FileExt, FileKind, OpenOptions};
 
 use super::error::LogError;
 
@@ -49,11 +49,6 @@ pub trait SourceFile: ReadAt {
     /// # Errors
     /// [`LogError::Io`].
     fn len(&self) -> Result<u64, LogError>;
-
-    /// Tells what is used of a file that was opened by [`LogSource::open_to_look`].
-    fn concludes(&self, look: Look) {
-        let _ = look;
-    }
 }
 
 /// The files of a log, for reading only.
@@ -69,14 +64,6 @@ pub trait LogSource {
     /// # Errors
     /// [`LogError::Io`], also if the file does not exist.
     fn open(&self, name: &str) -> Result<Box<dyn SourceFile>, LogError>;
-
-    /// Opens a file of which nothing is used but what [`SourceFile::concludes`] tells.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    fn open_to_look(&self, name: &str) -> Result<Box<dyn SourceFile>, LogError> {
-        self.open(name)
-    }
 }
 
 /// A log's directory in an environment.
@@ -161,10 +148,6 @@ impl LogSource for Directory {
     fn open(&self, name: &str) -> Result<Box<dyn SourceFile>, LogError> {
         self.open_source(name, OpenOptions::new().read())
     }
-
-    fn open_to_look(&self, name: &str) -> Result<Box<dyn SourceFile>, LogError> {
-        self.open_source(name, OpenOptions::new().read().looks())
-    }
 }
 
 /// An open file and its name for errors.
@@ -193,10 +176,6 @@ impl SourceFile for OpenFile {
         self.file
             .len()
             .map_err(|error| LogError::io(self.name.as_str(), "get its length", error))
-    }
-
-    fn concludes(&self, look: Look) {
-        self.file.concludes(look);
     }
 }
 

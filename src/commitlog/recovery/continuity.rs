@@ -11,7 +11,6 @@ use crate::commitlog::source::LogSource;
 
 use super::cut::{self, Cut};
 use super::heads::{self, Head};
-use super::look;
 use super::plan::{Plan, Sealed};
 
 /// Checks that each segment is complete and continued by the next.
@@ -120,8 +119,7 @@ pub(crate) fn find_cut(
     if !next.flags.contains(SegmentFlags::FORK) {
         return Ok(None);
     }
-    let (file, len) = heads::open_to_look(source, &head.name())?;
-    file.concludes(look::for_cut(*header, next.first, next.chain));
+    let (file, len) = heads::open(source, &head.name())?;
     cut::find(&file, len, header, next.first, next.chain)
 }
 

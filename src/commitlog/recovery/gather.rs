@@ -8,7 +8,6 @@ use crate::commitlog::names;
 use crate::commitlog::source::{LogSource, ReadAt};
 
 use super::heads::{self, Head, HeadFile, Listing, read_heads, superseded};
-use super::look;
 
 /// The segments that make up the log, and what else there is.
 pub(crate) struct Gathered {
@@ -43,7 +42,7 @@ pub(crate) fn gather(source: &dyn LogSource) -> Result<Gathered, LogError> {
         heads.pop();
         drop(file.take());
         file = match heads.last() {
-            Some(head) => Some(heads::open_to_look(source, &head.name())?.0),
+            Some(head) => Some(heads::open(source, &head.name())?.0),
             None => None,
         };
     }
@@ -66,7 +65,6 @@ fn is_unfinished(head: &Head, file: Option<&HeadFile>) -> Result<bool, LogError>
         return Ok(true);
     }
     let Some(file) = file else { return Ok(false) };
-    file.concludes(look::for_zeros());
     is_zero(file, head.len)
 }
 
@@ -107,7 +105,7 @@ fn drop_superseded(
     });
     if newest_gone && let Some(head) = heads.last() {
         drop(file.take());
-        *file = Some(heads::open_to_look(source, &head.name())?.0);
+        *file = Some(heads::open(source, &head.name())?.0);
     }
     Ok(())
 }

@@ -1,8 +1,5 @@
 //! The directory as recovery sees it: names, and both ends of each segment.
 
-use blackstart_vfs::Look;
-
-use super::look;
 use crate::codec::ByteOffset;
 use crate::commitlog::TxOffset;
 use crate::commitlog::chain::Identity;
@@ -93,13 +90,6 @@ pub(crate) struct HeadFile {
     bytes: Option<Vec<u8>>,
 }
 
-impl HeadFile {
-    /// Tells what is used of it, if it was opened to be looked at.
-    pub fn concludes(&self, look: Look) {
-        self.file.concludes(look);
-    }
-}
-
 impl ReadAt for HeadFile {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize, LogError> {
         let Some(bytes) = &self.bytes else {
@@ -118,18 +108,7 @@ impl ReadAt for HeadFile {
 
 /// Opens a segment; its length as it was then.
 pub(crate) fn open(source: &dyn LogSource, name: &str) -> Result<(HeadFile, ByteOffset), LogError> {
-    head_file(source.open(name)?)
-}
-
-/// Opens a segment of which nothing is used but what is told by [`HeadFile::concludes`].
-pub(crate) fn open_to_look(
-    source: &dyn LogSource,
-    name: &str,
-) -> Result<(HeadFile, ByteOffset), LogError> {
-    head_file(source.open_to_look(name)?)
-}
-
-fn head_file(file: Box<dyn SourceFile>) -> Result<(HeadFile, ByteOffset), LogError> {
+    let file = source.open(name)?;
     let len = file.len()?;
     if len > SMALL_BYTES_MAX {
         return Ok((HeadFile { file, bytes: None }, ByteOffset::new(len)));
@@ -151,8 +130,7 @@ pub(crate) fn read_heads(
     let mut newest = None;
     for first in segments {
         drop(newest.take());
-        let (file, len) = open_to_look(source, &names::segment(*first))?;
-        file.concludes(look::at_ends());
+        let (file, len) = open(source, &names::segment(*first))?;
         let header = header(&file)?;
         let last = match &header {
             Ok(header) => last_mark(&file, header, len)?,

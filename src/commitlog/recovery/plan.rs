@@ -17,7 +17,6 @@ use super::cut::{self, Cut};
 use super::evidence::Vouched;
 use super::gather::{Gathered, drop_retired, gather, orphan_indexes};
 use super::heads::Head;
-use super::look;
 use super::scan::{Scan, scan};
 
 /// A segment that others follow.
@@ -105,10 +104,7 @@ pub fn plan(
     let newest = usable_header(&head, None, Evidence::Name)?;
     let scan = match closed(&head, &newest) {
         Some(scan) => scan,
-        None => {
-            file.concludes(look::through(newest));
-            scan(&file, head.len, &newest)?
-        }
+        None => scan(&file, head.len, &newest)?,
     };
     drop(file);
     let judged = judge(&head, &newest, &scan, durable_through);
