@@ -39,14 +39,9 @@ enum Node {
         question: Question,
         /// By answer, ascending.
         next: Vec<(u64, usize)>,
-        /// If it takes a look at a file: what it concluded, by a hash of the file.
-        concluded: BTreeMap<u64, u64>,
     },
     Leaf(usize),
 }
-
-/// So many conclusions of one look are kept at most.
-const CONCLUDED_MAX: usize = 1 << 14;
 
 impl<L> ReadTree<L> {
     /// A tree without runs. One that is deaf takes all answers for the same, and is wrong.
@@ -60,27 +55,13 @@ impl<L> ReadTree<L> {
     }
 
     /// The leaf that an image leads to, if a run has been there.
-    pub fn find(&mut self, image: &Image, shape: &Shape) -> Option<usize> {
+    pub fn find(&self, image: &Image, shape: &Shape) -> Option<usize> {
         let mut at = *self.roots.get(&shape.hash)?;
         loop {
-            match self.nodes.get_mut(at)? {
+            match self.nodes.get(at)? {
                 Node::Leaf(leaf) => return Some(*leaf),
-                Node::Ask {
-                    question,
-                    next,
-                    concluded,
-                } => {
-                    let answer = match image.looked_at(shape, question) {
-                        Some(file) => {
-                            if concluded.len() >= CONCLUDED_MAX {
-                                concluded.clear();
-                            }
-                            let known = concluded.entry(file);
-                            *known.or_insert_with(|| image.answer(shape, question))
-                        }
-                        None => image.answer(shape, question),
-                    };
-                    let answer = if self.is_deaf { 0 } else { answer };
+                Node::Ask { question, next } => {
+                    let answer = self.heard(image.answer(shape, question));
                     let found = next.binary_search_by_key(&answer, |&(answer, _)| answer);
                     at = next.get(found.ok()?)?.1;
                 }
@@ -117,9 +98,8 @@ impl<L> ReadTree<L> {
                 None => self.hang(
                     place,
                     Node::Ask {
-                        question: question.clone(),
+                        question: *question,
                         next: Vec::new(),
-                        concluded: BTreeMap::new(),
                     },
                 ),
             };

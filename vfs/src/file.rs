@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{FileId, Look};
+use crate::FileId;
 
 /// An open file. All I/O is positioned: there is no cursor.
 ///
@@ -87,13 +87,6 @@ pub trait File: Send + Sync {
     /// # Errors
     /// EIO.
     fn link_count(&self) -> io::Result<u64>;
-
-    /// Tells what the program uses of what it has read through a handle opened with
-    /// [`OpenOptions::looks`](crate::OpenOptions::looks): nothing but what this look concludes. To
-    /// be called before the file is changed. An operating system has no use for it.
-    fn concludes(&self, look: Look) {
-        let _ = look;
-    }
 }
 
 /// Loops over the calls of [`File`] that may be short.

@@ -60,7 +60,6 @@ pub struct OpenOptions {
     truncate: bool,
     direct: bool,
     no_follow: bool,
-    looks: bool,
 }
 
 macro_rules! option {
@@ -90,7 +89,6 @@ impl OpenOptions {
             truncate: false,
             direct: false,
             no_follow: false,
-            looks: false,
         }
     }
 
@@ -125,11 +123,6 @@ impl OpenOptions {
         /// Fail with ELOOP if the path's last name is a symbolic link (O_NOFOLLOW). The directories
         /// before it may be links all the same.
         no_follow, is_no_follow
-    );
-    option!(
-        /// What is read through this handle is used only in the ways that
-        /// [`File::concludes`] tells: see [`Look`](crate::Look).
-        looks, is_looking
     );
 }
 

@@ -2,20 +2,16 @@
 //!
 //! A run knows the image only by the answers of its calls. The answers that an image gives are
 //! brought to three forms: its [`Shape`] (all names, kinds and links, asked once at the start),
-//! the length of a file, and the bytes of a piece of a page; or, where a program says what it uses
-//! of a file, the conclusion of a [`Look`]. Everything else that a call answers is a function of
-//! those, of the run's own writes, and of what is the same for all runs.
+//! the length of a file, and the bytes of a piece of a page. Everything else that a call answers is
+//! a function of those, of the run's own writes, and of what is the same for all runs.
 //!
 //! Invariants:
-//! - \[I1\] A byte that a read returns was asked for, or the run wrote or cut it itself, or it was
-//!   read to be looked at: then all that the program uses of it was asked for.
+//! - \[I1\] A byte that a read returns was asked for, or the run wrote or cut it itself.
 //! - \[I2\] A question may be wider than what the run looked at, never narrower.
 //! - \[I3\] Where the above does not hold (faults, damage at rest, limited space, a look at the
 //!   crash model from inside), the record is void, and says so.
 //!
 //! Not here: what is done with questions ([`crate::readtree`]).
-
-use blackstart_vfs::{Bytes, Look};
 
 use super::config::DiskConfig;
 use super::hash;
@@ -24,14 +20,12 @@ use super::page::PAGE;
 use super::tree::{Ino, Inode, Tree};
 
 /// One question about an image's contents.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     /// Which bytes there are.
     Piece(Piece),
     /// How long a file is.
     Len(u32),
-    /// What a look at a file, numbered as in [`Piece`], concludes.
-    Look(u32, Look),
 }
 
 /// A part of one page of a file.
@@ -48,7 +42,7 @@ impl Question {
     fn file(&self) -> u32 {
         match self {
             Self::Piece(piece) => piece.file,
-            Self::Len(file) | Self::Look(file, _) => *file,
+            Self::Len(file) => *file,
         }
     }
 }
@@ -65,8 +59,6 @@ struct KnownFile {
     number: u32,
     /// The ranges whose bytes are known or the run's own.
     ranges: Ranges,
-    /// Whether the run has changed it.
-    is_changed: bool,
     /// Whether its length was asked for, or is the run's own.
     has_len: bool,
 }
@@ -79,7 +71,7 @@ impl Asks {
     /// on what this one left, a disk of this shape, and asked these questions about it.
     pub fn followed_by(mut self, left: &Shape, questions: &[Question]) -> Vec<Question> {
         for question in questions {
-            let Some(&(ino, len)) = left.files.get(question.file() as usize) else {
+            let Some(&ino) = left.files.get(question.file() as usize) else {
                 continue;
             };
             let (known, asked) = (&mut self.known, &mut self.questions);
@@ -90,7 +82,6 @@ impl Asks {
                     ask(known, asked, ino, bytes, u64::MAX);
                 }
                 Question::Len(_) => ask_len(known, asked, ino),
-                Question::Look(_, look) => conclude(known, asked, ino, len, look.clone()),
             }
         }
         self.questions
@@ -101,29 +92,27 @@ impl Asks {
 pub(crate) struct Shape {
     /// Of names, kinds and links.
     pub hash: u64,
-    /// The inode of each file and its length, in the order of the walk.
-    files: Vec<(Ino, u64)>,
+    /// The inode of each file, in the order of the walk.
+    files: Vec<Ino>,
 }
 
 impl Image {
     /// Looks at all names.
     pub(crate) fn shape(&self) -> Shape {
         let tree = &self.visible;
-        let mut files: Vec<(Ino, u64)> = Vec::with_capacity(tree.inodes.len());
+        let mut files: Vec<Ino> = Vec::with_capacity(tree.inodes.len());
         let mut hash = u64::from(tree.has_root);
         let mut depth_of_dir: Vec<(Ino, u64)> = vec![(Ino::ROOT, 0)];
         tree.walk(&mut |dir, name, ino| {
             let parent = depth_of_dir.iter().find(|(known, _)| *known == dir);
             let parent = parent.map_or(u64::MAX, |&(_, number)| number);
-            let number = files.iter().position(|&(known, _)| known == ino);
+            let number = files.iter().position(|&known| known == ino);
             let number = number.unwrap_or(files.len());
             hash = hash::bytes(hash::word(hash, parent), name.as_bytes());
             hash = hash::word(hash, number as u64);
             if number == files.len() {
-                let inode = tree.get(ino);
-                let len = inode.map_or(0, |inode| inode.len);
-                files.push((ino, len));
-                let is_dir = inode.is_some_and(|inode| inode.is_dir());
+                files.push(ino);
+                let is_dir = tree.get(ino).is_some_and(Inode::is_dir);
                 hash = hash::word(hash, u64::from(is_dir));
                 if is_dir {
                     depth_of_dir.push((ino, number as u64 + 1));
@@ -136,7 +125,7 @@ impl Image {
     /// The answer to a question, as a hash.
     pub(crate) fn answer(&self, shape: &Shape, question: &Question) -> u64 {
         let file = shape.files.get(question.file() as usize);
-        let Some(inode) = file.and_then(|&(ino, _)| self.visible.get(ino)) else {
+        let Some(inode) = file.and_then(|&ino| self.visible.get(ino)) else {
             return 0;
         };
         match question {
@@ -145,19 +134,7 @@ impl Image {
                 inode.content.piece_hash(piece.page as usize, from, to)
             }
             Question::Len(_) => inode.len,
-            Question::Look(_, look) => look.conclude(inode),
         }
-    }
-
-    /// A hash of the file that a question takes a look at: equal files, equal conclusions. None for
-    /// other questions, of which the answers are at hand.
-    pub(crate) fn looked_at(&self, shape: &Shape, question: &Question) -> Option<u64> {
-        let Question::Look(file, _) = question else {
-            return None;
-        };
-        let &(ino, len) = shape.files.get(*file as usize)?;
-        let inode = self.visible.get(ino)?;
-        Some(hash::word(inode.content.hash(), len))
     }
 
     /// Whether what a run on this disk sees is told by shape and contents alone.
@@ -183,7 +160,6 @@ impl Asked {
                 *slot = Some(KnownFile {
                     number,
                     ranges: Ranges::default(),
-                    is_changed: false,
                     has_len: false,
                 });
                 number += 1;
@@ -215,31 +191,9 @@ impl Asked {
         ask(&mut self.known, &mut self.questions, ino, (from, to), len);
     }
 
-    /// A read of bytes of a file, of which the program will tell what it uses. Of a file that it
-    /// has changed it can't: what it told before was told of other bytes.
-    pub fn look(&mut self, ino: Ino, from: u64, to: u64, len: u64) {
-        let file = self.known.get(ino.index());
-        if file.is_some_and(|file| file.as_ref().is_some_and(|file| file.is_changed)) {
-            self.read(ino, from, to, len);
-        }
-    }
-
-    /// What the program uses of a file that is now `len` long.
-    pub fn concludes(&mut self, ino: Ino, len: u64, look: Look) {
-        conclude(&mut self.known, &mut self.questions, ino, len, look);
-    }
-
-    /// A file is not what it was: it has grown, and shows no bytes that are new.
-    pub fn changed(&mut self, ino: Ino) {
-        if let Some(Some(file)) = self.known.get_mut(ino.index()) {
-            file.is_changed = true;
-        }
-    }
-
     /// From now on these bytes are the run's own.
     pub fn own(&mut self, ino: Ino, from: u64, to: u64) {
         if let Some(Some(file)) = self.known.get_mut(ino.index()) {
-            file.is_changed = true;
             file.ranges.add(from, to);
         }
     }
@@ -296,37 +250,6 @@ fn ask(known: &mut Known, questions: &mut Vec<Question>, ino: Ino, bytes: (u64, 
         }
     }
     ranges.add(bytes.0, bytes.1);
-}
-
-/// Writes down what a look at a file, which is now `len` long, concludes. If the run has changed
-/// the file, the conclusion is about other bytes than the image's; then all of them count.
-fn conclude(known: &mut Known, questions: &mut Vec<Question>, ino: Ino, len: u64, look: Look) {
-    let Some(Some(file)) = known.get(ino.index()) else {
-        return;
-    };
-    if file.is_changed {
-        ask(known, questions, ino, (0, len), len);
-        return;
-    }
-    let question = Question::Look(file.number, look);
-    if !questions.contains(&question) {
-        questions.push(question);
-    }
-}
-
-impl Bytes for Inode {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> usize {
-        let count = buffer.len().min(self.len.saturating_sub(offset) as usize);
-        match buffer.get_mut(..count) {
-            Some(buffer) => self.content.read(offset, buffer),
-            None => return 0,
-        }
-        count
-    }
 }
 
 /// Disjoint ranges in ascending order.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use blackstart_vfs::{File, FileId, Lock, Look, OpenOptions};
+use blackstart_vfs::{File, FileId, Lock, OpenOptions};
 
 use super::fault::Errno;
 use super::hash;
@@ -111,19 +111,8 @@ impl File for Handle {
             }
             check_span(offset, len as u64)?;
             self.check_direct(disk, offset, len)?;
-            let is_looking = self.options.is_looking();
-            disk.read(call, &self.path, self.ino, buffer, offset, is_looking)
+            disk.read(call, &self.path, self.ino, buffer, offset)
         })
-    }
-
-    fn concludes(&self, look: Look) {
-        let mut disk = self.fs.disk.lock();
-        if disk.generation == self.generation
-            && let Ok((_, len)) = disk.content(self.ino)
-            && let Some(asked) = &mut disk.asked
-        {
-            asked.concludes(self.ino, len, look);
-        }
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {

@@ -246,7 +246,6 @@ impl Disk {
         ino: Ino,
         buffer: &mut [u8],
         offset: u64,
-        is_looking: bool,
     ) -> io::Result<usize> {
         let fault = self.fault(call, path)?;
         self.ask_len(ino);
@@ -260,10 +259,7 @@ impl Disk {
         }
         if let Some(asked) = &mut self.asked {
             let end = offset + count as u64;
-            match is_looking {
-                true => asked.look(ino, offset, end, len),
-                false => asked.read(ino, offset, end, len),
-            }
+            asked.read(ino, offset, end, len);
         }
         let Some(target) = buffer.get_mut(..count) else {
             return Ok(0);
@@ -464,11 +460,6 @@ impl Disk {
     fn resize(&mut self, ino: Ino, new: u64) {
         if let Some(inode) = self.tree.make_mut(ino) {
             let before = inode.content.allocated();
-            if let Some(asked) = &mut self.asked
-                && new > inode.len
-            {
-                asked.changed(ino);
-            }
             if new < inode.len {
                 inode.content.cut(new);
                 if let Some(asked) = &mut self.asked {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use blackstart_vfs::{FileExt, Fs, Look, OpenOptions};
+use blackstart_vfs::{FileExt, Fs, OpenOptions};
 
 use super::*;
-use crate::disk::{Asks, Budget, DiskConfig, SimFs};
+use crate::disk::{Budget, DiskConfig, SimFs};
 
 const RW: OpenOptions = OpenOptions::new().read().write().create();
 
@@ -151,69 +151,4 @@ fn two_runs_ask_what_neither_knows_or_has_written() {
     let len = "Len(0)".to_owned();
     let wanted = [len, piece(0, 100), piece(100, 200), piece(300, 400)];
     assert_eq!(told(&all), format!("[{}]", wanted.join(", ")));
-}
-
-/// Looks at a file, changes it if told to, and looks again.
-fn looked(image: &Image, changes: bool) -> Asks {
-    let fs = SimFs::of_image(image, &DiskConfig::default());
-    fs.note_questions();
-    let file = fs.open(Path::new("a"), RW.looks()).expect("opens");
-    let look = || Look::new(7, |bytes| bytes.len());
-    file.read_full_at(&mut [0; 1_024], 0).expect("reads");
-    file.concludes(look());
-    if changes {
-        file.write_all_at(&[7; 100], 200).expect("writes");
-    }
-    file.read_full_at(&mut [0; 1_024], 0).expect("reads");
-    file.concludes(look());
-    fs.take_questions().expect("all was written down")
-}
-
-#[test]
-fn a_file_that_was_grown_is_looked_at_as_it_is_now() {
-    let image = images().remove(0);
-    let fs = SimFs::of_image(&image, &DiskConfig::default());
-    fs.note_questions();
-    let file = fs.open(Path::new("a"), RW.looks()).expect("opens");
-    file.set_len(2_048).expect("grows");
-    file.read_full_at(&mut [0; 2_048], 0).expect("reads");
-    file.concludes(Look::new(7, |bytes| bytes.len()));
-    let asks = fs.take_questions().expect("all was written down");
-    assert!(
-        !asks
-            .questions
-            .iter()
-            .any(|question| matches!(question, Question::Look(..))),
-        "{:?}",
-        asks.questions
-    );
-}
-
-#[test]
-fn what_is_looked_at_is_asked_for_by_its_conclusion() {
-    let image = images().remove(0);
-    let looks = |asks: &Asks| {
-        let is_look = |question: &&Question| matches!(question, Question::Look(..));
-        asks.questions.iter().filter(is_look).count()
-    };
-    let unchanged = looked(&image, false);
-    assert_eq!((looks(&unchanged), unchanged.questions.len()), (1, 2));
-    // A file that was changed is looked at as it is now, and that is no question about the image.
-    let changed = looked(&image, true);
-    assert_eq!(looks(&changed), 1);
-    let mut told: Vec<_> = changed
-        .questions
-        .iter()
-        .map(|asked| format!("{asked:?}"))
-        .collect();
-    // Its length, and the first look.
-    told.drain(..2);
-    let piece = |from, to| format!("Piece(Piece {{ file: 0, page: 0, from: {from}, to: {to} }})");
-    assert_eq!(told, [piece(0, 200), piece(300, 1_024)]);
-    // The next run's look is one at the image if this run has left the file alone.
-    let shape = image.shape();
-    let then = looked(&image, false);
-    let own = |changes| looked(&image, changes).followed_by(&shape, &then.questions);
-    assert_eq!(own(false).len(), 2);
-    assert_eq!(own(true).len(), changed.questions.len());
 }

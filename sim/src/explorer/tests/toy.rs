@@ -11,8 +11,6 @@ use crate::draw::Draw;
 use crate::failure::Failure;
 use crate::scenario::{Ctx, Scenario, SmallCase, Step};
 
-mod records;
-
 const RW: OpenOptions = OpenOptions::new().read().write().create();
 
 /// How the number is kept.
@@ -32,11 +30,6 @@ pub enum Way {
     BelievesLeftover,
     /// In place: the number and its complement, a cache line apart in one sector.
     OneSector,
-    /// A record for each number; an opening cuts off what is not whole, and says that it uses
-    /// nothing else of it.
-    Appends,
-    /// The same, and it does use something else.
-    UsesTheTail,
     /// As `Right`; and a file beside, written in place, that only an opening reads which finds that
     /// another one was cut short.
     ReadsWhenResumed,
@@ -220,7 +213,6 @@ fn open(fs: &dyn Fs, way: Way) -> io::Result<Option<u64>> {
             }
             read(fs, "number")
         }
-        Way::Appends | Way::UsesTheTail => records::open(fs, way == Way::UsesTheTail).map(Some),
         Way::BelievesLeftover => {
             let aside = read(fs, "aside")?;
             if fs.metadata(Path::new("number")).is_err() {
@@ -305,7 +297,6 @@ fn put(ctx: &Ctx<Toy>, fs: &dyn Fs, way: Way, number: u64) -> io::Result<()> {
             return rename(fs);
         }
         Way::OneSector => write(fs, "number", number, true)?,
-        Way::Appends | Way::UsesTheTail => records::append(fs, number)?,
     }
     ack();
     Ok(())
