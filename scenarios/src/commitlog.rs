@@ -38,7 +38,7 @@ pub use model::Model;
 pub use op::{Archive, Config, Level, Op};
 
 /// Whether campaigns alter the log's files, between two eras and while it runs.
-const MEETS_ALTERATIONS: bool = false;
+const MEETS_ALTERATIONS: bool = true;
 /// Whether campaigns draw failures of those calls alone that make a file longer.
 const MEETS_GROWTH_FAILURES: bool = true;
 

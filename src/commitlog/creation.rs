@@ -14,7 +14,7 @@ use blackstart_vfs::OpenOptions;
 
 use super::TxOffset;
 use super::directory::{Directory, OpenFile};
-use super::error::{Failure, LogError};
+use super::error::{ErrorClass, Failure, LogError};
 use super::frame::{self, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
 use super::header::{SEGMENT_HEADER_BYTES, SegmentHeader, position};
 use super::index::SparseIndex;
@@ -25,10 +25,14 @@ use super::source::{LogSource, SourceFile};
 
 /// First content is written in pieces of about this length.
 const PIECE_BYTES: usize = 1 << 20;
+/// Temporary names that are tried besides the first.
+const ATTEMPTS_MAX: u32 = 2;
 
 /// A segment under its temporary name, being filled.
 pub(crate) struct Creation {
     directory: Directory,
+    /// The file's name.
+    temp: String,
     file: OpenFile,
     header: SegmentHeader,
     end: Link,
@@ -41,7 +45,27 @@ pub(crate) struct Creation {
 /// A complete and synced segment under its temporary name.
 pub(crate) struct StagedSegment {
     directory: Directory,
+    temp: String,
     segment: NewSegment,
+}
+
+/// A new file for a segment, and its name. What has a temporary name and cannot be removed, such as
+/// a directory, does not keep a log from going on: the next name will do.
+fn new_file(directory: &Directory, first: TxOffset) -> Result<(String, OpenFile), LogError> {
+    let options = OpenOptions::new().read().write().create_new();
+    let mut attempt = 0;
+    loop {
+        let name = names::temp(first, attempt);
+        // What an earlier creation has left is no file to write into: it may have other names.
+        let opened = directory.remove(&name);
+        match opened.and_then(|()| directory.open_file(&name, options)) {
+            Ok(file) => return Ok((name, file)),
+            Err(error) if attempt < ATTEMPTS_MAX && error.class() == ErrorClass::System => {
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 impl Creation {
@@ -54,13 +78,10 @@ impl Creation {
     ) -> Result<Self, LogError> {
         let tag = u32::from_le_bytes(directory.draw()?);
         let header = SegmentHeader { tag, ..header };
-        let name = names::temp(header.first);
-        // What an earlier creation has left is no file to write into: it may have other names.
-        directory.remove(&name)?;
-        let options = OpenOptions::new().read().write().create_new();
-        let file = directory.open_file(&name, options)?;
+        let (temp, file) = new_file(directory, header.first)?;
         Ok(Self {
             directory: directory.clone(),
+            temp,
             file,
             header,
             end: header.start(),
@@ -143,14 +164,19 @@ impl Creation {
             end: self.end,
             index: self.index,
         };
-        let directory = self.directory;
-        Ok(StagedSegment { directory, segment })
+        Ok(StagedSegment {
+            directory: self.directory,
+            temp: self.temp,
+            segment,
+        })
     }
 
     /// Removes the temporary file of a creation that failed. If that fails too, the next opening
     /// will do it.
     pub fn abandon(directory: &Directory, first: TxOffset) {
-        drop(directory.remove(&names::temp(first)));
+        for attempt in 0..=ATTEMPTS_MAX {
+            drop(directory.remove(&names::temp(first, attempt)));
+        }
     }
 }
 
@@ -158,8 +184,7 @@ impl StagedSegment {
     /// Gives the segment its name, durably.
     pub fn publish(self) -> Result<NewSegment, LogError> {
         let name = names::segment(self.segment.header.first);
-        let temp = names::temp(self.segment.header.first);
-        self.directory.rename(&temp, &name)?;
+        self.directory.rename(&self.temp, &name)?;
         self.directory.sync()?;
         let file = OpenFile {
             file: self.segment.file.file.clone(),

@@ -361,6 +361,11 @@ impl Failure {
 }
 
 impl LogError {
+    /// Whether the operating system found no such file.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// What kind of thing went wrong.
     pub fn class(&self) -> ErrorClass {
         match self {

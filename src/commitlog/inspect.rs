@@ -91,7 +91,7 @@ pub fn inspect(
     let listing = Listing::read(&directory)?;
     for first in &listing.segments {
         match inspect_segment(&directory, *first, visit) {
-            Err(error) if is_missing(&error) => visit(Inspected::Gone {
+            Err(error) if error.is_not_found() => visit(Inspected::Gone {
                 file: names::segment(*first),
             }),
             inspected => inspected?,
@@ -106,10 +106,6 @@ pub fn inspect(
         });
     }
     Ok(())
-}
-
-fn is_missing(error: &LogError) -> bool {
-    matches!(error, LogError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn inspect_segment(

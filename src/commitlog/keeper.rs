@@ -1,9 +1,8 @@
 //! Writes the superblock of an open log.
 //!
 //! Invariants:
-//! - \[I1\] Only the slot that does not hold the last durable superblock is written. What an opening
-//!   has read may be in the page cache only: it is written again, in its own slot, before the other
-//!   slot is written and before anything is done on its word.
+//! - \[I1\] What an opening has read may be in the page cache only: it is written anew before anything
+//!   is done on its word.
 
 use blackstart_vfs::OpenOptions;
 
@@ -39,13 +38,12 @@ impl SuperblockKeeper {
     /// Makes durable what was read.
     ///
     /// # Errors
-    /// Of the write or the sync.
+    /// As [`update`](Self::update).
     pub fn confirm(&mut self) -> Result<(), LogError> {
-        if let (Some(read), false) = (self.read, self.is_durable) {
-            self.write(&read)?;
-            self.is_durable = true;
+        match self.is_durable || self.read.is_none() {
+            true => Ok(()),
+            false => self.update(|_| {}),
         }
-        Ok(())
     }
 
     /// Changes what the superblock says, durably.
@@ -54,23 +52,22 @@ impl SuperblockKeeper {
     /// What it says then is the old or the new; the next update is tried from the old.
     pub fn update(&mut self, change: impl FnOnce(&mut Superblock)) -> Result<(), LogError> {
         change(&mut self.wanted);
-        self.confirm()?;
         self.wanted.counter = self.read.map_or(0, |read| read.counter + 1);
-        self.write(&self.wanted)?;
+        self.write()?;
         (self.read, self.is_durable) = (Some(self.wanted), true);
         Ok(())
     }
 
-    fn write(&self, superblock: &Superblock) -> Result<(), LogError> {
+    fn write(&self) -> Result<(), LogError> {
         let options = OpenOptions::new().read().write().create();
         let file = self.directory.open_file(names::LOCK, options)?;
-        let slot = superblock.encode();
+        let slot = self.wanted.encode();
         if self.read.is_some() && file.len()? >= SUPERBLOCK_BYTES as u64 {
-            file.write(&slot, superblock.position())?;
+            file.write(&slot, self.wanted.position())?;
             return file.sync_data();
         }
         let mut bytes = vec![0; SUPERBLOCK_BYTES];
-        let at = superblock.position() as usize;
+        let at = self.wanted.position() as usize;
         bytes[at..at + slot.len()].copy_from_slice(&slot);
         file.write(&bytes, 0)?;
         file.sync_all()?;

@@ -3,7 +3,7 @@
 //! | name | what |
 //! |---|---|
 //! | `{first tx offset, 20 digits}.log` | a segment |
-//! | `{…}.tmp` | a segment that is being made; removed by the next opening |
+//! | `{…}.tmp`, `{…}.tmp.{n}` | a segment that is being made; removed by the next opening |
 //! | `lock` | the superblock; see `superblock` |
 //!
 //! The lock itself lies on the directory, not on this file.
@@ -20,7 +20,7 @@ const DIGITS: usize = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileName {
     Segment(TxOffset),
-    Temp(TxOffset),
+    Temp,
     Lock,
     /// No file of a log.
     Other,
@@ -43,7 +43,7 @@ impl FileName {
         };
         match ending {
             ".log" => Self::Segment(first),
-            ".tmp" => Self::Temp(first),
+            _ if ending.starts_with(".tmp") => Self::Temp,
             _ => Self::Other,
         }
     }
@@ -53,8 +53,12 @@ pub(crate) fn segment(first: TxOffset) -> String {
     format!("{:020}.log", first.get())
 }
 
-pub(crate) fn temp(first: TxOffset) -> String {
-    format!("{:020}.tmp", first.get())
+/// The `attempt`-th name for a segment that is being made, from 0.
+pub(crate) fn temp(first: TxOffset, attempt: u32) -> String {
+    match attempt {
+        0 => format!("{:020}.tmp", first.get()),
+        _ => format!("{:020}.tmp.{attempt}", first.get()),
+    }
 }
 
 #[cfg(test)]

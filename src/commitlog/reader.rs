@@ -190,7 +190,7 @@ impl Reader {
         self.expect_kept()?;
         let is_explicable = match error.class() {
             ErrorClass::Damage => true,
-            _ => is_missing(&error),
+            _ => error.is_not_found(),
         };
         let Some(view) = self.shared.view.as_ref().filter(|_| is_explicable) else {
             return Err(error);
@@ -336,10 +336,6 @@ fn enter(shared: &Arc<Shared>, scope: ReadScope, asked: TxOffset) -> Result<Ente
         chain,
         limit: limit.at,
     })))
-}
-
-fn is_missing(error: &LogError) -> bool {
-    matches!(error, LogError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn damaged(shared: &Shared, segment: &Segment, defect: Defect) -> LogError {

@@ -36,7 +36,7 @@ use super::link::Link;
 use super::options::ReadScope;
 use super::recovery::Beforehand;
 use super::segment::{Sealed, Segment};
-use super::source::{ReadAt, copy_from};
+use super::source::{LogSource, ReadAt, copy_from};
 use super::{LogId, TxOffset};
 
 /// Where a log is in its life.
@@ -205,8 +205,25 @@ impl Shared {
         if let Some(file) = shared {
             return Ok(file);
         }
-        let options = OpenOptions::new().read();
-        Ok(Arc::new(self.directory.open_file(&segment.name, options)?))
+        match self
+            .directory
+            .open_file(&segment.name, OpenOptions::new().read())
+        {
+            Ok(file) => Ok(Arc::new(file)),
+            Err(error) if error.is_not_found() && self.holds(segment) => {
+                Err(LogError::SegmentMissing {
+                    file: self.directory.shown(&segment.name),
+                    named_by: "the log that is open".to_owned(),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a segment is still part of the log.
+    fn holds(&self, segment: &Arc<Segment>) -> bool {
+        let state = self.state.lock();
+        state.limit(ReadScope::Visible, segment).is_some()
     }
 }
 

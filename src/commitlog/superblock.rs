@@ -1,13 +1,15 @@
 //! The superblock: what is known of a log beside its segments. It is the content of `lock`.
 //!
 //! Invariants:
-//! - \[I1\] A slot is written only while the other one is valid and synced, so a torn write leaves
-//!   the state before.
+//! - \[I1\] Slots are written in turn, so that a torn write leaves the states before. What was read may
+//!   be in the page cache only, as after a sync that failed; then an older slot is the durable one,
+//!   and it takes 7 failed syncs in a row, and no opening between them that got through, to reach it.
 //! - \[I2\] What it says of segments was durable before it was written; what it says of retired
 //!   history is durable before anything is removed.
 //! - \[I3\] Writing it takes no space: its bytes are there since the log was created.
 //!
-//! Two slots of 512 bytes; the valid one with the higher counter counts.
+//! Eight slots of 512 bytes; the valid one with the highest counter counts, and its slot is the
+//! counter modulo 8.
 //!
 //! | bytes | field | meaning |
 //! |---|---|---|
@@ -25,7 +27,8 @@ use super::{Epoch, LogId, TxOffset};
 use crate::codec::{ByteOffset, Cursor, Defect, Value};
 
 /// The length of the file.
-pub const SUPERBLOCK_BYTES: usize = 2 * SLOT_BYTES;
+pub const SUPERBLOCK_BYTES: usize = SLOTS * SLOT_BYTES;
+const SLOTS: usize = 8;
 /// A slot has a sector of its own.
 const SLOT_BYTES: usize = 512;
 const MAGIC: [u8; 8] = *b"BLKSTSUP";
@@ -68,7 +71,7 @@ impl Superblock {
 
     /// Where the slot of this counter stands in the file.
     pub(crate) fn position(&self) -> u64 {
-        (self.counter % 2) * SLOT_BYTES as u64
+        (self.counter % SLOTS as u64) * SLOT_BYTES as u64
     }
 
     /// Reads the file's content: the newest valid slot.
@@ -76,13 +79,12 @@ impl Superblock {
     /// # Errors
     /// What is wrong with the first slot, if none is valid.
     pub fn decode(bytes: &[u8]) -> Result<Self, Defect> {
-        let second = bytes.get(SLOT_BYTES..).unwrap_or_default();
-        let second = Self::slot(second, ByteOffset::new(SLOT_BYTES as u64));
-        match (Self::slot(bytes, ByteOffset::new(0)), second) {
-            (Ok(one), Ok(other)) if other.counter > one.counter => Ok(other),
-            (Ok(one), _) => Ok(one),
-            (Err(_), Ok(other)) => Ok(other),
-            (Err(defect), Err(_)) => Err(defect),
+        let slots = bytes.chunks(SLOT_BYTES).take(SLOTS).enumerate();
+        let decode = |(at, slot)| Self::slot(slot, ByteOffset::new((at * SLOT_BYTES) as u64));
+        let valid = slots.filter_map(|slot| decode(slot).ok());
+        match valid.max_by_key(|slot| slot.counter) {
+            Some(newest) => Ok(newest),
+            None => Self::slot(bytes, ByteOffset::new(0)),
         }
     }
 

@@ -160,7 +160,8 @@ pub(super) fn digest(ctx: &Context, path: &Path, bytes: u64) -> io::Result<(u64,
 
 /// All that was retired is in the archive as it was when it got there.
 pub(super) fn check(ctx: &Context) -> Result<(), Failure> {
-    if ctx.promise() > Promise::Full || ctx.config().archive == Archive::Off {
+    let is_altered = ctx.model(super::Model::is_altered);
+    if ctx.promise() > Promise::Full || is_altered || ctx.config().archive == Archive::Off {
         return Ok(());
     }
     for (first, archived) in ctx.model(super::Model::retired) {

@@ -5,7 +5,7 @@ use blackstart_sim::{Ctx, Failure, Step};
 
 use super::CommitLog;
 use super::ending::end;
-use super::excuse::{excuse, is_usable};
+use super::excuse::{excuse, goes_around, is_usable};
 use super::history::Event;
 use super::op::{Level, Op};
 use super::opening::open;
@@ -139,7 +139,10 @@ fn settle<T>(
     on_success: impl FnOnce(T) -> Result<(), Failure>,
 ) -> Result<bool, Failure> {
     match result {
-        Ok(value) => on_success(value).map(|()| true),
+        Ok(value) => {
+            goes_around(ctx);
+            on_success(value).map(|()| true)
+        }
         Err(error) => excuse(ctx, &error).map(|()| is_usable(ctx, &error)),
     }
 }
@@ -161,6 +164,7 @@ pub(super) fn append(
     })?;
     match log.commit(&commit, durability(level)) {
         Ok(done) => {
+            goes_around(ctx);
             let (first, epoch) = (done.first.get(), done.epoch.get());
             ctx.record(Event::Acked {
                 tokens,
@@ -227,6 +231,7 @@ fn truncate(ctx: &Context, log: &Log, commits: u32) -> Result<bool, Failure> {
     ctx.record(Event::TruncateBegan { offset })?;
     match log.truncate_to(TxOffset::new(offset)) {
         Ok(()) => {
+            goes_around(ctx);
             ctx.mark("truncated history");
             ctx.record(Event::Truncated { offset })?;
             // That the cut is in its place is seen by what stands before it.
@@ -245,7 +250,10 @@ fn truncate(ctx: &Context, log: &Log, commits: u32) -> Result<bool, Failure> {
 
 pub(super) fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
     match log.close() {
-        Ok(()) => ctx.record(Event::Closed),
+        Ok(()) => {
+            goes_around(ctx);
+            ctx.record(Event::Closed)
+        }
         Err(error) => {
             excuse(ctx, &error)?;
             ctx.record(Event::Abandoned)

@@ -54,7 +54,7 @@ fn space_is_back(ctx: &Context, log: &Log) -> Result<(), Failure> {
 
 /// What the format allows in the directory of a closed log.
 fn stray_files(ctx: &Context) -> Result<(), Failure> {
-    if ctx.promise() == Promise::PrefixOnly {
+    if ctx.promise() == Promise::PrefixOnly || ctx.model(super::Model::is_altered) {
         return Ok(());
     }
     ctx.heal();
@@ -79,7 +79,7 @@ fn stray_files(ctx: &Context) -> Result<(), Failure> {
 
 /// Faults have stopped: an error is a failure, unless the disk has lied before.
 pub(super) fn must_work(ctx: &Context, error: &LogError) -> Result<(), Failure> {
-    if ctx.promise() == Promise::PrefixOnly {
+    if ctx.promise() == Promise::PrefixOnly || ctx.model(|model| model.is_renewed) {
         return Ok(());
     }
     Err(Failure::new(

@@ -66,8 +66,9 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
     match error {
         LogError::Io { file, source, .. } | LogError::NoSpace { file, source, .. } => {
             let told = Told::Errno(source.raw_os_error().unwrap_or(0));
-            !ctx.reported(path(file), &told).is_empty()
+            !ctx.reported(path(file), &told).is_empty() || is_altered(ctx)
         }
+        LogError::Replaced { .. } => is_altered(ctx),
         LogError::Poisoned { cause } => poisons(ctx, cause),
         LogError::Archive { source, .. } => match source.downcast_ref() {
             Some(HookFailed::Refused) => true,
@@ -96,14 +97,16 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
         | LogError::SegmentsMissing { .. } => {
             ctx.mark("damage reported");
             let is_damaged = is_damaged(ctx) || is_altered(ctx);
-            is_damaged || was_taken_back(ctx, None) || has_lied(ctx)
+            // A name that was taken just before a crash is noticed by nobody before this.
+            let is_told = ctx.promise() == Promise::DamageReported;
+            is_damaged || is_told || was_taken_back(ctx, None) || has_lied(ctx)
         }
         // A reader was shown more than the operating system still has.
-        LogError::BeyondEnd { .. } => was_taken_back(ctx, None) || has_lied(ctx),
+        LogError::BeyondEnd { .. } => was_taken_back(ctx, None) || has_lied(ctx) || is_altered(ctx),
         // What a disk that lied has lost, the model does not know.
         LogError::NotACommitBoundary { .. }
         | LogError::HistoryGone { .. }
-        | LogError::NotFound { .. } => has_lied(ctx),
+        | LogError::NotFound { .. } => has_lied(ctx) || is_altered(ctx),
         _ => false,
     }
 }
@@ -111,6 +114,9 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
 /// Whether a failure is one that a fault explains, at whatever time, and one that poisons.
 fn poisons(ctx: &Context, cause: &LogError) -> bool {
     // A lack of space poisons if what was written in part can't be cut back.
+    if matches!(cause, LogError::Replaced { .. }) {
+        return is_altered(ctx);
+    }
     let (LogError::Io { file, source, .. } | LogError::NoSpace { file, source, .. }) = cause else {
         return false;
     };
@@ -130,21 +136,33 @@ fn is_damaged(ctx: &Context) -> bool {
     found
 }
 
-/// Whether the operation met names that others had altered, or files under them. Damage is told of
-/// the file that misses another: any of them will do.
-fn is_altered(ctx: &Context) -> bool {
-    let mut sightings = ctx.fs().sightings();
-    sightings.retain(|sighting| sighting.shown == Shown::Altered);
-    let reported = |sighting: &Sighting| {
-        let file = sighting.files.first();
-        file.is_some_and(|file| !ctx.reported(file, &Told::File).is_empty())
-    };
-    // All of them are reported at once.
-    sightings
+/// Whether others have altered names or files at some time. Damage is told of the file that misses
+/// another: any of them will do, and all of them are reported at once.
+pub(super) fn is_altered(ctx: &Context) -> bool {
+    for name in met_altered(ctx) {
+        ctx.reported(&name, &Told::File);
+    }
+    let now = !ctx.fs().altered_names().is_empty() || has_struck(ctx, "root made anew");
+    now || ctx.model(super::Model::is_altered)
+}
+
+/// What others have done to files that hold nothing needs no report: a superblock is written again,
+/// and a temporary name is passed over.
+pub(super) fn goes_around(ctx: &Context) {
+    for name in met_altered(ctx)
         .iter()
-        .filter(|sighting| reported(sighting))
-        .count()
-        > 0
+        .filter(|name| !name.ends_with(".log"))
+    {
+        ctx.reported(name, &Told::File);
+    }
+}
+
+/// The files that were met, and that others had altered.
+fn met_altered(ctx: &Context) -> Vec<String> {
+    let sightings = ctx.fs().sightings().into_iter();
+    let altered = sightings.filter(|sighting| sighting.shown == Shown::Altered);
+    let names = altered.filter_map(|sighting| sighting.files.first().cloned());
+    names.collect()
 }
 
 /// What was read of damaged files of the log.

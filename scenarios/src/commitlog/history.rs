@@ -140,6 +140,10 @@ pub enum Event {
     OpenBegan {
         /// Whether a whole sector is damaged, and perhaps several frames with it.
         is_wide: bool,
+        /// Names that others have altered or taken.
+        altered: Vec<String>,
+        /// Whether others have put another directory in the place of the log's.
+        is_renewed: bool,
     },
     /// A salvage has written a new log, and everything in it was read.
     Salvaged(Salvaged),

@@ -59,6 +59,12 @@ pub struct Model {
     pub(super) unclosed_vouch: Option<(u64, u64)>,
     /// A whole sector was damaged at some time.
     pub(super) is_wide: bool,
+    /// Everything below this is on record beside the segments.
+    pub(super) on_record_through: u64,
+    /// Others have put another directory in the place of the log's at some time.
+    pub(super) is_renewed: bool,
+    /// Names that others have altered or taken at some time.
+    pub(super) altered: BTreeSet<String>,
     /// At least so many bytes were written to the log.
     pub(super) bytes_end: u64,
     /// What the next opening must show.
@@ -149,6 +155,7 @@ impl Model {
     pub(super) fn known_to_a_run(&self, config: &Config) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.token_next.hash(&mut hasher);
+        (self.is_altered(), self.is_renewed).hash(&mut hasher);
         self.retain.hash(&mut hasher);
         if config.knows_durable {
             (self.epoch, self.synced_through).hash(&mut hasher);
@@ -158,6 +165,11 @@ impl Model {
             (self.oldest, &self.archived, &self.refused).hash(&mut hasher);
         }
         hasher.finish()
+    }
+
+    /// Whether others have done anything to the log's files or their names.
+    pub(super) fn is_altered(&self) -> bool {
+        !self.altered.is_empty() || self.is_renewed
     }
 
     /// Whether the archive hook has refused this segment before.
@@ -207,9 +219,15 @@ impl Model {
             }
             Event::TruncateBegan { offset } => self.truncate = Some(*offset),
             Event::Truncated { offset } => self.truncated(*offset),
-            Event::OpenBegan { is_wide } => {
+            Event::OpenBegan {
+                is_wide,
+                altered,
+                is_renewed,
+            } => {
                 self.is_opening = true;
                 self.is_wide |= is_wide;
+                self.altered.extend(altered.iter().cloned());
+                self.is_renewed |= is_renewed;
             }
             Event::Opened(opened) => return oracle::opened(self, opened),
             Event::Salvaged(salvaged) => return salvaged::judge(self, salvaged),
@@ -221,6 +239,7 @@ impl Model {
                 self.vouched_through = self.end();
                 self.vouch_afar(self.end(), self.bytes_end);
                 self.required = self.end();
+                self.on_record_through = self.end();
             }
             Event::Abandoned => self.crash(CrashKind::Kill),
             Event::Read {
@@ -369,5 +388,6 @@ impl Model {
         self.synced_through = self.synced_through.min(offset);
         self.vouched_through = self.vouched_through.min(offset);
         self.vouched_afar_through = self.vouched_afar_through.min(offset);
+        self.on_record_through = self.on_record_through.min(offset);
     }
 }

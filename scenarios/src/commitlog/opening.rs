@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use blackstart::commitlog::{Epoch, Log, LogEnd, LogError, LogOptions, RecoveryReport, TxOffset};
+use blackstart::commitlog::{
+    Epoch, ErrorClass, Log, LogEnd, LogError, LogOptions, RecoveryReport, TxOffset,
+};
 use blackstart_sim::disk::Told;
 use blackstart_sim::{Failure, Promise};
 
 use super::archive;
 use super::drive::Context;
 use super::ending::must_work;
-use super::excuse::{excuse, has_struck};
+use super::excuse::{excuse, has_struck, is_altered};
 use super::history::{Event, Opened};
 use super::op::Archive;
 use super::readers::drain;
@@ -50,16 +52,31 @@ pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
         Err(error) => error,
     };
     excuse(ctx, &error)?;
+    if tells_alteration(ctx, &error) {
+        return Ok(None);
+    }
     let is_damage = ctx.promise() == Promise::DamageReported && tells_damage(&error);
-    if ctx.config().salvages && is_damage {
+    if ctx.config().salvages && is_damage && !ctx.fs().damaged_files().is_empty() {
         return salvage(ctx).map(|()| None);
     }
     // Liveness: once faults stop, it must open.
     ctx.heal();
     match open_once(ctx)? {
         Ok(log) => Ok(Some(log)),
+        Err(error) if tells_alteration(ctx, &error) => Ok(None),
         Err(error) => must_work(ctx, &error).map(|()| None),
     }
+}
+
+/// Whether an error reports what others did to the files. That stays done, also when faults stop.
+fn tells_alteration(ctx: &Context, error: &LogError) -> bool {
+    let is_missing = matches!(
+        error,
+        LogError::Gap { .. } | LogError::SegmentMissing { .. } | LogError::SegmentsMissing { .. }
+    );
+    // A name that was taken just before a crash is noticed by nobody before this.
+    let is_told = is_missing && ctx.promise() == Promise::DamageReported;
+    error.class() == ErrorClass::Damage && (is_altered(ctx) || is_told)
 }
 
 /// Whether an error is one that salvage is there for.
@@ -88,6 +105,8 @@ pub(super) fn open_with(
 ) -> Result<Result<(Log, RecoveryReport), LogError>, Failure> {
     ctx.record(Event::OpenBegan {
         is_wide: has_struck(ctx, "garbage sector"),
+        altered: ctx.fs().altered_names(),
+        is_renewed: has_struck(ctx, "root made anew"),
     })?;
     let opened = Log::open(ctx.env(), Path::new(""), options);
     let (log, report) = match opened {
@@ -102,6 +121,7 @@ pub(super) fn open_with(
         }
     };
     let is_covered = reports_damage(ctx, &report);
+    let is_renewed = ctx.model(|model| model.is_renewed);
     let mut found = Vec::new();
     let read = log
         .reader(report.oldest)
@@ -112,6 +132,9 @@ pub(super) fn open_with(
         }
         return Ok(Err(error));
     }
+    for note in &report.files {
+        ctx.reported(&note.file, &Told::File);
+    }
     mark(ctx, &report);
     ctx.record(Event::Opened(Opened {
         oldest: report.oldest.get(),
@@ -120,8 +143,11 @@ pub(super) fn open_with(
         found,
         reports_damage: is_covered,
         is_archived: ctx.config().archive != Archive::Off,
-        known,
-        promise: ctx.promise(),
+        known: known.filter(|_| !is_renewed),
+        promise: match is_renewed {
+            true => Promise::PrefixOnly,
+            false => ctx.promise(),
+        },
     }))?;
     ctx.verified();
     let (survived, lost) =

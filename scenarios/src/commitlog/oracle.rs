@@ -99,7 +99,10 @@ fn oldest(model: &Model, opened: &Opened) -> Result<(), Failure> {
     let most = model.retain.unwrap_or(model.oldest).max(model.oldest);
     let is_reported = opened.reports_damage || model.was_opening;
     let is_excused = opened.promise == Promise::DamageReported && is_reported;
-    let least = if is_excused { 0 } else { model.oldest };
+    let least = match is_excused || is_record_altered(model) {
+        true => 0,
+        false => model.oldest,
+    };
     if (least..=most).contains(&opened.oldest) {
         return Ok(());
     }
@@ -215,6 +218,9 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
         // An interrupted cut took effect, or it did not: then everything is there.
         return Ok(());
     }
+    if is_segment_altered(model) {
+        return required_of_altered(model, opened);
+    }
     let is_reported = opened.reports_damage || model.was_opening;
     let is_excused = opened.promise == Promise::DamageReported && is_reported;
     if let (Some(cut), false) = (model.truncate, is_excused) {
@@ -254,6 +260,36 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether others have altered what is on record beside the segments.
+fn is_record_altered(model: &Model) -> bool {
+    model.altered.iter().any(|name| name.starts_with("lock"))
+}
+
+/// Whether others have altered a segment.
+fn is_segment_altered(model: &Model) -> bool {
+    model.altered.iter().any(|name| name.contains(".log"))
+}
+
+/// A segment that was emptied, cut short or replaced takes its own evidence with it. What is on
+/// record beside it counts, unless that was altered as well.
+fn required_of_altered(model: &Model, opened: &Opened) -> Result<(), Failure> {
+    let least = match is_record_altered(model) {
+        true => 0,
+        false => model
+            .on_record_through
+            .min(model.truncate.unwrap_or(u64::MAX)),
+    };
+    if opened.next >= least {
+        return Ok(());
+    }
+    let message = format!(
+        "files were altered ({:?}), and the log ends at {} without a word; everything below {least} \
+         was on record",
+        model.altered, opened.next
+    );
+    Err(Failure::new("never silently less", message))
+}
+
 /// A disk that lied: nothing but known records, each whole.
 fn known_tokens(model: &Model, opened: &Opened) -> Result<BTreeMap<u64, Entry>, Failure> {
     check::known(model, &opened.found)?;
@@ -291,6 +327,7 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.vouched_through = model.vouched_through.min(opened.next);
     model.vouched_afar_through = model.vouched_afar_through.min(opened.next);
     model.required = opened.next;
+    model.on_record_through = opened.next;
     model.unsettled.clear();
     model.promise = opened.promise;
     model.is_opening = false;

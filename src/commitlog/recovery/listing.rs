@@ -20,7 +20,7 @@ const SMALL_BYTES_MAX: u64 = 64 << 10;
 pub(crate) struct Listing {
     /// In order.
     pub segments: Vec<TxOffset>,
-    pub temps: Vec<TxOffset>,
+    pub temps: Vec<String>,
     pub unknown: Vec<String>,
     pub has_lock: bool,
 }
@@ -38,7 +38,7 @@ impl Listing {
             match FileName::parse(&name) {
                 FileName::Segment(_) | FileName::Lock if !entry.is_file => no_file = Some(name),
                 FileName::Segment(first) => listing.segments.push(first),
-                FileName::Temp(first) => listing.temps.push(first),
+                FileName::Temp => listing.temps.push(name),
                 FileName::Lock => listing.has_lock = true,
                 FileName::Other => listing.unknown.push(name),
             }
@@ -64,7 +64,7 @@ impl Listing {
             reason,
             removed: false,
         };
-        let temps = self.temps.iter().map(|first| names::temp(*first));
+        let temps = self.temps.iter().cloned();
         let temps = temps.map(|file| note(file, FileReason::Unfinished));
         let unknown = self.unknown.iter().cloned();
         temps

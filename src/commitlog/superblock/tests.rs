@@ -23,12 +23,12 @@ fn file(slots: &[Superblock]) -> Vec<u8> {
 }
 
 #[test]
-fn the_later_of_two_valid_slots_counts() {
+fn the_latest_of_the_valid_slots_counts() {
     assert_eq!(
         Superblock::decode(&file(&[superblock(4)])),
         Ok(superblock(4))
     );
-    for (one, other) in [(4, 5), (5, 4), (6, 5)] {
+    for (one, other) in [(4, 5), (5, 4), (6, 5), (15, 16), (7, 8)] {
         let bytes = file(&[superblock(one), superblock(other)]);
         assert_eq!(Superblock::decode(&bytes), Ok(superblock(one.max(other))));
     }
