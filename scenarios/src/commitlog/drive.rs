@@ -252,7 +252,9 @@ pub(super) fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
     match log.close() {
         Ok(()) => {
             goes_around(ctx);
-            ctx.record(Event::Closed)
+            // A superblock that cannot be written is no reason not to close.
+            let on_record = log.stats().superblock_failures == 0;
+            ctx.record(Event::Closed { on_record })
         }
         Err(error) => {
             excuse(ctx, &error)?;

@@ -146,14 +146,12 @@ pub(super) fn is_altered(ctx: &Context) -> bool {
     now || ctx.model(super::Model::is_altered)
 }
 
-/// What others have done to files that hold nothing needs no report: a superblock is written again,
-/// and a temporary name is passed over.
+/// An operation that answers with nothing of what it read has met altered names: a superblock is
+/// written again, a temporary name is passed over, a segment takes another one's name. What the
+/// opening made of them was judged then.
 pub(super) fn goes_around(ctx: &Context) {
-    for name in met_altered(ctx)
-        .iter()
-        .filter(|name| !name.ends_with(".log"))
-    {
-        ctx.reported(name, &Told::File);
+    for name in met_altered(ctx) {
+        ctx.reported(&name, &Told::File);
     }
 }
 

@@ -154,7 +154,10 @@ pub enum Event {
     /// A failed sync took what was not synced out of the page cache: a kill may lose it too.
     CacheLost,
     /// The log was closed in order.
-    Closed,
+    Closed {
+        /// Whether that is on record beside the segments.
+        on_record: bool,
+    },
     /// The log was left without closing, as by the end of the process.
     Abandoned,
     /// A reader read these.

@@ -233,13 +233,15 @@ impl Model {
             Event::Salvaged(salvaged) => return salvaged::judge(self, salvaged),
             Event::Dropped => self.was_opening = true,
             Event::CacheLost => self.os_through = self.synced_through,
-            Event::Closed => {
+            Event::Closed { on_record } => {
                 self.through(self.end(), Level::Synced);
                 self.unclosed_vouch = Some((self.vouched_through, self.vouched_afar_through));
                 self.vouched_through = self.end();
                 self.vouch_afar(self.end(), self.bytes_end);
                 self.required = self.end();
-                self.on_record_through = self.end();
+                if *on_record {
+                    self.on_record_through = self.end();
+                }
             }
             Event::Abandoned => self.crash(CrashKind::Kill),
             Event::Read {

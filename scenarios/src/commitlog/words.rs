@@ -90,7 +90,7 @@ pub(super) fn event(event: &Event) -> Said {
         }
         Event::Opened(opened) => Said::shown(self::opened(opened)),
         Event::CacheLost => Said::fact("a failed sync dropped the page cache"),
-        Event::Closed => Said::promise("closed: everything is durable"),
+        Event::Closed { .. } => Said::promise("closed: everything is durable"),
         Event::Abandoned => Said::fact("left without closing"),
         Event::Read {
             found,
