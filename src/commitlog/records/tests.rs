@@ -1,6 +1,7 @@
 //! Tests of records in a payload.
 
 use super::*;
+use crate::codec::Value;
 
 fn payload(records: &[&[u8]]) -> Vec<u8> {
     let mut payload = Vec::new();
