@@ -239,6 +239,12 @@ impl FrameHeader {
         self.payload_len > SMALL_PAYLOAD_BYTES_MAX
     }
 
+    /// Whether the log was closed with this frame, which stands at `at`: a close mark that says that
+    /// everything before it was durable. No writer leaves another one.
+    pub(crate) fn closes_at(&self, at: ByteOffset) -> bool {
+        self.kind == FrameKind::Close && u64::from(self.durable_bytes) == at.get()
+    }
+
     /// The transaction after the frame's last one.
     ///
     /// # Errors
