@@ -171,3 +171,6 @@ impl StagedSegment {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

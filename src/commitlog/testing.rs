@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use blackstart_sim::disk::{DiskConfig, SimFs};
+use blackstart_sim::disk::{Budget, CrashModel, DiskConfig, Image, SimFs, enumerate};
 use blackstart_vfs::os::{OsClock, OsEntropy, OsTasks};
 use blackstart_vfs::{Env, FileExt, OpenOptions};
 
@@ -25,7 +25,11 @@ impl Scratch {
 
     /// A simulated disk of this kind.
     pub fn with(config: DiskConfig) -> Self {
-        let disk = SimFs::new(config);
+        Self::on(SimFs::new(config))
+    }
+
+    /// A simulated disk that there is already.
+    pub fn on(disk: SimFs) -> Self {
         let (clock, tasks) = (Arc::new(OsClock::new()), Arc::new(OsTasks::new()));
         let env = Env::new(Arc::new(disk.clone()), clock, tasks, Arc::new(OsEntropy));
         env.fs().create_root().expect("a simulated disk has a root");
@@ -119,6 +123,39 @@ impl Scratch {
                 .expect("the oldest transaction is there"),
         )
     }
+}
+
+/// What a crash may leave.
+pub(crate) struct Crash {
+    /// After how many effects of the run it struck.
+    pub cut: usize,
+    /// Whether the run was over.
+    pub is_over: bool,
+    pub disk: Scratch,
+}
+
+/// Runs on an image and crashes after each effect; each crash leaves some of what was not synced.
+pub(crate) fn crashes(image: &Image, run: impl Fn(&Scratch)) -> Vec<Crash> {
+    let config = DiskConfig::default();
+    let scratch = Scratch::on(SimFs::of_image(image, &config));
+    run(&scratch);
+    let trace = scratch.disk.take_trace();
+    let mut model = CrashModel::new(image, &config, &[]);
+    let mut crashes = Vec::new();
+    for cut in 0..=trace.len() {
+        model.advance(&trace, cut);
+        let survivors: Vec<_> = enumerate(&model, &Budget::up_to(200)).collect();
+        let images = survivors.iter().map(|survivors| model.image(survivors));
+        let mut seen = std::collections::BTreeSet::new();
+        for image in images.chain([model.kill_image()]) {
+            if seen.insert(image.content_hash()) {
+                let disk = Scratch::on(SimFs::of_image(&image, &config));
+                let is_over = cut == trace.len();
+                crashes.push(Crash { cut, is_over, disk });
+            }
+        }
+    }
+    crashes
 }
 
 /// Small segments, nothing preallocated: files that a test can reason about.

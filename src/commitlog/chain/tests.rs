@@ -190,7 +190,7 @@ fn nothing_beyond_the_limit_is_seen() {
                 assert_eq!(payloads.len(), (limit - START) / frame, "[I2] {limit}");
                 assert_eq!(
                     end == Step::End,
-                    (limit - START) % frame == 0,
+                    (limit - START).is_multiple_of(frame),
                     "[I2] {limit}"
                 );
             }

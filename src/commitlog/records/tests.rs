@@ -36,6 +36,7 @@ fn a_wrong_count_is_found_where_it_shows() {
     );
 }
 
+/// [I1] A payload is refused as a whole, whichever record is wrong.
 #[test]
 fn a_length_beyond_the_payload_is_found() {
     for len in [2, 3, u32::MAX] {

@@ -553,3 +553,6 @@ impl Takeover {
         Self { header, from }
     }
 }
+
+#[cfg(test)]
+mod tests;
