@@ -1,6 +1,6 @@
 //! Tests of the superblock.
 
-use blackstart_sim::disk::{DiskConfig, Image};
+use blackstart_sim::disk::{CrashKind, DiskConfig, Image};
 
 use super::*;
 use crate::commitlog::names;
@@ -97,7 +97,19 @@ fn a_crash_leaves_a_superblock_that_says_what_is_so() {
         let has_own_commits = report.next > tx(0);
         let lost = report.superblock_lost && has_own_commits;
         assert!(!lost, "[I1] cut {cut}: {report:?}");
-        retired += u64::from(log.oldest() > tx(0));
+        let oldest = log.oldest();
+        retired += u64::from(oldest > tx(0));
+        drop(log);
+        // [I2] Nor was anything done on the word of one that was in the page cache only.
+        disk.disk.crash(CrashKind::Power);
+        let (log, _) = disk.open_with(options()).unwrap_or_else(|error| {
+            panic!("[I2] behind cut {cut}: {error}, {:?}", disk.names());
+        });
+        assert_eq!(
+            (log.oldest(), log.visible_through()),
+            (oldest, report.next),
+            "[I2] {cut}"
+        );
     }
     assert!(retired > 0, "some crashes are behind the retention");
 }
