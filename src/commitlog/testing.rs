@@ -1,5 +1,6 @@
 //! What the tests of this module share: a scratch directory and its files.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -131,6 +132,8 @@ pub(crate) struct Crash {
     pub cut: usize,
     /// Whether the run was over.
     pub is_over: bool,
+    /// Whether only the process died: what was not synced is there, and may be lost later.
+    pub is_kill: bool,
     pub disk: Scratch,
 }
 
@@ -144,16 +147,18 @@ pub(crate) fn crashes(image: &Image, run: impl Fn(&Scratch)) -> Vec<Crash> {
     let mut crashes = Vec::new();
     for cut in 0..=trace.len() {
         model.advance(&trace, cut);
-        let survivors: Vec<_> = enumerate(&model, &Budget::up_to(200)).collect();
-        let images = survivors.iter().map(|survivors| model.image(survivors));
-        let mut seen = std::collections::BTreeSet::new();
-        for image in images.chain([model.kill_image()]) {
-            if seen.insert(image.content_hash()) {
-                let disk = Scratch::on(SimFs::of_image(&image, &config));
-                let is_over = cut == trace.len();
-                crashes.push(Crash { cut, is_over, disk });
-            }
+        let mut images = vec![(model.kill_image(), true)];
+        for survivors in enumerate(&model, &Budget::up_to(200)) {
+            images.push((model.image(&survivors), false));
         }
+        let mut seen = BTreeSet::new();
+        images.retain(|(image, is_kill)| seen.insert((image.content_hash(), *is_kill)));
+        crashes.extend(images.into_iter().map(|(image, is_kill)| Crash {
+            cut,
+            is_over: cut == trace.len(),
+            is_kill,
+            disk: Scratch::on(SimFs::of_image(&image, &config)),
+        }));
     }
     crashes
 }

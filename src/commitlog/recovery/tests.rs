@@ -331,6 +331,35 @@ fn a_fork_may_have_an_uncut_predecessor() {
     assert_eq!(scratch.open().1.cut, [""; 0]);
 }
 
+/// [I4] Also before a fork that is followed by another one, and the cuts are durable: if a fork's
+/// file were lost later, what it replaced would come back otherwise.
+#[test]
+fn cuts_are_durable_before_anything_is_appended() {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open_with(large()).unwrap();
+    commit(&log, &[&long(), "b"]);
+    write(&log, &[&long(), "d"]);
+    drop(log);
+    let uncut = scratch.read(FIRST);
+    drop(scratch.open());
+    let cut = scratch.read(FIRST).len();
+    assert!(cut < uncut.len());
+    scratch.disk.crash(CrashKind::Power);
+    assert_eq!(
+        scratch.read(FIRST).len(),
+        cut,
+        "[I4] by the opening that made the fork"
+    );
+
+    scratch.write(FIRST, &uncut);
+    let (log, report) = scratch.open();
+    assert_eq!(report.cut, [FIRST, SECOND]);
+    assert_eq!(letters(&read(log.reader(tx(0)).unwrap())), "LbLd");
+    drop(log);
+    scratch.disk.crash(CrashKind::Power);
+    assert_eq!(scratch.read(FIRST).len(), cut, "[I4] by the next one");
+}
+
 #[test]
 fn superseded_segments_are_ignored_and_removed() {
     let scratch = three_segments();
