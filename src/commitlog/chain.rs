@@ -1,8 +1,8 @@
 //! Walking the frames of one segment in sequence.
 //!
 //! Invariants:
-//! - \[I1\] A frame is passed on only if it continues the chain: position, creation tag, the checksum
-//!   of the frame before, the next tx offset.
+//! - \[I1\] A frame is passed on only if it continues the chain: position, creation tag, the
+//!   checksum of the frame before, the next tx offset.
 //! - \[I2\] Nothing at or beyond the limit is read, and the buffer never grows beyond what stands
 //!   before it, whatever a length says.
 //! - \[I3\] The end of the chain is an answer, a failing read is an error.

@@ -196,3 +196,6 @@ impl StagedSegment {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

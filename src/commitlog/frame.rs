@@ -1,8 +1,8 @@
 //! Frames: the checksummed units of a segment.
 //!
 //! Invariants:
-//! - \[I1\] A length above [`SMALL_PAYLOAD_BYTES_MAX`] is believed only after the header's checksum,
-//!   and a payload only after its own.
+//! - \[I1\] A length above [`SMALL_PAYLOAD_BYTES_MAX`] is believed only after the header's
+//!   checksum, and a payload only after its own.
 //! - \[I2\] A frame is valid at one place of one segment only: its checksum starts from log id, the
 //!   segment's first tx offset and the position, and it names the segment's creation tag. With
 //!   `prev` it is valid in one history only.
@@ -237,6 +237,12 @@ impl FrameHeader {
     #[inline]
     pub const fn is_large(&self) -> bool {
         self.payload_len > SMALL_PAYLOAD_BYTES_MAX
+    }
+
+    /// Whether the log was closed with this frame, which stands at `at`: a close mark that says
+    /// that everything before it was durable. No writer leaves another one.
+    pub(crate) fn closes_at(&self, at: ByteOffset) -> bool {
+        self.kind == FrameKind::Close && u64::from(self.durable_bytes) == at.get()
     }
 
     /// The transaction after the frame's last one.

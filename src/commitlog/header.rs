@@ -1,9 +1,9 @@
 //! The header of a segment.
 //!
 //! Invariants:
-//! - \[I1\] In every format version the magic, the version and the header's length stand where they
-//!   stand here, and the header's last 4 bytes are its checksum: so a version is believed only after
-//!   the checksum.
+//! - \[I1\] In every format version the magic, the version and the header's length stand where
+//!   they stand here, and the header's last 4 bytes are its checksum: so a version is believed
+//!   only after the checksum.
 //! - \[I2\] A header is written once, before the segment has its name, and never in place.
 //!
 //! | bytes | field | meaning |

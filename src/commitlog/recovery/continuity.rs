@@ -26,7 +26,7 @@ impl Pair<'_> {
         let Self { head, header, next } = self;
         let file = source.shown(&names::segment(next.first));
         let Some(before) = &next.predecessor else {
-            let (expected, found) = (header.first, next.first);
+            let (expected, found) = (next.first, header.first);
             return Err(LogError::Overlap {
                 file,
                 expected,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::codec::{ByteOffset, Defect};
+use crate::codec::{ByteOffset, Defect, Value};
 use crate::commitlog::chain::{Chain, Check, each_frame};
 use crate::commitlog::error::{Evidence, LogError};
 use crate::commitlog::header::{Predecessor, SegmentFlags, SegmentHeader};
@@ -326,8 +326,12 @@ fn visit_sealed(
 
 /// The chain ends well, and not where its successor says.
 fn wrong_end(chain: &Chain, end: Link) -> Defect {
-    let (expected, found) = (end.next.get(), chain.link().next.get());
-    Defect::new(chain.link().at, "end of the segment", expected, found)
+    let Link { at, prev, next } = chain.link();
+    if next == end.next {
+        let (expected, found) = (Value::Hex(end.prev.into()), Value::Hex(prev.into()));
+        return Defect::new(at, "checksum of the last frame", expected, found);
+    }
+    Defect::new(at, "end of the segment", end.next.get(), next.get())
 }
 
 fn scan_newest(
@@ -549,3 +553,6 @@ impl Takeover {
         Self { header, from }
     }
 }
+
+#[cfg(test)]
+mod tests;

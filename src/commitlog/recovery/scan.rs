@@ -92,7 +92,7 @@ pub(crate) fn scan<F: ReadAt + ?Sized>(
         scan.best = Claim::stronger(scan.best, Some(Claim::of(before.at, frame)));
         scan.transactions += u64::from(frame.tx_count);
         scan.bytes = chain.link().at.get();
-        close_mark = (frame.kind == FrameKind::Close).then_some(before);
+        close_mark = frame.closes_at(before.at).then_some(before);
         if close_mark.is_some() {
             return Ok(());
         }
@@ -143,7 +143,7 @@ pub(crate) fn closed<F: ReadAt + ?Sized>(
     let Ok((frame, _)) = raw.check(covered, &header.key(), at) else {
         return Ok(None);
     };
-    if frame.kind != FrameKind::Close || u64::from(frame.durable_bytes) != at.get() {
+    if !frame.closes_at(at) {
         return Ok(None);
     }
     let end = Link {

@@ -1,6 +1,11 @@
 //! Tests of the superblock.
 
+use blackstart_sim::disk::{DiskConfig, Image};
+
 use super::*;
+use crate::commitlog::names;
+use crate::commitlog::testing::{Scratch, commit, crashes, options, tx};
+use crate::commitlog::{Durability, LogError};
 
 fn superblock(counter: u64) -> Superblock {
     Superblock {
@@ -34,6 +39,7 @@ fn the_latest_of_the_valid_slots_counts() {
     }
 }
 
+/// [I1] Whatever of one slot was written.
 #[test]
 fn a_torn_slot_leaves_the_other() {
     let whole = file(&[superblock(4), superblock(5)]);
@@ -41,7 +47,11 @@ fn a_torn_slot_leaves_the_other() {
     for bit in 0..(COVERED_BYTES + 4) * 8 {
         let mut torn = whole.clone();
         torn[at + bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(Superblock::decode(&torn), Ok(superblock(4)), "bit {bit}");
+        assert_eq!(
+            Superblock::decode(&torn),
+            Ok(superblock(4)),
+            "[I1] bit {bit}"
+        );
     }
 }
 
@@ -57,4 +67,91 @@ fn without_a_valid_slot_it_is_refused() {
     newer[COVERED_BYTES..COVERED_BYTES + 4].copy_from_slice(&checksum.to_le_bytes());
     let defect = Superblock::decode(&newer).unwrap_err();
     assert_eq!(defect.field, "superblock version");
+}
+
+/// [I1] and [I2], in a life with rotations, a retention and a close, which crashes after each step:
+/// a log with a segment that was appended to has a valid superblock, which never says too much.
+#[test]
+fn a_crash_leaves_a_superblock_that_says_what_is_so() {
+    let live = |scratch: &Scratch| {
+        let (log, _) = scratch.open();
+        commit(&log, &["a", "b"]);
+        log.rotate().unwrap();
+        commit(&log, &["c"]);
+        log.rotate().unwrap();
+        commit(&log, &["d"]);
+        log.retain_from(tx(3)).unwrap();
+        log.close().unwrap();
+    };
+    let mut retired = 0;
+    for crash in crashes(&Image::empty(&DiskConfig::default()), live) {
+        let (cut, disk) = (crash.cut, crash.disk);
+        if disk.names().is_empty() {
+            continue;
+        }
+        // [I2] Too high a bound, a segment that is not there or one that went too early would be
+        // refused.
+        let (log, report) = disk.open_with(options()).unwrap_or_else(|error| {
+            panic!("[I2] cut {cut}: {error}, {:?}", disk.names());
+        });
+        let has_own_commits = report.next > tx(0);
+        let lost = report.superblock_lost && has_own_commits;
+        assert!(!lost, "[I1] cut {cut}: {report:?}");
+        retired += u64::from(log.oldest() > tx(0));
+    }
+    assert!(retired > 0, "some crashes are behind the retention");
+}
+
+/// [I2] A process that was killed may leave a superblock that is in the page cache only. The next
+/// opening does nothing on its word before it is durable: it is crashed after each step as well.
+#[test]
+fn nothing_is_done_on_the_word_of_a_superblock_that_may_be_lost() {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open();
+    commit(&log, &["a", "b"]);
+    log.rotate().unwrap();
+    commit(&log, &["c"]);
+    drop(log);
+    let retain = |scratch: &Scratch| {
+        let (log, _) = scratch.open();
+        assert_eq!(log.retain_from(tx(2)).unwrap(), tx(2));
+    };
+    let open = |scratch: &Scratch| drop(scratch.open());
+    let killed = scratch.disk.crash_model().kill_image();
+    let mut count = 0;
+    for first in crashes(&killed, retain)
+        .into_iter()
+        .filter(|crash| crash.is_kill)
+    {
+        let killed = first.disk.disk.crash_model().kill_image();
+        for second in crashes(&killed, open) {
+            let opened = second.disk.open_with(options());
+            let (first, second) = (first.cut, second.cut);
+            assert!(opened.is_ok(), "[I2] cuts {first}, {second}: {opened:?}");
+            count += 1;
+        }
+    }
+    assert!(count > 100, "{count}");
+}
+
+/// [I3] On a disk that is full.
+#[test]
+fn writing_it_takes_no_space() {
+    let scratch = Scratch::with(DiskConfig {
+        capacity_bytes: Some(40 << 10),
+        ..DiskConfig::default()
+    });
+    let (log, _) = scratch.open();
+    let record = "x".repeat(1000);
+    let full = loop {
+        assert_eq!(scratch.read(names::LOCK).len(), SUPERBLOCK_BYTES, "[I3]");
+        if let Err(error) = log.commit(&[&record], Durability::Synced) {
+            break error;
+        }
+    };
+    assert!(matches!(full, LogError::NoSpace { .. }), "{full}");
+    let next = log.durable_through();
+    let oldest = log.retain_from(next).expect("[I3] it takes no space");
+    assert!(oldest > tx(0));
+    commit(&log, &["there is space again"]);
 }
