@@ -1,5 +1,7 @@
 //! What the tests of this module share: a scratch directory and its files.
 
+pub(crate) mod hooked;
+
 use std::path::Path;
 use std::sync::Arc;
 
