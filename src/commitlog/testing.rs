@@ -27,7 +27,11 @@ impl Scratch {
 
     /// A simulated disk of this kind.
     pub fn with(config: DiskConfig) -> Self {
-        let disk = SimFs::new(config);
+        Self::on(SimFs::new(config))
+    }
+
+    /// This simulated disk.
+    pub fn on(disk: SimFs) -> Self {
         let (clock, tasks) = (Arc::new(OsClock::new()), Arc::new(OsTasks::new()));
         let env = Env::new(Arc::new(disk.clone()), clock, tasks, Arc::new(OsEntropy));
         env.fs().create_root().expect("a simulated disk has a root");

@@ -9,8 +9,10 @@ use blackstart_vfs::{DirEntry, File, FileId, Fs, Lock, LockKind, Metadata, OpenO
 /// Which call is about to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// A call that reads: a listing, a length, bytes.
+    /// A call that reads: a listing, a length.
     Look,
+    /// A read of at most so many bytes.
+    Read(usize),
     /// `Fs::open`.
     Open,
     /// A call that changes names.
@@ -151,7 +153,7 @@ impl Fs for HookedFs {
 
 impl File for HookedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.ask(Call::Look)?.read_at(buffer, offset)
+        self.ask(Call::Read(buffer.len()))?.read_at(buffer, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
