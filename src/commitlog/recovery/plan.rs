@@ -513,7 +513,7 @@ impl Plan {
             counter: self.known.superblock().map_or(0, |known| known.counter),
             oldest: self.oldest,
             newest: self.newest.first,
-            durable_through: self.newest.first,
+            durable_through: self.scan.durable.next,
         }
     }
 }
