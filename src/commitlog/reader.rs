@@ -192,6 +192,10 @@ impl Reader {
             ErrorClass::Damage => true,
             _ => error.is_not_found(),
         };
+        // The step that failed may have given a name to another file, which is not used.
+        if is_explicable && let Some(poisoned @ LogError::Poisoned { .. }) = self.shared.refusal() {
+            return Err(poisoned);
+        }
         let Some(view) = self.shared.view.as_ref().filter(|_| is_explicable) else {
             return Err(error);
         };
@@ -344,3 +348,6 @@ fn damaged(shared: &Shared, segment: &Segment, defect: Defect) -> LogError {
         evidence: Evidence::InUse,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! What the tests of this module share: a scratch directory and its files.
 
+pub(crate) mod hooked;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ impl Scratch {
         Self::on(SimFs::new(config))
     }
 
-    /// A simulated disk that there is already.
+    /// This simulated disk.
     pub fn on(disk: SimFs) -> Self {
         let (clock, tasks) = (Arc::new(OsClock::new()), Arc::new(OsTasks::new()));
         let env = Env::new(Arc::new(disk.clone()), clock, tasks, Arc::new(OsEntropy));

@@ -95,6 +95,13 @@ impl Known {
         Ok(match Superblock::decode(&bytes) {
             Ok(superblock) => Self::Superblock(superblock),
             Err(_) if bytes.is_empty() => Self::Nothing,
+            Err(defect) if SegmentHeader::decode(&bytes).is_ok() => {
+                // Perhaps the only copy of it: it is not written over.
+                return Err(LogError::Corrupt {
+                    corrupt: defect.in_file(source.shown(names::LOCK)),
+                    evidence: Evidence::Name,
+                });
+            }
             Err(_) => Self::Damaged,
         })
     }

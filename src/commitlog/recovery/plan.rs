@@ -252,7 +252,7 @@ fn link_segments(
     pairs.map(link).collect()
 }
 
-/// Checks that the newest segment that the superblock names is there.
+/// Checks that the newest segment that the superblock names is there, and no older one of its name.
 fn expect_superblock(
     source: &dyn LogSource,
     known: &Known,
@@ -273,15 +273,28 @@ fn expect_superblock(
     let named = superblock.newest;
     let headers = heads.iter().filter_map(|head| head.header.ok());
     let mut headers = headers.chain([*newest]);
-    let explains = |header: SegmentHeader| {
+    let explains = |header: &SegmentHeader| {
         header.first == named || (header.epoch > superblock.epoch && header.first <= named)
     };
-    if named < oldest || headers.any(explains) {
+    if named < oldest {
         return Ok(());
     }
-    Err(LogError::SegmentMissing {
-        file: source.shown(&names::segment(named)),
-        named_by: source.shown(names::LOCK),
+    let Some(header) = headers.find(explains) else {
+        return Err(LogError::SegmentMissing {
+            file: source.shown(&names::segment(named)),
+            named_by: source.shown(names::LOCK),
+        });
+    };
+    if header.epoch >= superblock.epoch {
+        return Ok(());
+    }
+    let [expected, found] = [superblock.epoch, header.epoch].map(|epoch| u64::from(epoch.get()));
+    let defect = Defect::new(ByteOffset::new(80), "epoch", expected, found);
+    Err(LogError::Corrupt {
+        corrupt: defect.in_file(source.shown(&names::segment(named))),
+        evidence: Evidence::Superblock {
+            tx_offset: superblock.durable_through,
+        },
     })
 }
 
@@ -504,7 +517,7 @@ impl Plan {
             counter: self.known.superblock().map_or(0, |known| known.counter),
             oldest: self.oldest,
             newest: self.newest.first,
-            durable_through: self.newest.first,
+            durable_through: self.scan.durable.next,
         }
     }
 }
