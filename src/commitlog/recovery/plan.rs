@@ -270,6 +270,14 @@ fn expect_superblock(
             found: superblock.log_id,
         });
     }
+    let missing = |named| LogError::SegmentMissing {
+        file: source.shown(&names::segment(named)),
+        named_by: source.shown(names::LOCK),
+    };
+    // Retention keeps the newest segment: one that starts there was durable before it said so.
+    if superblock.oldest > newest.first {
+        return Err(missing(superblock.oldest));
+    }
     let named = superblock.newest;
     let headers = heads.iter().filter_map(|head| head.header.ok());
     let mut headers = headers.chain([*newest]);
@@ -279,10 +287,7 @@ fn expect_superblock(
     if named < oldest || headers.any(explains) {
         return Ok(());
     }
-    Err(LogError::SegmentMissing {
-        file: source.shown(&names::segment(named)),
-        named_by: source.shown(names::LOCK),
-    })
+    Err(missing(named))
 }
 
 /// Hands the commits of sealed segments to a visitor. All of them are durable.
