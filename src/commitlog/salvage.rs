@@ -118,6 +118,10 @@ struct Output {
 
 impl Output {
     fn push(&mut self, first: TxOffset, payload: &[u8], tx_count: u32) -> Result<(), LogError> {
+        if first < self.template.oldest {
+            // It was retired, and its segment not removed yet.
+            return Ok(());
+        }
         if self.is_new || first > self.next {
             self.begin(first)?;
             self.is_new = false;
