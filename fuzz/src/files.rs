@@ -383,10 +383,14 @@ impl Known {
             true => LogId::new([self.counter; 16]),
             false => header.log_id,
         };
+        let counter = match self.counter {
+            u8::MAX => u64::MAX,
+            counter => counter.into(),
+        };
         let superblock = Superblock {
             log_id,
             epoch: Epoch::new(epoch),
-            counter: self.counter.into(),
+            counter,
             oldest: TxOffset::new(self.oldest.into()),
             newest: TxOffset::new(newest),
             durable_through: TxOffset::new(end.saturating_add_signed(self.durable_lag.into())),

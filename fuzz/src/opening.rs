@@ -105,6 +105,8 @@ pub fn check(bytes: &[u8]) {
             assert!(planned.is_ok(), "opened without a plan: {planned:?}");
             use_log(&drawn.env, "", log, report.closed);
         }
+        // The superblock's counter has no next one; it is needed last.
+        Err(LogError::Exhausted { .. }) => {}
         Err(error) => {
             assert!(!error.to_string().is_empty());
             assert_eq!(
