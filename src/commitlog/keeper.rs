@@ -55,7 +55,14 @@ impl SuperblockKeeper {
     pub fn update(&mut self, change: impl FnOnce(&mut Superblock)) -> Result<(), LogError> {
         change(&mut self.wanted);
         self.confirm()?;
-        self.wanted.counter = self.read.map_or(0, |read| read.counter + 1);
+        self.wanted.counter = match &self.read {
+            None => 0,
+            Some(read) => {
+                let number = "counter of the superblock";
+                let next = read.counter.checked_add(1);
+                next.ok_or(LogError::Exhausted { number })?
+            }
+        };
         self.write(&self.wanted)?;
         (self.read, self.is_durable) = (Some(self.wanted), true);
         Ok(())
