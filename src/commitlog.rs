@@ -41,17 +41,18 @@
 //! | numbers and words | `ids`, `link`, `names`, `options`, `error`, `report` |
 //! | format | `frame`, `header`, `records`, `superblock` |
 //! | access | `source`, `directory`, `chain`, `commit`, `index`, `segment` |
-//! | making a segment; the superblock | `creation`, `keeper` |
+//! | making a segment, a directory; the superblock | `creation`, `new_directory`, `keeper` |
 //! | recovery | `recovery` and its parts |
 //! | an open log | `state`, `writer`, `queue`, `core` |
 //! | reading | `seek`, `view`, `reader`, `follow` |
 //! | what a log does | `group`, `truncate`, `retain`, `open` |
-//! | handles and tools | `log`, `readonly`, `inspect`, `salvage` |
+//! | handles and tools | `log`, `readonly`, `inspect`, `backup`, `salvage` |
 //!
 //! Each file uses only files of its own and of earlier layers.
 //!
 //! Not here: what a record means. Full segments are not compressed.
 
+mod backup;
 mod chain;
 mod commit;
 mod core;
@@ -69,6 +70,7 @@ mod keeper;
 mod link;
 mod log;
 mod names;
+mod new_directory;
 mod open;
 mod options;
 mod queue;
@@ -90,6 +92,7 @@ mod truncate;
 mod view;
 mod writer;
 
+pub use backup::{BackupReport, backup};
 pub use commit::{Commit, Recovered, Visitor};
 pub use error::{ErrorClass, Evidence, LogError};
 pub use follow::Follower;

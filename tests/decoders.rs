@@ -52,8 +52,8 @@ fn records() {
 }
 
 #[test]
-fn offset_indexes() {
-    run("offset_index", 20_000, 300, targets::index::check);
+fn superblocks() {
+    run("superblock", 20_000, 200, targets::superblock::check);
 }
 
 #[test]

@@ -121,8 +121,8 @@ pub enum LogError {
         /// The log's directory.
         dir: PathBuf,
     },
-    /// There is a log, and a new one was to be created.
-    #[error("{dir}: there is a log already")]
+    /// There is a log, or a directory, and a new one was to be created.
+    #[error("{dir}: it exists already")]
     AlreadyExists {
         /// The log's directory.
         dir: PathBuf,
@@ -302,14 +302,6 @@ pub enum LogError {
         /// What the owner said.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// Salvage writes into an empty directory only.
-    #[error("{dir}: the directory for the salvaged log is not empty: {found}")]
-    NotEmpty {
-        /// The directory.
-        dir: PathBuf,
-        /// A file in it.
-        found: String,
-    },
     /// An option has a value that makes no sense.
     #[error("option {option}: {reason}")]
     InvalidOption {
@@ -400,7 +392,6 @@ impl LogError {
             | Self::NotACommitBoundary { .. }
             | Self::Truncated { .. }
             | Self::Refused { .. }
-            | Self::NotEmpty { .. }
             | Self::InvalidOption { .. } => ErrorClass::Caller,
         }
     }

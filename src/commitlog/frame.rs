@@ -227,6 +227,29 @@ impl RawHeader {
 }
 
 impl FrameHeader {
+    /// Reads the header of the frame at the start of `bytes`, which stands at `at` in its segment,
+    /// and its checksum. `bytes` may be longer. A small payload is checked with it, a large one is
+    /// not.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    #[inline]
+    pub fn decode(bytes: &[u8], key: &FrameKey, at: ByteOffset) -> Result<(Self, u32), Defect> {
+        let short = |field, expected: usize| {
+            let found = bytes.len() as u64;
+            Defect::new(at, field, expected as u64, found)
+        };
+        let Some(head) = bytes.first_chunk() else {
+            return Err(short("frame header", FRAME_HEADER_BYTES));
+        };
+        let raw = RawHeader::new(*head);
+        let covered_to = FRAME_HEADER_BYTES + raw.covered_payload_len() as usize;
+        match bytes.get(4..covered_to) {
+            Some(covered) => raw.check(covered, key, at),
+            None => Err(short("payload", covered_to)),
+        }
+    }
+
     /// The frame's length with its payload and what follows that.
     #[inline]
     pub const fn frame_bytes(&self) -> u64 {

@@ -259,6 +259,7 @@ impl SegmentHeader {
         let mut cursor = Cursor::new(header, ByteOffset::new(0));
         cursor.bytes(PRELUDE_BYTES, "segment header")?;
         let decoded = Self::fields(&mut cursor)?;
+        decoded.expect_zeros(header)?;
         decoded.expect_order()?;
         Ok(decoded)
     }
@@ -295,6 +296,21 @@ impl SegmentHeader {
             durable_bytes,
             predecessor,
         })
+    }
+
+    /// Whether everything that is no field of this header is zero: a header is known by its
+    /// checksum, so there is one form of it only.
+    fn expect_zeros(&self, header: &[u8]) -> Result<(), Defect> {
+        let encoded = self.encode();
+        let mut bytes = header.iter().zip(&encoded).zip(0..);
+        match bytes.find(|((found, expected), _)| found != expected) {
+            None => Ok(()),
+            Some(((found, expected), at)) => {
+                let [expected, found] = [*expected, *found].map(u32::from);
+                let at = ByteOffset::new(at);
+                Err(Defect::new(at, "unused byte", expected, found))
+            }
+        }
     }
 
     /// Whether the offsets are in an order that a writer leaves: retention never reaches into the

@@ -52,7 +52,14 @@ impl SuperblockKeeper {
     /// What it says then is the old or the new; the next update is tried from the old.
     pub fn update(&mut self, change: impl FnOnce(&mut Superblock)) -> Result<(), LogError> {
         change(&mut self.wanted);
-        self.wanted.counter = self.read.map_or(0, |read| read.counter + 1);
+        self.wanted.counter = match &self.read {
+            None => 0,
+            Some(read) => {
+                let number = "counter of the superblock";
+                let next = read.counter.checked_add(1);
+                next.ok_or(LogError::Exhausted { number })?
+            }
+        };
         self.write()?;
         (self.read, self.is_durable) = (Some(self.wanted), true);
         Ok(())

@@ -17,9 +17,8 @@
 mod survey;
 mod walk;
 
-use std::ffi::OsString;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use blackstart_vfs::Env;
 
@@ -28,15 +27,13 @@ use super::directory::Directory;
 use super::error::{Failure, LogError};
 use super::header::{Predecessor, SegmentFlags, SegmentHeader};
 use super::keeper::SuperblockKeeper;
+use super::new_directory::fill_new;
 use super::options::LogOptions;
 use super::report::FileNote;
 use super::superblock::Superblock;
 use super::{Epoch, Incarnation, LogId, TxOffset};
 use survey::{Survey, survey};
 use walk::walk;
-
-/// What the unfinished directory of a salvage is called behind its final name.
-const UNFINISHED: &str = ".unfinished";
 
 /// What a salvage found and gave up.
 #[derive(Clone, Debug)]
@@ -81,52 +78,27 @@ pub fn salvage(
     let source = Directory::open(env, from.as_ref())?;
     let _lock = source.lock()?;
     let survey = survey(&source, options)?;
-    let to = to.as_ref();
-    let unfinished = unfinished(to);
-    for path in [to, &unfinished] {
-        if target.fs().metadata(path).is_ok() {
-            let dir = target.fs().display_path(path);
-            return Err(LogError::AlreadyExists { dir });
+    fill_new(target, to.as_ref(), |directory| {
+        let incarnation = Incarnation::new(u64::from_le_bytes(directory.draw()?));
+        let mut output = Output {
+            directory: directory.clone(),
+            template: survey.template(incarnation),
+            segment_bytes_max: options.segment_bytes_max,
+            before: None,
+            open: None,
+            is_new: true,
+            next: survey.oldest,
+            report: survey.report(),
+        };
+        for segment in &survey.segments {
+            output.is_new = true;
+            let problem = walk(&source, segment, |first, payload, tx_count| {
+                output.push(first, payload, tx_count)
+            })?;
+            output.report.problems.extend(problem);
         }
-    }
-    let directory = Directory::create(target, &unfinished)?;
-    let incarnation = Incarnation::new(u64::from_le_bytes(directory.draw()?));
-    let mut output = Output {
-        directory: directory.clone(),
-        template: survey.template(incarnation),
-        segment_bytes_max: options.segment_bytes_max,
-        before: None,
-        open: None,
-        is_new: true,
-        next: survey.oldest,
-        report: survey.report(),
-    };
-    for segment in &survey.segments {
-        output.is_new = true;
-        let problem = walk(&source, segment, |first, payload, tx_count| {
-            output.push(first, payload, tx_count)
-        })?;
-        output.report.problems.extend(problem);
-    }
-    let report = output.finish(&survey)?;
-    publish(target, &unfinished, to)?;
-    Ok(report)
-}
-
-fn unfinished(to: &Path) -> PathBuf {
-    let mut name: OsString = to.file_name().unwrap_or_default().to_owned();
-    name.push(UNFINISHED);
-    to.with_file_name(name)
-}
-
-/// Gives the new log's directory its name, durably.
-fn publish(target: &Env, unfinished: &Path, to: &Path) -> Result<(), LogError> {
-    let shown = || target.fs().display_path(to).display().to_string();
-    let renamed = target.fs().rename(unfinished, to);
-    renamed.map_err(|error| LogError::io(shown(), "give it its name", error))?;
-    let parent = to.parent().unwrap_or(Path::new(""));
-    let synced = target.fs().sync_dir(parent);
-    synced.map_err(|error| LogError::io(shown(), "sync its parent directory", error))
+        output.finish(&survey)
+    })
 }
 
 /// The new log, being written.
@@ -146,6 +118,10 @@ struct Output {
 
 impl Output {
     fn push(&mut self, first: TxOffset, payload: &[u8], tx_count: u32) -> Result<(), LogError> {
+        if first < self.template.oldest {
+            // It was retired, and its segment not removed yet.
+            return Ok(());
+        }
         if self.is_new || first > self.next {
             self.begin(first)?;
             self.is_new = false;

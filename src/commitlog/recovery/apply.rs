@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use blackstart_vfs::OpenOptions;
 
+use crate::codec::Defect;
 use crate::commitlog::chain::{Chain, Check, each_frame};
 use crate::commitlog::creation::Creation;
 use crate::commitlog::directory::{Directory, OpenFile};
@@ -80,7 +81,7 @@ fn copy(
     end: Link,
     creation: &mut Creation,
 ) -> Result<(), LogError> {
-    if from.at >= end.at {
+    if from == end {
         return Ok(());
     }
     let file = directory.open_file(&names::segment(old.first), OpenOptions::new().read())?;
@@ -95,9 +96,15 @@ fn copy(
             FrameKind::Close => Ok(()),
         },
     )?;
+    // A close mark vouches for frames that nobody has read.
+    let wrong_end = || {
+        let (expected, found) = (end.next.get(), chain.link().next.get());
+        Defect::new(chain.link().at, "end of the segment", expected, found)
+    };
+    let defect = defect.or_else(|| (chain.link() != end).then(wrong_end));
     match defect {
         None => Ok(()),
-        // It was good when the plan was made.
+        // It was good when the plan was made, or was vouched for.
         Some(defect) => Err(LogError::Corrupt {
             corrupt: defect.in_file(file.name.as_str()),
             evidence: Evidence::ReadBefore,

@@ -10,7 +10,7 @@
 use crate::codec::ByteOffset;
 use crate::commitlog::error::LogError;
 use crate::commitlog::frame::{
-    FRAME_HEADER_BYTES, FrameHeader, FrameKey, MAGIC, MAGIC_AT, RawHeader, SMALL_PAYLOAD_BYTES_MAX,
+    FRAME_HEADER_BYTES, FrameHeader, FrameKey, MAGIC, MAGIC_AT, SMALL_PAYLOAD_BYTES_MAX,
 };
 use crate::commitlog::source::ReadAt;
 
@@ -128,11 +128,8 @@ impl<'a, F: ReadAt + ?Sized> Search<'a, F> {
     }
 
     fn check(&self, from: usize, at: ByteOffset) -> Option<FrameHeader> {
-        let bytes = &self.buffer[from..self.filled];
-        let raw = RawHeader::new(*bytes.first_chunk()?);
-        let covered = FRAME_HEADER_BYTES + raw.covered_payload_len() as usize;
-        let checked = raw.check(bytes.get(4..covered)?, &self.key, at);
-        checked.ok().map(|(frame, _)| frame)
+        let decoded = FrameHeader::decode(&self.buffer[from..self.filled], &self.key, at);
+        decoded.ok().map(|(frame, _)| frame)
     }
 
     /// Drops the buffer's bytes before `from` and reads more behind the rest; false if there are

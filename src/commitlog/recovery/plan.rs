@@ -270,6 +270,14 @@ fn expect_superblock(
             found: superblock.log_id,
         });
     }
+    let missing = |named| LogError::SegmentMissing {
+        file: source.shown(&names::segment(named)),
+        named_by: source.shown(names::LOCK),
+    };
+    // Retention keeps the newest segment: one that starts there was durable before it said so.
+    if superblock.oldest > newest.first {
+        return Err(missing(superblock.oldest));
+    }
     let named = superblock.newest;
     let headers = heads.iter().filter_map(|head| head.header.ok());
     let mut headers = headers.chain([*newest]);
@@ -280,10 +288,7 @@ fn expect_superblock(
         return Ok(());
     }
     let Some(header) = headers.find(explains) else {
-        return Err(LogError::SegmentMissing {
-            file: source.shown(&names::segment(named)),
-            named_by: source.shown(names::LOCK),
-        });
+        return Err(missing(named));
     };
     if header.epoch >= superblock.epoch {
         return Ok(());

@@ -46,6 +46,9 @@ fn the_root_outlives_calls_that_would_remove_it() {
 fn a_relative_root_is_taken_from_the_working_directory_of_now() {
     let root = OsFs::new("below").root;
     assert!(matches!(root, Root::Named(path) if path.is_absolute()));
+    let empty = OsFs::new("");
+    empty.create_root().unwrap();
+    assert_eq!(empty.display_path(Path::new("file")), Path::new("file"));
 }
 
 #[test]
