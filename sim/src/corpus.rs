@@ -72,8 +72,8 @@ pub enum CorpusError {
     /// It passes, and does no longer what it was kept for.
     #[error(
         "{file}: stale: never met: {}\n\
-         blackstart sim explain {file} shows what it does now; edit it, or find the mistake anew and \
-         keep that case",
+         blackstart sim explain {file} shows what it does now; edit it, or find the mistake anew \
+         and keep that case",
         names.join("; ")
     )]
     Stale {
