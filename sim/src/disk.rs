@@ -15,6 +15,9 @@
 
 mod account;
 mod aim;
+mod alter;
+mod alteration;
+mod altered;
 mod asked;
 mod build;
 mod built;
@@ -37,6 +40,7 @@ mod names;
 mod observed;
 mod page;
 mod parts;
+mod past;
 mod pending;
 mod record;
 mod resolve;
@@ -53,9 +57,10 @@ mod witness;
 mod tests;
 
 pub use account::{
-    Account, Change, EffectAccount, Ending, FileAccount, Harmed, How, Outcome, Span,
+    Account, Change, EffectAccount, Ending, FileAccount, Harmed, How, Outcome, Span, Stale,
 };
 pub(crate) use aim::aimed_damage;
+pub use alteration::{Alteration, NewName};
 pub(crate) use asked::{Asks, Question, Shape};
 pub(crate) use built::Built;
 pub use config::{DiskConfig, Profile};

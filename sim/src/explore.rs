@@ -386,7 +386,10 @@ impl<'a, S: Scenario> Attack<'a, S> {
         }
         draw.stream("aim", self.number(base), |draw| {
             let is_aimed = draw.chance(self.aimed_per_mille);
-            let rule = is_aimed.then(|| aimed_damage(&base.run.trace, cut.at, image, draw));
+            let may_alter = self.runner.scenario.meets_alterations();
+            let aim =
+                |draw: &mut Draw<'_>| aimed_damage(&base.run.trace, cut.at, image, may_alter, draw);
+            let rule = is_aimed.then(|| aim(draw));
             rule.flatten().map(|rule| vec![rule])
         })
     }

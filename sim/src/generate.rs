@@ -7,6 +7,7 @@ use crate::draw::Draw;
 use crate::scenario::{Scenario, SmallCase};
 use crate::sched::{Latency, Schedule};
 
+mod alterations;
 mod rare;
 
 /// The most eras of a drawn case.
@@ -55,7 +56,17 @@ pub(crate) fn case<S: Scenario>(
             end: End::Close,
         }
     });
-    let eras = eras.collect();
+    let mut eras: Vec<Era<S::Op>> = eras.collect();
+    if has_faults && scenario.meets_alterations() {
+        draw.stream("alterations", 0, |draw| {
+            alterations::add(draw, scenario.files(), &mut eras);
+        });
+    }
+    if has_faults && scenario.meets_growth_failures() {
+        draw.stream("growth", 0, |draw| {
+            alterations::add_growth(draw, scenario.files(), &mut eras);
+        });
+    }
     Case {
         version: VERSION,
         scenario: scenario.name().to_owned(),
@@ -295,6 +306,15 @@ fn damage(draw: &mut Draw<'_>) -> Fault {
 
 /// The faults that meet the recoveries of one exploration: mostly none.
 pub(crate) fn later_faults<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> Vec<FaultRule> {
+    if scenario.meets_faults() && scenario.meets_alterations() {
+        let altered = draw.stream("later alteration", 0, |draw| {
+            let is_altered = draw.chance(150);
+            is_altered.then(|| alterations::at_rest(draw, scenario.files()))
+        });
+        if let Some(rule) = altered {
+            return vec![rule];
+        }
+    }
     if !draw.chance(250) || !scenario.meets_faults() {
         return Vec::new();
     }

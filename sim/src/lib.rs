@@ -31,6 +31,8 @@ pub mod schedules;
 pub mod serial;
 mod settle;
 pub mod shard;
+#[cfg(test)]
+mod shelf;
 pub mod shrink;
 mod stopwatch;
 pub mod story;

@@ -81,6 +81,21 @@ pub trait Scenario: Send + Sync + Sized + 'static {
         false
     }
 
+    /// Whether the system stands that others alter its files between two eras, or while it runs, and
+    /// the model knows what to make of that: a report that names the file, or the truth, never
+    /// silently less ([`Alteration`](crate::disk::Alteration), and the live
+    /// [`Fault`](crate::disk::Fault)s that remove names). Campaigns draw it then.
+    fn meets_alterations(&self) -> bool {
+        false
+    }
+
+    /// Whether campaigns draw failures of those calls alone that make a file longer
+    /// ([`Trigger::Growth`](crate::disk::Trigger)): a full disk, a quota, a limit on the size of
+    /// files, while overwriting works.
+    fn meets_growth_failures(&self) -> bool {
+        false
+    }
+
     /// Whether campaigns draw faults besides crashes. Without them the disk is honest, free of
     /// errors and never full.
     fn meets_faults(&self) -> bool {

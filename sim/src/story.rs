@@ -18,6 +18,7 @@ mod faults;
 mod fold;
 mod lanes;
 mod page;
+mod stale;
 mod tell;
 mod text;
 mod words;
@@ -75,6 +76,8 @@ pub struct EraStory {
     pub effects: Vec<EffectStory>,
     /// The faults of the case, by position in its list.
     pub faults: Vec<FaultStory>,
+    /// Bytes that files show at the end, and that were never written to them.
+    pub stale: Vec<StaleStory>,
     /// How it ended.
     pub end: EraEnd,
     /// What the model knew when the era began, and when it ended.
@@ -122,6 +125,20 @@ pub struct EffectStory {
     pub outcome: Outcome,
     /// If it was lost: why nothing had made it durable, and what had been promised.
     pub cause: Option<Cause>,
+}
+
+/// Bytes of an earlier file that a later one shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleStory {
+    /// The file that shows them.
+    pub name: String,
+    /// The first byte.
+    pub start: u64,
+    /// After the last one.
+    pub end: u64,
+    /// The file that held them, and the call that wrote them there, in words; none: nothing is
+    /// known of their block.
+    pub source: Option<(String, String)>,
 }
 
 /// Why an effect was lost.

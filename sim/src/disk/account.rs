@@ -17,12 +17,15 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::alter::alter;
+use super::build;
 use super::config::{DiskConfig, Profile};
 use super::crash::CrashModel;
 use super::damage::Damage;
 use super::fault::FaultRule;
 use super::image::Image;
 use super::inject::damage_at_rest;
+use super::layout::Layout;
 use super::pending::What;
 use super::resolve::{Kept, Resolution, resolve};
 use super::survivors::{EffectId, Survivors};
@@ -49,6 +52,23 @@ pub struct Account {
     pub effects: Vec<EffectAccount>,
     /// The bytes that were damaged at rest when the run began.
     pub harmed: Vec<Harmed>,
+    /// The names that were altered at rest, or whose file was, by the position of the rule.
+    pub altered: Vec<(usize, Vec<String>)>,
+    /// Bytes that the next opening sees in files to which they were never written.
+    pub stale: Vec<Stale>,
+}
+
+/// Bytes that a block held before it was given to a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// The number of the file that shows them.
+    pub file: u32,
+    /// The first byte.
+    pub start: u64,
+    /// After the last one.
+    pub end: u64,
+    /// The number of the file that is gone and held them there; none: nothing is known of them.
+    pub source: Option<u32>,
 }
 
 /// One effect.
@@ -198,8 +218,17 @@ impl Account {
         let mut model = CrashModel::new(image, config, rules);
         let mut names = Names::default();
         names.learn(&model.visible);
+        let (found, altered) = alter(image, rules).unzip();
+        let altered = altered.unwrap_or_default().into_iter().map(|altered| {
+            let path = |name| names.path(altered.dir, name);
+            (
+                altered.rule,
+                altered.names.iter().map(|name| path(name)).collect(),
+            )
+        });
         let mut account = Self {
-            harmed: harmed(image, rules),
+            harmed: harmed(found.as_ref().unwrap_or(image), rules),
+            altered: altered.collect(),
             ..Self::default()
         };
         for pending in &model.pending {
@@ -310,6 +339,9 @@ impl Account {
                 None => outcome(model, effect.id, resolution.as_ref()),
             };
         }
+        if let Some(resolution) = &resolution {
+            self.stale = stale(model, resolution);
+        }
         let (mut seen, mut left) = (Names::default(), Names::default());
         seen.learn(&model.visible);
         left.learn(&after);
@@ -362,6 +394,25 @@ fn outcome(model: &CrashModel, id: Option<EffectId>, resolution: Option<&Resolut
         (_, true) => Outcome::Torn(format!("{kept} of {units} units kept")),
         (_, false) => Outcome::Torn(tears.join(", ")),
     }
+}
+
+/// Where files show what their blocks held before.
+fn stale(model: &CrashModel, resolution: &Resolution) -> Vec<Stale> {
+    let mut all = Vec::new();
+    for changed in Layout::of(model).files {
+        if !changed.is_kept_in(resolution) {
+            continue;
+        }
+        let file = changed.ino.0;
+        let found = build::stale(model, resolution, changed.ino, &changed.ops);
+        all.extend(found.into_iter().map(|(start, end, source)| Stale {
+            file,
+            start,
+            end,
+            source: source.map(|ino| ino.0),
+        }));
+    }
+    all
 }
 
 /// What these rules damage at rest. What earlier eras damaged is not theirs.

@@ -8,6 +8,7 @@
 //! Invariants:
 //! - \[I1\] What is drawn is a rule that a case can say: a file by its name and an offset.
 
+use super::alteration::Alteration;
 use super::fault::{Fault, FaultRule, Trigger};
 use super::image::Image;
 use super::trace::{Effect, Trace};
@@ -30,12 +31,13 @@ struct Place {
     len: u64,
 }
 
-/// Draws a flipped bit in what one of the latest calls before the cut at `at` wrote; none if the
-/// image holds nothing of that.
+/// Draws a flipped bit in what one of the latest calls before the cut at `at` wrote, or, if a file
+/// may be altered, an end of the file there; none if the image holds nothing of that.
 pub(crate) fn aimed_damage(
     trace: &Trace,
     at: usize,
     image: &Image,
+    may_alter: bool,
     draw: &mut Draw<'_>,
 ) -> Option<FaultRule> {
     let places = places(trace, at, image);
@@ -51,9 +53,13 @@ pub(crate) fn aimed_damage(
         files: name,
         nth: 1,
     };
-    let what = Fault::FlipAt {
-        offset: offset + within,
-        bit: draw.below(8) as u8,
+    let offset = offset + within;
+    let what = match may_alter && draw.chance(250) {
+        true => Fault::Alter(Alteration::CutAt(offset)),
+        false => Fault::FlipAt {
+            offset,
+            bit: draw.below(8) as u8,
+        },
     };
     Some(FaultRule::new(when, what))
 }

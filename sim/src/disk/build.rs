@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::config::Profile;
 use super::crash::{CrashModel, resize};
 use super::damage::{Damage, garbage};
+use super::image::Freed;
 use super::page::{PAGE, Written};
 use super::pending::What;
 use super::resolve::{Kept, Resolution, units};
@@ -16,7 +17,7 @@ use super::survivors::{Fill, Tear};
 use super::tree::{Ino, Inode, Tree};
 
 /// So many files that are gone are remembered for what their blocks hold.
-const FREED_MAX: usize = 3;
+pub(super) const FREED_MAX: usize = 3;
 
 /// The durable state with the changes of names that are kept, and without what no name leads to.
 pub(super) fn names(model: &CrashModel, resolution: &Resolution) -> Tree {
@@ -55,9 +56,42 @@ pub(super) fn file(
     inode
 }
 
+/// Where a file whose pending operations are at `ops` shows bytes that were never written to it:
+/// from, to, and the file that is gone whose bytes they are; none: nothing is known of the block.
+pub(super) fn stale(
+    model: &CrashModel,
+    resolution: &Resolution,
+    ino: Ino,
+    ops: &[usize],
+) -> Vec<(u64, u64, Option<Ino>)> {
+    let file = File {
+        model,
+        resolution,
+        ino,
+        ops,
+    };
+    let mut stale: Vec<(u64, u64, Option<Ino>)> = Vec::new();
+    let Some(durable) = model.durable.get(ino).filter(|_| file.shows_stale()) else {
+        return stale;
+    };
+    if file.is_plain() {
+        return stale;
+    }
+    let len = file.len(durable.len);
+    file.exposed(&file.last_kept(), durable.len, len, &mut |start, end| {
+        let source = file.stale(start, (end - start) as usize);
+        let source = source.map(|(source, _)| source);
+        match stale.last_mut() {
+            Some(last) if last.1 == start && last.2 == source => last.1 = end,
+            _ => stale.push((start, end, source)),
+        }
+    });
+    stale
+}
+
 /// Contents of files that exist no more in `tree`: any of their bytes may have reached the disk
 /// before the crash, and a new file may get their blocks.
-pub(super) fn freed(model: &CrashModel, tree: &Tree) -> Vec<Arc<Inode>> {
+pub(super) fn freed(model: &CrashModel, tree: &Tree) -> Vec<Freed> {
     let is_gone = |&(number, _): &(usize, &Option<Arc<Inode>>)| {
         tree.inodes.get(number).is_none_or(Option::is_none)
     };
@@ -68,8 +102,13 @@ pub(super) fn freed(model: &CrashModel, tree: &Tree) -> Vec<Arc<Inode>> {
         .enumerate()
         .rev()
         .filter(is_gone);
-    let gone = seen.filter_map(|(_, inode)| inode.clone());
-    let gone = gone.filter(|inode| inode.content.allocated() > 0);
+    let gone = seen.filter_map(|(number, inode)| {
+        let inode = inode
+            .clone()
+            .filter(|inode| inode.content.allocated() > 0)?;
+        let ino = Ino(number as u32);
+        Some(Freed { ino, inode })
+    });
     gone.chain(model.freed.iter().cloned())
         .take(FREED_MAX)
         .collect()
@@ -139,13 +178,7 @@ struct File<'a> {
 
 impl File<'_> {
     fn build(&self, inode: &mut Inode) {
-        let is_plain = self.ops.iter().all(|&at| self.kept(at) == &Kept::All)
-            && self
-                .resolution
-                .torn
-                .iter()
-                .all(|torn| !self.ops.contains(&torn.at));
-        if is_plain {
+        if self.is_plain() {
             self.apply_all(inode);
             return;
         }
@@ -156,13 +189,22 @@ impl File<'_> {
             self.apply(at, inode, &last, &mut data_end);
         }
         let len = self.len(durable_len);
-        if self.resolution.fill == Fill::Stale && self.model.config.profile.exposes_stale() {
-            self.expose(inode, &last, durable_len, len);
+        if self.shows_stale() {
+            self.exposed(&last, durable_len, len, &mut |start, end| {
+                self.show_stale(inode, start, end);
+            });
         }
         if data_end > len {
             inode.content.cut(len);
         }
         inode.len = len;
+    }
+
+    /// Whether all of it is kept, and whole.
+    fn is_plain(&self) -> bool {
+        let mut torn = self.resolution.torn.iter();
+        self.ops.iter().all(|&at| self.kept(at) == &Kept::All)
+            && torn.all(|torn| !self.ops.contains(&torn.at))
     }
 
     fn what(&self, at: usize) -> &What {
@@ -320,8 +362,19 @@ impl File<'_> {
         }
     }
 
-    /// Shows what blocks held before, where a file's new length covers bytes never written.
-    fn expose(&self, inode: &mut Inode, last: &Runs<usize>, durable_len: u64, len: u64) {
+    /// Whether bytes never written show what their block held before.
+    fn shows_stale(&self) -> bool {
+        self.resolution.fill == Fill::Stale && self.model.config.profile.exposes_stale()
+    }
+
+    /// Visits where a file's new length covers bytes never written.
+    fn exposed(
+        &self,
+        last: &Runs<usize>,
+        durable_len: u64,
+        len: u64,
+        visit: &mut impl FnMut(u64, u64),
+    ) {
         for &at in self.ops {
             let what @ What::Data { offset, bytes, .. } = self.what(at) else {
                 continue;
@@ -339,7 +392,9 @@ impl File<'_> {
                     } else {
                         start.max(durable_len)
                     };
-                    self.show_stale(inode, from, end.min(len));
+                    if from < end.min(len) {
+                        visit(from, end.min(len));
+                    }
                 }
             }
         }
@@ -357,21 +412,19 @@ impl File<'_> {
     }
 
     fn show_stale(&self, inode: &mut Inode, start: u64, end: u64) {
-        if start >= end {
-            return;
-        }
         match self.stale(start, (end - start) as usize) {
-            Some(stale) => inode.content.write(start, &stale),
+            Some((_, stale)) => inode.content.write(start, &stale),
             None => inode.content.write_pattern(start, end),
         }
     }
 
-    /// What a file that is gone held at that place, if any did hold something.
-    fn stale(&self, offset: u64, len: usize) -> Option<Vec<u8>> {
-        self.model.freed.iter().find_map(|inode| {
+    /// What a file that is gone held at that place, if any did hold something, and which file.
+    fn stale(&self, offset: u64, len: usize) -> Option<(Ino, Vec<u8>)> {
+        self.model.freed.iter().find_map(|freed| {
             let mut bytes = vec![0; len];
-            inode.content.read(offset, &mut bytes);
-            bytes.iter().any(|&byte| byte != 0).then_some(bytes)
+            freed.inode.content.read(offset, &mut bytes);
+            let holds = bytes.iter().any(|&byte| byte != 0);
+            holds.then_some((freed.ino, bytes))
         })
     }
 }

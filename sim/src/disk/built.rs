@@ -134,7 +134,9 @@ impl Origin {
             effects: pending
                 .map(|pending| (pending.id, pending.what.range()))
                 .collect(),
-            freed: model.freed.iter().cloned().map(Held).collect(),
+            freed: (model.freed.iter())
+                .map(|freed| Held(Arc::clone(&freed.inode)))
+                .collect(),
         }
     }
 }

@@ -10,16 +10,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::alter::alter;
 use super::built::Built;
 use super::config::DiskConfig;
 use super::damage::{Damage, Harm, OF_EARLIER};
 use super::enumerate::Elements;
 use super::fault::FaultRule;
 use super::fingerprint::Print;
-use super::image::{Image, Unsynced};
+use super::image::{Freed, Image, Unsynced};
 use super::inject::damage_at_rest;
 use super::layout::Layout;
 use super::page::Written;
+use super::past::Past;
 use super::pending::{BLOCK, Pending, What, own_names};
 use super::survivors::{EffectId, Explicit, Survivors};
 use super::trace::{Effect, Event, Synced, Trace};
@@ -46,7 +48,8 @@ pub struct CrashModel {
     pub(super) damage: Damage,
     /// What a program sees damaged: not what it has written again.
     damage_seen: Damage,
-    pub(super) freed: Vec<Arc<Inode>>,
+    pub(super) freed: Vec<Freed>,
+    past: Past,
     position: usize,
     last_call: Option<CallId>,
     index: u32,
@@ -55,6 +58,8 @@ pub struct CrashModel {
 impl CrashModel {
     /// The disk as a run on `image` with these faults begins.
     pub fn new(image: &Image, config: &DiskConfig, rules: &[FaultRule]) -> Self {
+        let altered = alter(image, rules);
+        let image = altered.as_ref().map_or(image, |(image, _)| image);
         let mut damage = image.damage.clone();
         damage_at_rest(rules, &image.visible, &mut damage);
         let damage_seen = damage.clone();
@@ -74,6 +79,7 @@ impl CrashModel {
             damage,
             damage_seen,
             freed: image.freed.clone(),
+            past: image.past.clone(),
             position: 0,
             last_call: None,
             index: 0,
@@ -131,6 +137,7 @@ impl CrashModel {
             unsynced: None,
             damage,
             freed,
+            past: self.past.clone(),
         }
     }
 
@@ -159,6 +166,7 @@ impl CrashModel {
             unsynced: Some(Arc::new(unsynced)),
             damage,
             freed,
+            past: self.past.clone(),
         }
     }
 
@@ -290,6 +298,10 @@ impl CrashModel {
                 }
             }
             Effect::Sync { ino, all, how } => self.sync(call, *ino, *all, *how),
+            Effect::Apart { ino } => {
+                self.visible.insert(*ino, Inode::dir());
+                self.durable.insert(*ino, Inode::dir());
+            }
             Effect::Root => {
                 self.visible.has_root = true;
                 self.durable.has_root = true;
@@ -436,6 +448,7 @@ impl CrashModel {
         let committed = pending
             .rfind(|(at, pending)| is_one_journal && needs_journal(*at, &pending.what))
             .map_or(0, |(last, _)| last + 1);
+        self.remember(ino, is_dir);
         let pending = std::mem::take(&mut self.pending);
         for (at, pending) in pending.into_iter().enumerate() {
             let is_folded = concerns(&pending.what)
@@ -446,6 +459,17 @@ impl CrashModel {
             } else {
                 self.pending.push(pending);
             }
+        }
+    }
+
+    /// Keeps what a file durably holds, if a sync is about to change that.
+    fn remember(&mut self, ino: Ino, is_dir: bool) {
+        let changes = |pending: &Pending| pending.what.content_of() == Some(ino);
+        if is_dir || !self.pending.iter().any(changes) {
+            return;
+        }
+        if let Some(Some(before)) = self.durable.inodes.get(ino.index()) {
+            self.past.push(ino, before);
         }
     }
 

@@ -5,6 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::alteration::Alteration;
 use crate::call::{CallId, CallKind};
 
 /// Error numbers of Linux that the simulated disk answers with.
@@ -45,6 +46,8 @@ pub enum Errno {
     Ebusy = 16,
     /// File name too long.
     Enametoolong = 36,
+    /// Too many levels of symbolic links.
+    Eloop = 40,
     /// Directory not empty.
     Enotempty = 39,
     /// Disk quota exceeded.
@@ -128,6 +131,23 @@ pub enum Fault {
         /// Where, in thousandths of the file's length.
         per_mille: u32,
     },
+    /// A file's name, length or kind was altered at rest. With [`Trigger::Boot`] only.
+    Alter(Alteration),
+    /// Before the call, each file on which a lock is held loses its names. The locks stay, on what
+    /// no name leads to.
+    LoseLock,
+    /// Before the call, a file loses a name. Handles stay.
+    LoseName {
+        /// A pattern for the file's name, with `*` for any characters.
+        files: String,
+        /// Which of those that match, from 1 and in the order of names; beyond the last it counts
+        /// around.
+        nth: u32,
+    },
+    /// Before the call, the root is renamed, and an empty directory has its name: paths lead
+    /// there, and handles to the old one. It strikes while a lock is held. When the last lock is
+    /// released, and in the next era, paths lead to the renamed directory.
+    RenewRoot,
     /// Only so many bytes more fit on the disk than it holds at that moment.
     SpareBytes(u64),
     /// The call takes so many nanoseconds longer.
@@ -144,7 +164,7 @@ pub enum Promise {
     /// Everything: the disk was honest, or said so when it failed.
     #[default]
     Full,
-    /// Bytes at rest were damaged: a typed error or the truth, and nothing acknowledged dropped
+    /// Bytes or names at rest were damaged: a typed error or the truth, and nothing acknowledged dropped
     /// in silence where any later byte vouches for it.
     DamageReported,
     /// The disk lied about durability: some prefix or a typed error, never a wrong value.
@@ -176,6 +196,10 @@ impl Fault {
             Self::BitFlip { .. } | Self::FlipAt { .. } => "bit flip",
             Self::GarbageSector { .. } => "garbage sector",
             Self::UnreadableSector { .. } => "unreadable sector",
+            Self::Alter(alteration) => alteration.kind(),
+            Self::LoseLock => "lock file removed",
+            Self::LoseName { .. } => "file removed while it runs",
+            Self::RenewRoot => "root made anew",
             Self::SpareBytes(_) => "full disk",
             Self::Stall(_) => "stall",
             Self::WallJump(_) => "wall clock jump",
@@ -188,7 +212,9 @@ impl Fault {
             Self::BitFlip { .. }
             | Self::FlipAt { .. }
             | Self::GarbageSector { .. }
-            | Self::UnreadableSector { .. } => Promise::DamageReported,
+            | Self::UnreadableSector { .. }
+            | Self::Alter(_)
+            | Self::LoseName { .. } => Promise::DamageReported,
             Self::LostWrite
             | Self::MisdirectedWrite { .. }
             | Self::MisdirectedRead { .. }
@@ -202,7 +228,7 @@ impl Fault {
         }
     }
 
-    /// Whether it strikes bytes at rest rather than a call.
+    /// Whether it strikes a file at rest rather than a call.
     pub(crate) const fn is_at_rest(&self) -> bool {
         matches!(
             self,
@@ -210,6 +236,15 @@ impl Fault {
                 | Self::FlipAt { .. }
                 | Self::GarbageSector { .. }
                 | Self::UnreadableSector { .. }
+                | Self::Alter(_)
+        )
+    }
+
+    /// Whether it is something that others do to names while the program runs.
+    pub(super) const fn is_meddling(&self) -> bool {
+        matches!(
+            self,
+            Self::LoseLock | Self::LoseName { .. } | Self::RenewRoot
         )
     }
 }
@@ -230,6 +265,16 @@ pub enum Trigger {
         /// How often it strikes in a row.
         times: u32,
     },
+    /// As [`Nth`](Self::Nth), at calls that make a file longer: writes that end behind its end,
+    /// `set_len` and `allocate` to a greater length. Overwriting is no such call.
+    Growth {
+        /// A pattern for the path, with `*` for any characters.
+        files: String,
+        /// From 1.
+        nth: u32,
+        /// How often it strikes in a row.
+        times: u32,
+    },
     /// When the era begins, on the `nth` file (from 1, in the order of names) that matches.
     Boot {
         /// A pattern for the file's name, with `*` for any characters.
@@ -237,6 +282,25 @@ pub enum Trigger {
         /// From 1; beyond the last it counts around.
         nth: u32,
     },
+}
+
+impl Trigger {
+    /// Which of the calls that match it strikes first, and how many in a row; none if it does not
+    /// count calls.
+    pub(crate) fn counted_mut(&mut self) -> Option<(&mut u32, &mut u32)> {
+        match self {
+            Self::Nth { nth, times, .. } | Self::Growth { nth, times, .. } => Some((nth, times)),
+            Self::Call(_) | Self::Boot { .. } => None,
+        }
+    }
+
+    /// As [`counted_mut`](Self::counted_mut).
+    pub(crate) const fn counted(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Nth { nth, times, .. } | Self::Growth { nth, times, .. } => Some((*nth, *times)),
+            Self::Call(_) | Self::Boot { .. } => None,
+        }
+    }
 }
 
 /// One fault of a case.

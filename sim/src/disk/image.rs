@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::config::DiskConfig;
 use super::damage::Damage;
 use super::hash;
+use super::past::Past;
 use super::pending::{Pending, What};
-use super::tree::{Inode, Tree};
+use super::tree::{Ino, Inode, Tree};
 
 /// What a disk holds when nothing runs on it. Cloning copies pointers.
 #[derive(Clone)]
@@ -18,10 +19,20 @@ pub struct Image {
     pub(super) unsynced: Option<Arc<Unsynced>>,
     /// Bytes that are damaged at rest.
     pub(super) damage: Damage,
-    /// Contents of files that are gone: what their blocks still hold, the latest first.
-    pub(super) freed: Vec<Arc<Inode>>,
+    /// Files that are gone: what their blocks still hold, the latest first.
+    pub(super) freed: Vec<Freed>,
+    /// What files durably held before.
+    pub(super) past: Past,
 }
 
+/// A file that is gone.
+#[derive(Clone)]
+pub(super) struct Freed {
+    pub ino: Ino,
+    pub inode: Arc<Inode>,
+}
+
+#[derive(Clone)]
 pub(super) struct Unsynced {
     pub durable: Tree,
     pub pending: Vec<Pending>,
@@ -51,6 +62,7 @@ impl Image {
             unsynced: None,
             damage: Damage::default(),
             freed: Vec::new(),
+            past: Past::default(),
         }
     }
 
@@ -61,6 +73,7 @@ impl Image {
             unsynced: None,
             damage,
             freed: Vec::new(),
+            past: Past::default(),
         }
     }
 
@@ -103,7 +116,7 @@ impl Image {
     /// A hash of what the blocks of files that are gone still hold; 0 if there are none. No
     /// program sees it, but after a later crash a new file may show it.
     pub(crate) fn freed_hash(&self) -> u64 {
-        let contents = self.freed.iter().map(|inode| &inode.content);
+        let contents = self.freed.iter().map(|freed| &freed.inode.content);
         contents.fold(0, |hash, content| hash::word(hash, content.hash()))
     }
 }

@@ -73,29 +73,29 @@ impl Injector {
         self.states.is_empty() && !self.is_shut_down
     }
 
-    /// The first rule that strikes this call.
-    pub fn strike(&mut self, call: CallId, path: &str) -> Option<(usize, Fault)> {
+    /// The first rule that strikes this call, which makes a file longer if it `grows`.
+    pub fn strike(&mut self, call: CallId, path: &str, grows: bool) -> Option<(usize, Fault)> {
         if self.is_healed {
             return None;
         }
         let mut struck = None;
         for (index, state) in self.states.iter_mut().enumerate() {
-            let hits = match &state.rule.when {
+            let matches_call = match &state.rule.when {
                 Trigger::Call(at) => *at == call,
-                Trigger::Nth {
-                    kind,
-                    files,
-                    nth,
-                    times,
-                } => {
-                    if *kind != call.kind || !matches(files, path) {
-                        continue;
-                    }
-                    state.seen += 1;
-                    let first = (*nth).max(1);
-                    (first..first.saturating_add(*times)).contains(&state.seen)
-                }
+                Trigger::Nth { kind, files, .. } => *kind == call.kind && matches(files, path),
+                Trigger::Growth { files, .. } => grows && matches(files, path),
                 Trigger::Boot { .. } => false,
+            };
+            if !matches_call {
+                continue;
+            }
+            let hits = match state.rule.when.counted() {
+                Some((nth, times)) => {
+                    state.seen += 1;
+                    let first = nth.max(1);
+                    (first..first.saturating_add(times)).contains(&state.seen)
+                }
+                None => true,
             };
             if hits && struck.is_none() && fits(&state.rule.what, call.kind) {
                 state.injected += 1;
@@ -118,6 +118,13 @@ impl Injector {
         spare
     }
 
+    /// A rule that was to strike found nothing to strike at.
+    pub fn missed(&mut self, rule: usize) {
+        if let Some(state) = self.states.get_mut(rule) {
+            state.injected = state.injected.saturating_sub(1);
+        }
+    }
+
     /// The rules of faults at rest that found a file have struck.
     pub fn struck_at_rest(&mut self, rules: &[usize]) {
         for &rule in rules {
@@ -129,13 +136,19 @@ impl Injector {
 
     /// A fault shows itself to a call on `path`.
     pub fn observed(&mut self, call: CallId, path: &str, rule: usize, shown: Shown) {
+        let files = self.names(path);
+        self.observed_in(call, files, rule, shown);
+    }
+
+    /// A fault shows itself to a call that concerns these files.
+    pub fn observed_in(&mut self, call: CallId, files: Vec<String>, rule: usize, shown: Shown) {
         let state = self.states.get(rule).filter(|_| rule != OF_EARLIER);
         let kind = state.map_or("damage of an earlier era", |state| state.rule.what.kind());
         self.ledger.see(Sighting {
             kind,
             rule: state.map(|_| rule),
             call,
-            files: self.names(path),
+            files,
             shown,
             fate: Fate::Open,
         });
@@ -266,7 +279,12 @@ fn fits(fault: &Fault, kind: CallKind) -> bool {
         CallKind::SyncData | CallKind::SyncAll | CallKind::SyncDir
     );
     match fault {
-        Fault::Fail(_) | Fault::Stall(_) | Fault::WallJump(_) => true,
+        Fault::Fail(_)
+        | Fault::Stall(_)
+        | Fault::WallJump(_)
+        | Fault::LoseLock
+        | Fault::LoseName { .. }
+        | Fault::RenewRoot => true,
         Fault::Short(_) => matches!(kind, CallKind::Read | CallKind::Write),
         Fault::Sync(SyncFailure::LyingSync | SyncFailure::StayDirty | SyncFailure::ShutDown) => {
             is_sync
@@ -275,6 +293,7 @@ fn fits(fault: &Fault, kind: CallKind) -> bool {
         Fault::LostWrite | Fault::MisdirectedWrite { .. } => kind == CallKind::Write,
         Fault::MisdirectedRead { .. } | Fault::StaleRead => kind == CallKind::Read,
         Fault::SpareBytes(_)
+        | Fault::Alter(_)
         | Fault::BitFlip { .. }
         | Fault::FlipAt { .. }
         | Fault::GarbageSector { .. }
@@ -344,11 +363,17 @@ fn nth_file(tree: &Tree, files: &str, nth: u32) -> Option<(Ino, u64)> {
     found.get((nth.max(1) as usize - 1) % count).copied()
 }
 
+/// Which calls a fault of a unit test strikes.
+enum Calls {
+    Of(CallKind),
+    Growing,
+}
+
 /// Describes a fault in a unit test, in the words of a sentence.
 #[must_use = "nothing is injected before `with`"]
 pub struct FaultBuilder<'a> {
     fs: &'a SimFs,
-    kind: CallKind,
+    calls: Calls,
     files: String,
     nth: u32,
     times: u32,
@@ -358,10 +383,17 @@ impl<'a> FaultBuilder<'a> {
     pub(super) fn new(fs: &'a SimFs, kind: CallKind) -> Self {
         Self {
             fs,
-            kind,
+            calls: Calls::Of(kind),
             files: "*".to_owned(),
             nth: 1,
             times: 1,
+        }
+    }
+
+    pub(super) fn of_growth(fs: &'a SimFs) -> Self {
+        Self {
+            calls: Calls::Growing,
+            ..Self::new(fs, CallKind::Write)
         }
     }
 
@@ -387,20 +419,21 @@ impl<'a> FaultBuilder<'a> {
     pub fn with(self, what: Fault) {
         let Self {
             fs,
-            kind,
+            calls,
             files,
             nth,
             times,
         } = self;
-        fs.inject(FaultRule::new(
-            Trigger::Nth {
+        let when = match calls {
+            Calls::Of(kind) => Trigger::Nth {
                 kind,
                 files,
                 nth,
                 times,
             },
-            what,
-        ));
+            Calls::Growing => Trigger::Growth { files, nth, times },
+        };
+        fs.inject(FaultRule::new(when, what));
     }
 
     /// Injects a failure with this error number.

@@ -31,6 +31,8 @@ pub enum Shown {
     /// A read returned whole bytes of another place or of another time, as if they were those of
     /// this range. Nothing damaged is left behind, and the promise is lower from then on.
     Misread(Range<u64>),
+    /// The call listed, opened or looked up a name that was altered, or whose file was.
+    Altered,
     /// It only took longer.
     Late,
 }
@@ -72,6 +74,8 @@ pub enum Told {
     Errno(i32),
     /// Where in the file something is wrong.
     Bytes(Range<u64>),
+    /// The file as a whole: it is missing, too many, too short, of another kind.
+    File,
 }
 
 impl Sighting {
@@ -84,6 +88,8 @@ impl Sighting {
                 (Shown::Damaged(shown) | Shown::Misread(shown), Told::Bytes(range)) => {
                     shown.start < range.end && range.start < shown.end
                 }
+                // Whatever is said to be wrong with it.
+                (Shown::Altered, _) => true,
                 _ => false,
             }
     }
@@ -124,11 +130,11 @@ impl Ledger {
         }
     }
 
-    /// At the end of a run: damaged bytes that led to no answer are silent, and so are the failed
-    /// calls of which `must_report` says so.
+    /// At the end of a run: damaged bytes and altered names that led to no answer are silent, and
+    /// so are the failed calls of which `must_report` says so.
     pub fn settle(&mut self, must_report: &dyn Fn(&Sighting) -> bool) {
         for sighting in &mut self.sightings {
-            let is_damage = matches!(sighting.shown, Shown::Damaged(_));
+            let is_damage = matches!(sighting.shown, Shown::Damaged(_) | Shown::Altered);
             if sighting.fate == Fate::Open && is_damage {
                 sighting.fate = Fate::Silent;
             }

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use super::alter::alter;
+use super::altered::AlteredNames;
 use super::asked::Asked;
 use super::config::DiskConfig;
 use super::crash::CrashModel;
@@ -35,6 +37,8 @@ pub(super) struct Disk {
     pub base: Image,
     pub tree: Tree,
     pub damage: Damage,
+    /// Names that others have altered.
+    pub altered: AlteredNames,
     pub trace: Trace,
     pub injector: Injector,
     /// Open handles by inode.
@@ -60,12 +64,17 @@ pub(super) struct Disk {
 
 impl Disk {
     pub fn new(image: &Image, config: &DiskConfig, rules: &[FaultRule]) -> Self {
+        let base = image.clone();
+        let (altered_image, altered) = alter(image, rules).unzip();
+        let image = altered_image.as_ref().unwrap_or(image);
+        let altered = AlteredNames::new(altered.unwrap_or_default());
         let mut injector = Injector::new(rules);
         injector.has_limits = config.capacity_bytes.is_some() || config.handles_max.is_some();
         let mut damage = image.damage.clone();
         damage.disown();
         let struck = damage_at_rest(rules, &image.visible, &mut damage);
         injector.struck_at_rest(&struck);
+        injector.struck_at_rest(&altered.rules());
         let used_pages = image.visible.allocated();
         let spare = injector
             .at_boot()
@@ -77,9 +86,10 @@ impl Disk {
         Self {
             config: config.clone(),
             rules: rules.to_vec(),
-            base: image.clone(),
+            base,
             tree: image.visible.clone(),
             damage,
+            altered,
             trace: Trace::default(),
             injector,
             open: vec![0; image.visible.inodes.len()],
@@ -166,8 +176,9 @@ impl Disk {
 
     /// Takes down which damage at rest is left.
     pub fn note_repairs(&mut self) {
-        let (damage, tree) = (&self.damage, &self.tree);
-        let is_left = |rule| damage.is_left(rule, |ino| tree.get(ino).is_some());
+        let (damage, tree, altered) = (&self.damage, &self.tree, &self.altered);
+        let is_left =
+            |rule| damage.is_left(rule, |ino| tree.get(ino).is_some()) || altered.is_left(rule);
         self.injector.note_repairs(is_left);
     }
 
@@ -201,8 +212,28 @@ impl Disk {
         }
     }
 
+    /// As [`Disk::fault`], for a call that makes a file end at `end` or later.
+    fn sized_fault(
+        &mut self,
+        call: CallId,
+        path: &str,
+        (ino, end): (Ino, u64),
+    ) -> io::Result<Option<(usize, Fault)>> {
+        let grows = self.tree.get(ino).is_some_and(|inode| end > inode.len);
+        self.fault_of(call, path, grows)
+    }
+
     /// What strikes this call. Errors are returned at once; the rest is for the call to do.
     pub fn fault(&mut self, call: CallId, path: &str) -> io::Result<Option<(usize, Fault)>> {
+        self.fault_of(call, path, false)
+    }
+
+    fn fault_of(
+        &mut self,
+        call: CallId,
+        path: &str,
+        grows: bool,
+    ) -> io::Result<Option<(usize, Fault)>> {
         if self.injector.is_idle() {
             return Ok(None);
         }
@@ -212,7 +243,7 @@ impl Disk {
                 .observed(call, path, rule, Shown::Failed(Errno::Eio));
             return Err(Errno::Eio.error());
         }
-        match self.injector.strike(call, path) {
+        match self.injector.strike(call, path, grows) {
             Some((rule, Fault::Fail(errno))) => {
                 self.injector
                     .observed(call, path, rule, Shown::Failed(errno));
@@ -225,6 +256,10 @@ impl Disk {
             }
             Some((_, Fault::WallJump(delta_ns))) => {
                 self.waits = Some((0, delta_ns));
+                Ok(None)
+            }
+            Some((rule, fault)) if fault.is_meddling() => {
+                self.meddle(call, rule, &fault);
                 Ok(None)
             }
             struck => Ok(struck),
@@ -307,7 +342,11 @@ impl Disk {
         bytes: &[u8],
         offset: u64,
     ) -> io::Result<usize> {
-        let fault = match self.fault(call, path) {
+        let end = match bytes.len() {
+            0 => 0,
+            len => offset.saturating_add(len as u64),
+        };
+        let fault = match self.sized_fault(call, path, (ino, end)) {
             Err(error) if error.raw_os_error() == Some(Errno::Eio as i32) => {
                 self.write_before_failing(call, ino, bytes, offset);
                 return Err(error);
@@ -436,7 +475,7 @@ impl Disk {
     }
 
     pub fn set_len(&mut self, call: CallId, path: &str, ino: Ino, new: u64) -> io::Result<()> {
-        self.fault(call, path)?;
+        self.sized_fault(call, path, (ino, new))?;
         self.ask_len(ino);
         let (_, old) = self.content(ino)?;
         if new > FILE_BYTES_MAX {
@@ -479,7 +518,7 @@ impl Disk {
         offset: u64,
         len: u64,
     ) -> io::Result<()> {
-        self.fault(call, path)?;
+        self.sized_fault(call, path, (ino, offset.saturating_add(len)))?;
         self.ask_len(ino);
         let (content, old) = self.content(ino)?;
         let end = offset

@@ -20,7 +20,8 @@ pub(super) fn text(path: &Path) -> &str {
 /// A path of the program.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
-    /// The directory that it begins at: the root of the file system that the program holds.
+    /// The directory that it begins at: the root of the file system that the program holds, or
+    /// [`Ino::PATHS`].
     pub dir: Ino,
     pub path: &'a Path,
     /// How faults and reports name it: from the root of the disk.
@@ -38,7 +39,7 @@ impl At<'_> {
 impl Disk {
     /// Makes the root of the disk and syncs its parent; of another directory, syncs the parent.
     pub fn create_root(&mut self, call: CallId, root: At<'_>) -> io::Result<()> {
-        if root.dir == Ino::ROOT {
+        if [Ino::PATHS, Ino::ROOT].contains(&root.dir) {
             self.fault(call, root.name)?;
             self.tree.has_root = true;
             self.trace.push(call, Effect::Root);
@@ -73,7 +74,13 @@ impl Disk {
             return Err(Errno::Einval.error());
         }
         let found = |tree: &Tree| tree.lookup(at.dir, at.path);
-        let ino = match self.tree.place(at.dir, at.path) {
+        self.meet(call, at);
+        let place = self.tree.place(at.dir, at.path);
+        let place = match options.is_create_new() {
+            true => place,
+            false => place.and_then(|place| self.follow(place, options)),
+        };
+        let ino = match place {
             Ok(place) => self.open_place(call, at, &place, options)?,
             // The root itself.
             Err(_) if at.path.as_os_str().is_empty() || found(&self.tree).is_ok() => {
@@ -99,6 +106,15 @@ impl Disk {
             self.truncate_open(call, ino);
         }
         Ok(ino)
+    }
+
+    /// Where the symbolic links of a place lead, if they are to be followed.
+    fn follow(&self, place: Place, options: OpenOptions) -> io::Result<Place> {
+        let is_link = place.ino.is_some_and(|ino| self.tree.target(ino).is_some());
+        match is_link && options.is_no_follow() {
+            true => Err(Errno::Eloop.error()),
+            false => self.tree.follow(place),
+        }
     }
 
     fn open_place(
@@ -158,6 +174,7 @@ impl Disk {
         if let Some(entries) = self.tree.entries_mut(place.dir) {
             entries.insert(Arc::clone(&place.name), ino);
         }
+        self.take_name(place.dir, &place.name);
         let (dir, name) = (place.dir, Arc::clone(&place.name));
         self.trace.push(
             call,
@@ -198,6 +215,7 @@ impl Disk {
             .tree
             .entries(dir)
             .ok_or_else(|| Errno::Enotdir.error())?;
+        self.altered.listed(&mut self.injector, call, at.name, dir);
         let entry = |(name, &ino): (&Arc<str>, &Ino)| DirEntry {
             name: (&**name).into(),
             kind: self.kind(ino),
@@ -208,18 +226,20 @@ impl Disk {
     fn kind(&self, ino: Ino) -> FileKind {
         match self.tree.get(ino) {
             Some(inode) if inode.is_dir() => FileKind::Dir,
+            Some(inode) if inode.link.is_some() => FileKind::Other,
             _ => FileKind::File,
         }
     }
 
     pub fn metadata(&mut self, call: CallId, at: At<'_>) -> io::Result<Metadata> {
         self.fault(call, at.name)?;
-        let ino = self.tree.lookup(at.dir, at.path)?;
+        self.meet(call, at);
+        let ino = self.tree.lookup_name(at.dir, at.path)?;
         self.ask_len(ino);
         let inode = self.tree.get(ino).ok_or_else(|| Errno::Eio.error())?;
         Ok(Metadata {
             kind: self.kind(ino),
-            len: inode.len,
+            len: (inode.link.as_ref()).map_or(inode.len, |target| target.len() as u64),
             link_count: u64::from(inode.link_count),
             id: ino.id(),
         })
@@ -228,6 +248,8 @@ impl Disk {
     pub fn rename(&mut self, call: CallId, from: At<'_>, to: At<'_>) -> io::Result<()> {
         self.injector.renames(from.name, to.name);
         self.fault(call, from.name)?;
+        self.meet(call, from);
+        self.meet(call, to);
         check(from.path)?;
         check(to.path)?;
         // In the order of Linux: both directories, the root, the old name, the new one.
@@ -256,6 +278,8 @@ impl Disk {
         if let Some(entries) = self.tree.entries_mut(target.dir) {
             entries.insert(Arc::clone(&target.name), ino);
         }
+        self.altered
+            .moves((source.dir, &source.name), (target.dir, &target.name));
         self.trace.push(
             call,
             Effect::Rename {
@@ -309,9 +333,10 @@ impl Disk {
     pub fn hard_link(&mut self, call: CallId, existing: At<'_>, new: At<'_>) -> io::Result<()> {
         self.injector.renames(new.name, existing.name);
         self.fault(call, new.name)?;
+        self.meet(call, existing);
         check(existing.path)?;
         check(new.path)?;
-        let ino = self.tree.lookup(existing.dir, existing.path)?;
+        let ino = self.tree.lookup_name(existing.dir, existing.path)?;
         let target = self.name_of(new, Errno::Eexist)?;
         if target.ino.is_some() {
             return Err(Errno::Eexist.error());
@@ -326,6 +351,7 @@ impl Disk {
         if let Some(entries) = self.tree.entries_mut(target.dir) {
             entries.insert(Arc::clone(&target.name), ino);
         }
+        self.take_name(target.dir, &target.name);
         self.trace.push(
             call,
             Effect::Link {
@@ -339,11 +365,13 @@ impl Disk {
 
     pub fn remove_file(&mut self, call: CallId, at: At<'_>) -> io::Result<()> {
         self.fault(call, at.name)?;
+        self.meet(call, at);
         let place = self.name_of(at, Errno::Eisdir)?;
         let ino = place.ino.ok_or_else(|| Errno::Enoent.error())?;
         if self.tree.get(ino).is_some_and(Inode::is_dir) {
             return Err(Errno::Eisdir.error());
         }
+        self.take_name(place.dir, &place.name);
         self.unlink(call, place, ino);
         Ok(())
     }
@@ -358,11 +386,12 @@ impl Disk {
             Some(entries) if !entries.is_empty() => return Err(Errno::Enotempty.error()),
             Some(_) => {}
         }
+        self.take_name(place.dir, &place.name);
         self.unlink(call, place, ino);
         Ok(())
     }
 
-    fn unlink(&mut self, call: CallId, place: Place, ino: Ino) {
+    pub fn unlink(&mut self, call: CallId, place: Place, ino: Ino) {
         if let Some(entries) = self.tree.entries_mut(place.dir) {
             entries.remove(&place.name);
         }
@@ -442,5 +471,8 @@ impl Disk {
             }
         }
         self.locks.retain(|(_, count)| *count != 0);
+        if self.locks.is_empty() {
+            self.put_root_back();
+        }
     }
 }

@@ -92,6 +92,12 @@ impl SimFs {
         FaultBuilder::new(self, kind)
     }
 
+    /// As [`SimFs::fail`], for calls that make a file longer:
+    /// `fs.fail_growth().on("*.log").times(100).errno(Enospc)`.
+    pub fn fail_growth(&self) -> FaultBuilder<'_> {
+        FaultBuilder::of_growth(self)
+    }
+
     /// Adds a fault.
     pub fn inject(&self, rule: FaultRule) {
         let mut disk = self.disk.lock();
@@ -101,8 +107,8 @@ impl SimFs {
         }
     }
 
-    /// Stops all faults: none strikes any more, damage at rest is undone, the disk has space and
-    /// any number of files may be open.
+    /// Stops all faults: none strikes any more, damaged bytes are whole again, the disk has space
+    /// and any number of files may be open. What was altered of names and lengths stays as it is.
     pub fn heal(&self) {
         let mut disk = self.disk.lock();
         disk.note_repairs();
@@ -181,14 +187,13 @@ impl SimFs {
         let image = image(&self.crash_model());
         let mut disk = self.disk.lock();
         let generation = disk.generation + 1;
-        let (log, rules) = (disk.log.take(), std::mem::take(&mut disk.rules));
+        let log = disk.log.take();
         let mut injector = std::mem::take(&mut disk.injector);
         injector.is_shut_down = false;
         *disk = Disk::new(&image, &disk.config.clone(), &[]);
         disk.generation = generation;
         disk.injector = injector;
         disk.log = log;
-        disk.rules = rules;
     }
 
     /// How many effects there were so far.
@@ -341,7 +346,7 @@ impl SimFs {
         body: impl FnOnce(&mut Disk, CallId, At<'_>, At<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
         let (name, other_name) = (&*self.name(path), &*self.name(other));
-        let dir = self.root.as_ref().map_or(Ino::ROOT, |root| root.ino);
+        let dir = self.root.as_ref().map_or(Ino::PATHS, |root| root.ino);
         let at = |path, name| At { dir, path, name };
         let words = |_: &Disk| {
             let [name, other] = [name, other_name].map(|name| hash::bytes(0, name.as_bytes()));

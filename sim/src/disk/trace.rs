@@ -63,6 +63,10 @@ pub(super) enum Effect {
         ino: Ino,
         is_dir: bool,
     },
+    /// A new directory that no name below the root leads to.
+    Apart {
+        ino: Ino,
+    },
     Link {
         dir: Ino,
         name: Arc<str>,

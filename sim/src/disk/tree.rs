@@ -20,6 +20,8 @@ pub(super) struct Ino(pub u32);
 
 impl Ino {
     pub const ROOT: Self = Self(0);
+    /// Where a path begins that no handle of a directory leads to: see [`Tree::start`].
+    pub const PATHS: Self = Self(u32::MAX);
 
     pub fn index(self) -> usize {
         self.0 as usize
@@ -34,13 +36,15 @@ impl Ino {
 
 pub(super) type Entries = BTreeMap<Arc<str>, Ino>;
 
-/// A file or a directory.
+/// A file, a directory or a symbolic link.
 #[derive(Clone)]
 pub(super) struct Inode {
     pub len: u64,
     pub content: Content,
     /// The names in it, if it is a directory.
     pub entries: Option<Entries>,
+    /// Where it leads, from the directory that it stands in, if it is a symbolic link.
+    pub link: Option<Arc<str>>,
     pub link_count: u32,
 }
 
@@ -50,7 +54,16 @@ impl Inode {
             len: 0,
             content: Content::default(),
             entries: None,
+            link: None,
             link_count: 0,
+        }
+    }
+
+    /// A symbolic link.
+    pub fn link_to(target: &Arc<str>) -> Self {
+        Self {
+            link: Some(Arc::clone(target)),
+            ..Self::file()
         }
     }
 
@@ -80,6 +93,8 @@ pub(super) struct Tree {
     pub inodes: Vec<Option<Arc<Inode>>>,
     /// Whether the root directory exists: `Fs::create_root` makes it.
     pub has_root: bool,
+    /// Where paths begin: [`Ino::ROOT`], but while something else has taken its name.
+    pub start: Ino,
 }
 
 /// Where a path leads: its directory, its last name, and what that stands for.
@@ -94,6 +109,7 @@ impl Tree {
         Self {
             inodes: vec![Some(Arc::new(Inode::dir()))],
             has_root: false,
+            start: Ino::ROOT,
         }
     }
 
@@ -134,20 +150,39 @@ impl Tree {
         self.make_mut(dir)?.entries.as_mut()
     }
 
-    /// The inode of a path that begins at a directory; the empty path is the directory.
+    /// The inode of a path that begins at a directory, behind all symbolic links; the empty path
+    /// is the directory.
     pub fn lookup(&self, from: Ino, path: &Path) -> io::Result<Ino> {
         check(path)?;
-        let mut ino = self.begin(from)?;
+        self.lookup_from(self.begin(from)?, path, LINKS_MAX)
+    }
+
+    /// As [`Tree::lookup`], but of a symbolic link as the last name the link itself.
+    pub fn lookup_name(&self, from: Ino, path: &Path) -> io::Result<Ino> {
+        check(path)?;
+        match parts(path).next() {
+            None => self.begin(from),
+            Some(_) => (self.place(from, path)?.ino).ok_or_else(|| Errno::Enoent.error()),
+        }
+    }
+
+    fn lookup_from(&self, dir: Ino, path: &Path, links_max: u32) -> io::Result<Ino> {
+        let mut ino = dir;
         for part in parts(path) {
-            ino = self.step(ino, part?)?;
+            ino = self.step(ino, part?, links_max)?;
         }
         Ok(ino)
     }
 
-    /// The place of a path's last name; where the path begins has none (EINVAL).
+    /// The place of a path's last name; where the path begins has none (EINVAL). A symbolic link
+    /// there is not followed.
     pub fn place(&self, from: Ino, path: &Path) -> io::Result<Place> {
         check(path)?;
-        let mut dir = self.begin(from)?;
+        self.place_from(self.begin(from)?, path, LINKS_MAX)
+    }
+
+    fn place_from(&self, dir: Ino, path: &Path, links_max: u32) -> io::Result<Place> {
+        let mut dir = dir;
         let mut parts = parts(path).peekable();
         while let Some(part) = parts.next() {
             let part = part?;
@@ -160,12 +195,33 @@ impl Tree {
                     ino: known.map(|(_, &ino)| ino),
                 });
             }
-            dir = self.step(dir, part)?;
+            dir = self.step(dir, part, links_max)?;
         }
         Err(Errno::Einval.error())
     }
 
+    /// Where the symbolic links of a place lead, which may be a name that is not there.
+    pub fn follow(&self, place: Place) -> io::Result<Place> {
+        let mut place = place;
+        for links_max in (0..LINKS_MAX).rev() {
+            let Some(target) = place.ino.and_then(|ino| self.target(ino)) else {
+                return Ok(place);
+            };
+            place = self.place_from(place.dir, Path::new(&**target), links_max)?;
+        }
+        Err(Errno::Eloop.error())
+    }
+
+    /// Where an inode leads, if it is a symbolic link.
+    pub fn target(&self, ino: Ino) -> Option<&Arc<str>> {
+        self.get(ino)?.link.as_ref()
+    }
+
     fn begin(&self, from: Ino) -> io::Result<Ino> {
+        let from = match from {
+            Ino::PATHS => self.start,
+            dir => dir,
+        };
         if self.has_root || from != Ino::ROOT {
             Ok(from)
         } else {
@@ -193,11 +249,17 @@ impl Tree {
         parent
     }
 
-    fn step(&self, dir: Ino, name: &str) -> io::Result<Ino> {
-        self.entries_for(dir, name)?
-            .get(name)
-            .copied()
-            .ok_or_else(|| Errno::Enoent.error())
+    /// What a name in a directory stands for, behind at most so many symbolic links.
+    fn step(&self, dir: Ino, name: &str, links_max: u32) -> io::Result<Ino> {
+        let ino = self.entries_for(dir, name)?.get(name).copied();
+        let ino = ino.ok_or_else(|| Errno::Enoent.error())?;
+        match (self.target(ino), links_max.checked_sub(1)) {
+            (None, _) => Ok(ino),
+            (Some(target), Some(links_max)) => {
+                self.lookup_from(dir, Path::new(&**target), links_max)
+            }
+            (Some(_), None) => Err(Errno::Eloop.error()),
+        }
     }
 
     /// The entries of `dir`, for a name that fits into one.
@@ -281,11 +343,17 @@ impl Tree {
             {
                 combined = hash::word(combined, inode.len << 1 | u64::from(inode.is_dir()));
                 combined = hash::word(combined, inode.content.hash());
+                if let Some(target) = &inode.link {
+                    combined = hash::bytes(combined, target.as_bytes());
+                }
             }
         });
         combined
     }
 }
+
+/// So many symbolic links are followed for one path, as on Linux.
+const LINKS_MAX: u32 = 40;
 
 /// The longest name of Linux's file systems.
 const NAME_BYTES_MAX: usize = 255;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::case::{CaseOf, End, Era};
-use crate::disk::{Fault, FaultRule, Profile, Trigger};
+use crate::disk::{Alteration, Fault, FaultRule, Profile, Trigger};
 use crate::draw::Draw;
 use crate::generate;
 use crate::scenario::{Scenario, Step};
@@ -136,7 +136,8 @@ fn move_fault(rule: &mut FaultRule, draw: &mut Draw<'_>) {
         | Fault::GarbageSector { per_mille }
         | Fault::UnreadableSector { per_mille }
         | Fault::MisdirectedWrite { per_mille }
-        | Fault::MisdirectedRead { per_mille } => Some(per_mille),
+        | Fault::MisdirectedRead { per_mille }
+        | Fault::Alter(Alteration::CutShort { per_mille }) => Some(per_mille),
         _ => None,
     };
     if let Some(per_mille) = place {
@@ -145,7 +146,7 @@ fn move_fault(rule: &mut FaultRule, draw: &mut Draw<'_>) {
         return;
     }
     match &mut rule.when {
-        Trigger::Nth { nth, .. } | Trigger::Boot { nth, .. } => {
+        Trigger::Nth { nth, .. } | Trigger::Growth { nth, .. } | Trigger::Boot { nth, .. } => {
             let by = draw.range(0..=4) as u32;
             *nth = (*nth + by).saturating_sub(2).max(1);
         }

@@ -3,7 +3,7 @@
 use super::Search;
 use super::weight::{crash_count, weight};
 use crate::case::{Case, CaseOf, Cut, End, Era};
-use crate::disk::{Survivors, Trigger};
+use crate::disk::Survivors;
 use crate::scenario::{Scenario, Step};
 use crate::sched::Schedule;
 
@@ -169,14 +169,14 @@ fn aimed_higher<C: Clone, O: Clone>(case: Case<C, O>, era: usize) -> Vec<Case<C,
     let counts = |case: &Case<C, O>| {
         let faults = case.eras.get(era).map(|era| era.faults.iter());
         let mut faults = faults.into_iter().flatten();
-        faults.any(|rule| matches!(rule.when, Trigger::Nth { .. }))
+        faults.any(|rule| rule.when.counted().is_some())
     };
     let most = if counts(&case) { LATER_CALLS_MAX } else { 0 };
     let later = (0..=most).map(|by| {
         let mut case = case.clone();
         let faults = case.eras.get_mut(era).map(|era| era.faults.iter_mut());
         for rule in faults.into_iter().flatten() {
-            if let Trigger::Nth { nth, .. } = &mut rule.when {
+            if let Some((nth, _)) = rule.when.counted_mut() {
                 *nth += by;
             }
         }

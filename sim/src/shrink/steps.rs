@@ -2,7 +2,6 @@
 
 use super::Search;
 use crate::case::Case;
-use crate::disk::Trigger;
 use crate::scenario::{Scenario, Step};
 
 /// Pairs are tried if an era has at most so many operations.
@@ -182,7 +181,7 @@ fn aimed_lower<C: Clone, O: Clone>(case: &Case<C, O>, era: usize) -> Vec<Case<C,
             .eras
             .get_mut(era)
             .and_then(|era| era.faults.get_mut(fault));
-        if let Some(Trigger::Nth { nth, .. }) = rule.map(|rule| &mut rule.when)
+        if let Some((nth, _)) = rule.and_then(|rule| rule.when.counted_mut())
             && *nth > by
         {
             *nth -= by;

@@ -2,7 +2,7 @@
 
 use super::Search;
 use crate::case::{CaseOf, Cut, End};
-use crate::disk::{DiskConfig, Fault, Profile, Survivors, Trigger};
+use crate::disk::{DiskConfig, Fault, Profile, Survivors};
 use crate::scenario::Scenario;
 use crate::sched::{Latency, Schedule};
 
@@ -136,8 +136,7 @@ impl<S: Scenario> Search<'_, S> {
                     any = true;
                 }
                 let rule = self.best.eras.get(era).and_then(|era| era.faults.get(at));
-                let Some(Trigger::Nth { nth, times, .. }) = rule.map(|rule| rule.when.clone())
-                else {
+                let Some((nth, times)) = rule.and_then(|rule| rule.when.counted()) else {
                     continue;
                 };
                 let once = (times > 1).then_some((nth, 1));
@@ -149,7 +148,7 @@ impl<S: Scenario> Search<'_, S> {
                         .eras
                         .get_mut(era)
                         .and_then(|era| era.faults.get_mut(at));
-                    if let Some(Trigger::Nth { nth, times, .. }) = rule.map(|rule| &mut rule.when) {
+                    if let Some((nth, times)) = rule.and_then(|rule| rule.when.counted_mut()) {
                         (*nth, *times) = (to_nth, to_times);
                     }
                     self.take_as_good(candidate)
@@ -159,7 +158,7 @@ impl<S: Scenario> Search<'_, S> {
         any
     }
 
-    /// Less space, a shorter call.
+    /// Less space, a shorter call, a plainer alteration.
     fn weaken_fault(&mut self, era: usize, at: usize) -> bool {
         let rule = self.best.eras.get(era).and_then(|era| era.faults.get(at));
         let simpler = match rule.map(|rule| &rule.what) {
@@ -167,6 +166,9 @@ impl<S: Scenario> Search<'_, S> {
                 vec![Fault::SpareBytes(0), Fault::SpareBytes(bytes / 2)]
             }
             Some(Fault::Short(bytes)) if *bytes > 1 => vec![Fault::Short(1)],
+            Some(Fault::Alter(alteration)) => {
+                alteration.simpler().into_iter().map(Fault::Alter).collect()
+            }
             _ => return false,
         };
         simpler.into_iter().any(|what| {

@@ -25,12 +25,14 @@ pub(super) fn tell<S: Scenario>(
             let name = name.map_or("?", String::as_str);
             format!("{name} {}..{}", harmed.start, harmed.end)
         });
+        let altered = account.altered.iter().filter(|(rule, _)| *rule == number);
+        let altered = altered.map(|(_, names)| names.join(", "));
         stories.push(FaultStory {
             kind: rule.what.kind(),
             when: when(&rule.when),
             struck: Vec::new(),
             showed: Vec::new(),
-            damaged: damaged.collect(),
+            damaged: damaged.chain(altered).collect(),
             ledger: entry.clone(),
         });
     }
@@ -62,12 +64,21 @@ fn when(trigger: &Trigger) -> String {
             nth,
             times,
         } => {
-            let often = match times {
-                1 => String::new(),
-                times => format!(", {times} times in a row"),
-            };
-            format!("at {kind:?} number {nth} on {files}{often}")
+            format!("at {kind:?} number {nth} on {files}{}", in_a_row(*times))
+        }
+        Trigger::Growth { files, nth, times } => {
+            format!(
+                "at growing call number {nth} on {files}{}",
+                in_a_row(*times)
+            )
         }
         Trigger::Boot { files, nth } => format!("at rest, file {nth} of {files}"),
+    }
+}
+
+fn in_a_row(times: u32) -> String {
+    match times {
+        1 => String::new(),
+        times => format!(", {times} times in a row"),
     }
 }

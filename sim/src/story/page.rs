@@ -9,7 +9,7 @@ use askama::Template;
 
 use super::fold::{Row, rows};
 use super::lanes::Lanes;
-use super::{EraEnd, EraStory, Moment, Role, Story, words};
+use super::{EraEnd, EraStory, Moment, Role, StaleStory, Story, words};
 use crate::disk::{FileAccount, Outcome, Span};
 
 /// An era has about so many rows before whole operations are folded.
@@ -61,6 +61,7 @@ struct Era {
     about: String,
     losses: Vec<words::Loss>,
     losses_more: usize,
+    stale: Vec<String>,
     width: usize,
     cut_x: usize,
     is_crash: bool,
@@ -183,6 +184,9 @@ impl Story {
             ),
             losses,
             losses_more,
+            stale: (era.stale.iter().take(LOSSES_MAX))
+                .map(StaleStory::words)
+                .collect(),
             width: chart.width,
             cut_x: chart.cut_x,
             is_crash: matches!(era.end, EraEnd::Power(_) | EraEnd::Killed(_)),

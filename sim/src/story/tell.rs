@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    CallMoment, EffectStory, EraEnd, EraStory, EventMoment, Moment, Story, causes, faults,
+    CallMoment, EffectStory, EraEnd, EraStory, EventMoment, Moment, Story, causes, faults, stale,
 };
 use crate::case::{CaseOf, Cut, End, Era};
-use crate::disk::{Account, DiskConfig, Ending, Survivors};
+use crate::disk::{Account, DiskConfig, Ending, Stale, Survivors};
 use crate::run::{EraRun, Runner, Start, end_state, plan_of};
 use crate::scenario::Scenario;
 use crate::story::StepStory;
@@ -38,9 +38,9 @@ pub(crate) fn tell<S: Scenario>(
     let mut start = runner.start();
     for (number, era) in case.eras.iter().enumerate() {
         let run = runner.era(&start, plan_of(era));
-        story
-            .eras
-            .push(tell_era(&runner, &start, number, era, &run));
+        let (told, stale) = tell_era(&runner, &start, number, era, &run);
+        story.eras.push(told);
+        stale::tell(&mut story.eras, &stale);
         if run.failure.is_some() {
             story.failure = run.failure;
             break;
@@ -72,7 +72,7 @@ fn tell_era<S: Scenario>(
     number: usize,
     era: &Era<S::Op>,
     run: &EraRun<S>,
-) -> EraStory {
+) -> (EraStory, Vec<Stale>) {
     let (end, ending) = match &era.end {
         _ if run.failure.is_some() => (EraEnd::Failed, Ending::Kill),
         End::Close => (EraEnd::Closed, Ending::Kill),
@@ -99,6 +99,7 @@ fn tell_era<S: Scenario>(
         files: account.files,
         moments,
         effects,
+        stale: Vec::new(),
         end,
         known: (
             scenario.model_words(&start.model),
@@ -106,7 +107,7 @@ fn tell_era<S: Scenario>(
         ),
     };
     causes::find(&mut story);
-    story
+    (story, account.stale)
 }
 
 fn call_of(cut: Cut) -> Option<crate::call::CallId> {

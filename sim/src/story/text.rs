@@ -317,6 +317,18 @@ impl Writer {
         if files.len() > LOSSES_MAX {
             self.line(&format!("  … {} more", files.len() - LOSSES_MAX));
         }
+        self.stale(era);
+    }
+
+    /// Where files show bytes of others.
+    fn stale(&mut self, era: &EraStory) {
+        for stale in era.stale.iter().take(LOSSES_MAX) {
+            self.paragraph(2, &stale.words(), Ink::Lost);
+        }
+        if era.stale.len() > LOSSES_MAX {
+            let more = era.stale.len() - LOSSES_MAX;
+            self.line(&format!("  … {more} more stale ranges"));
+        }
     }
 
     /// A picture of a file's bytes, the worst of each part.

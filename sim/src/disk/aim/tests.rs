@@ -36,7 +36,7 @@ fn most_damage_hits_the_beginning_of_a_write() {
     let (fs, image) = written();
     let trace = fs.take_trace();
     let mut draw = Draw::seeded(1);
-    let rules = (0..400).map(|_| aimed_damage(&trace, trace.len(), &image, &mut draw));
+    let rules = (0..400).map(|_| aimed_damage(&trace, trace.len(), &image, false, &mut draw));
     let offsets: Vec<u64> = rules.flatten().map(|rule| offset(&rule)).collect();
     assert_eq!(offsets.len(), 400, "something was written");
     let near = |start: u64| move |at: &&u64| (start..start + HEAD_BYTES).contains(*at);
@@ -52,7 +52,10 @@ fn what_the_image_does_not_hold_is_not_aimed_at() {
     let trace = fs.take_trace();
     let image = Image::empty(&DiskConfig::default());
     let mut draw = Draw::seeded(1);
-    assert_eq!(aimed_damage(&trace, trace.len(), &image, &mut draw), None);
+    assert_eq!(
+        aimed_damage(&trace, trace.len(), &image, false, &mut draw),
+        None
+    );
 }
 
 /// The file as a program reads it when the rule has struck the image.
