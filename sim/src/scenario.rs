@@ -81,8 +81,8 @@ pub trait Scenario: Send + Sync + Sized + 'static {
         false
     }
 
-    /// Whether the system stands that others alter its files between two eras, or while it runs, and
-    /// the model knows what to make of that: a report that names the file, or the truth, never
+    /// Whether the system stands that others alter its files between two eras, or while it runs,
+    /// and the model knows what to make of that: a report that names the file, or the truth, never
     /// silently less ([`Alteration`](crate::disk::Alteration), and the live
     /// [`Fault`](crate::disk::Fault)s that remove names). Campaigns draw it then.
     fn meets_alterations(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::disk::{CrashKind, Promise, Shown, Told};
 use crate::draw::Draw;
 use crate::{Ctx, Failure, Scenario, Step};
 
-/// A box holds its number as often as this.
+/// A file holds its number as often as this, and one more than that, so that zeros are no number.
 const BYTES: usize = 8;
 /// The file that says how many boxes there are.
 const COUNT: &str = "count";
@@ -95,7 +95,7 @@ impl Shelf {
 fn put(fs: &dyn Fs, name: &str, number: u8) -> io::Result<()> {
     let options = OpenOptions::new().write().create().truncate();
     let new = fs.open(Path::new("new"), options)?;
-    new.write_all_at(&[number; BYTES], 0)?;
+    new.write_all_at(&[number + 1; BYTES], 0)?;
     new.sync_all()?;
     fs.rename(Path::new("new"), Path::new(name))
 }
@@ -112,7 +112,7 @@ fn load(fs: &dyn Fs, name: &str) -> io::Result<Option<u8>> {
         len => len?,
     };
     let is_whole = len == BYTES && bytes[..BYTES] == [bytes[0]; BYTES];
-    Ok(is_whole.then_some(bytes[0]))
+    Ok(bytes[0].checked_sub(1).filter(|_| is_whole))
 }
 
 /// How many boxes there are, as far as they are found whole.

@@ -164,8 +164,8 @@ pub enum Promise {
     /// Everything: the disk was honest, or said so when it failed.
     #[default]
     Full,
-    /// Bytes or names at rest were damaged: a typed error or the truth, and nothing acknowledged dropped
-    /// in silence where any later byte vouches for it.
+    /// Bytes or names at rest were damaged: a typed error or the truth, and nothing acknowledged
+    /// dropped in silence where any later byte vouches for it.
     DamageReported,
     /// The disk lied about durability: some prefix or a typed error, never a wrong value.
     PrefixOnly,
