@@ -37,6 +37,11 @@ pub use history::{Archived, Event, Found, Opened};
 pub use model::Model;
 pub use op::{Archive, Config, Level, Op};
 
+/// Whether campaigns alter the log's files, between two eras and while it runs.
+const MEETS_ALTERATIONS: bool = false;
+/// Whether campaigns draw failures of those calls alone that make a file longer.
+const MEETS_GROWTH_FAILURES: bool = false;
+
 /// The scenario `commitlog`.
 #[derive(Clone, Copy, Debug)]
 pub struct CommitLog;
@@ -92,6 +97,14 @@ impl Scenario for CommitLog {
 
     fn tolerates_silent_damage(&self) -> bool {
         true
+    }
+
+    fn meets_alterations(&self) -> bool {
+        MEETS_ALTERATIONS
+    }
+
+    fn meets_growth_failures(&self) -> bool {
+        MEETS_GROWTH_FAILURES
     }
 
     fn config(&self, draw: &mut Draw<'_>) -> Config {

@@ -5,7 +5,7 @@
 //! | of the system, with a file | that error number, given to a call on that file since the operation began |
 //! | poisoned | the same for its cause, at any time since the log was opened; never a failed read |
 //! | archive | the hook's own refusal, or a fault that the hook met |
-//! | damage in a file | damage that was read in that file, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere; a salvage that was cut short |
+//! | damage in a file | damage that was read in that file, names that others altered, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere; a salvage that was cut short |
 //! | damage between files | the same in any segment |
 //! | an offset beyond the end | a sync that took bytes back, as what was seen before is; a disk that lied |
 //! | an offset that is no boundary, or gone; a log that is not there | a disk that lied |
@@ -82,6 +82,7 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
             let told = Told::Bytes(from..u64::MAX);
             !ctx.reported(&corrupt.file, &told).is_empty()
                 || was_taken_back(ctx, Some(&corrupt.file))
+                || is_altered(ctx)
                 || ctx.model(|model| model.is_salvaging)
                 || (is_half_retired(ctx, &corrupt.file) && is_damaged(ctx))
                 || has_lied(ctx)
@@ -98,7 +99,8 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
             ctx.mark("damage reported");
             // Between the steps of a salvage segments need not fit together.
             let is_salvaging = ctx.model(|model| model.is_salvaging);
-            is_salvaging || is_damaged(ctx) || was_taken_back(ctx, None) || has_lied(ctx)
+            let is_damaged = is_damaged(ctx) || is_altered(ctx);
+            is_salvaging || is_damaged || was_taken_back(ctx, None) || has_lied(ctx)
         }
         // A reader was shown more than the operating system still has.
         LogError::BeyondEnd { .. } => was_taken_back(ctx, None) || has_lied(ctx),
@@ -139,6 +141,23 @@ fn is_damaged(ctx: &Context) -> bool {
         }
     }
     found
+}
+
+/// Whether the operation met names that others had altered, or files under them. Damage is told of
+/// the file that misses another: any of them will do.
+fn is_altered(ctx: &Context) -> bool {
+    let mut sightings = ctx.fs().sightings();
+    sightings.retain(|sighting| sighting.shown == Shown::Altered);
+    let reported = |sighting: &Sighting| {
+        let file = sighting.files.first();
+        file.is_some_and(|file| !ctx.reported(file, &Told::File).is_empty())
+    };
+    // All of them are reported at once.
+    sightings
+        .iter()
+        .filter(|sighting| reported(sighting))
+        .count()
+        > 0
 }
 
 /// What was read of damaged segments.

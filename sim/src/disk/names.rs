@@ -75,13 +75,11 @@ impl Disk {
         }
         let found = |tree: &Tree| tree.lookup(at.dir, at.path);
         self.meet(call, at);
-        let place = self.tree.place(at.dir, at.path);
-        let place = match options.is_create_new() {
-            true => place,
-            false => place.and_then(|place| self.follow(place, options)),
-        };
-        let ino = match place {
-            Ok(place) => self.open_place(call, at, &place, options)?,
+        let ino = match self.tree.place(at.dir, at.path) {
+            Ok(place) => {
+                let place = self.follow(place, options)?;
+                self.open_place(call, at, &place, options)?
+            }
             // The root itself.
             Err(_) if at.path.as_os_str().is_empty() || found(&self.tree).is_ok() => {
                 if options.is_create_new() {
@@ -111,9 +109,10 @@ impl Disk {
     /// Where the symbolic links of a place lead, if they are to be followed.
     fn follow(&self, place: Place, options: OpenOptions) -> io::Result<Place> {
         let is_link = place.ino.is_some_and(|ino| self.tree.target(ino).is_some());
-        match is_link && options.is_no_follow() {
-            true => Err(Errno::Eloop.error()),
-            false => self.tree.follow(place),
+        match is_link {
+            true if options.is_create_new() => Ok(place),
+            true if options.is_no_follow() => Err(Errno::Eloop.error()),
+            _ => self.tree.follow(place),
         }
     }
 

@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use super::*;
 use crate::Campaign;
-use crate::case::{Case, CaseOf, End, Era, VERSION, decode, encode};
-use crate::disk::{Alteration, DiskConfig, Fault, FaultRule, NewName, Profile, Trigger};
+use crate::call::{CallId, CallKind};
+use crate::case::{Case, CaseOf, Cut, End, Era, VERSION, decode, encode};
+use crate::disk::{
+    Alteration, Base, DiskConfig, EffectId, Exception, Explicit, Fault, FaultRule, Fill, NewName,
+    Profile, Survivors, Trigger,
+};
 use crate::run::run_case;
 use crate::sched::{Latency, Schedule};
 use crate::shrink::shrink;
+use crate::story::{Look, tell};
 
 const TRUSTING: Shelf = Shelf { is_trusting: true };
 const COUNTING: Shelf = Shelf { is_trusting: false };
@@ -81,6 +86,59 @@ fn who_counts_reports_it_or_is_right() {
             assert!(failure.is_none(), "{what:?} of {file}: {failure:?}");
         }
     }
+}
+
+#[test]
+fn a_story_says_whose_bytes_a_new_file_shows() {
+    let call = |kind, nth| CallId {
+        op: 0,
+        task: 0,
+        kind,
+        nth,
+    };
+    let kept = |call, index| Exception {
+        effect: EffectId {
+            eras_ago: 0,
+            call,
+            index,
+        },
+        units: Vec::new(),
+    };
+    // The name and the length of the new file survive, and what was written does not.
+    let survivors = Survivors::Explicit(Explicit {
+        base: Base::Lost,
+        except: vec![
+            kept(call(CallKind::Open, 2), 0),
+            kept(call(CallKind::Write, 0), 1),
+        ],
+        torn: Vec::new(),
+        fill: Fill::Stale,
+    });
+    let power = |at, survivors| End::Power { at, survivors };
+    let mut case = case("nothing", Alteration::Remove);
+    case.disk.profile = Profile::PosixStrict;
+    case.eras[0] = era(1, Vec::new());
+    case.eras[0].end = power(Cut::Last, Survivors::None);
+    let cut = Cut::Before(call(CallKind::SyncAll, 0));
+    case.eras[1].end = power(cut, survivors);
+    let story = tell(&Arc::new(COUNTING), &case, "a.case", String::new(), "");
+    assert!(story.is_clean(), "{:?}", story.failure);
+    assert_eq!(story.stale, [""; 0]);
+    let [stale] = story.eras[1].stale.as_slice() else {
+        panic!("one range: {:?}", story.eras[1].stale);
+    };
+    assert_eq!((stale.name.as_str(), stale.start, stale.end), ("new", 0, 8));
+    let (file, written) = stale.source.as_ref().expect("is known");
+    assert_eq!(file, "count");
+    assert!(written.starts_with("write new (era 0, "), "{written}");
+    let text = story.text(Look::default());
+    assert!(text.contains("a freed one of count"), "{text}");
+    assert!(
+        story
+            .page()
+            .expect("a page")
+            .contains("a freed one of count")
+    );
 }
 
 /// Two kinds of alterations and a fault that never strikes, in eras that need not be so long.

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use blackstart_vfs::{FileExt, Fs, OpenOptions};
 
+use super::super::draw::only;
+use super::super::pending::What;
 use super::super::{
-    Account, Change, DiskConfig, Ending, Fault, How, Image, Outcome, SimFs, Survivors, SyncFailure,
+    Account, Change, DiskConfig, Ending, Fault, How, Image, Outcome, SimFs, Stale, Survivors,
+    SyncFailure,
 };
 use crate::call::CallKind;
 
@@ -105,4 +108,66 @@ fn a_kill_leaves_everything_pending_and_a_lucky_loss_of_power_keeps_it() {
     );
     assert_eq!(lucky.files[0].names, ["a", "b"]);
     assert_eq!(lucky.files[0].left, Some(10));
+}
+
+#[test]
+fn stale_bytes_are_told_with_the_file_that_held_them() {
+    let config = DiskConfig::default();
+    let fs = SimFs::new(config.clone());
+    fs.create_root().expect("a root");
+    let root = Path::new("");
+    for (name, len) in [("a", 300), ("b", 600)] {
+        let file = create(&fs, name);
+        file.write_all_at(&vec![1; len], 0).expect("writes");
+        file.sync_all().expect("syncs");
+        fs.sync_dir(root).expect("syncs");
+        fs.remove_file(Path::new(name)).expect("removes");
+    }
+    fs.sync_dir(root).expect("syncs");
+    let image = fs.crash_model().image(&Survivors::None);
+
+    let fs = SimFs::of_image(&image, &config);
+    create(&fs, "c")
+        .write_all_at(&[2; 5_000], 0)
+        .expect("writes");
+    fs.sync_dir(root).expect("syncs");
+    let model = fs.crash_model();
+    let is_size = |what: &What| matches!(what, What::Size { .. });
+    let size = model
+        .pending
+        .iter()
+        .position(|pending| is_size(&pending.what));
+    let survivors = only(&model, &[size.expect("it grew")]);
+    let account = Account::of(
+        &image,
+        &config,
+        &[],
+        &fs.take_trace(),
+        Ending::Power(&survivors),
+    );
+    let number = |name: &str| {
+        let mut files = account.files.iter();
+        let file = files.find(|file| file.names == [name]);
+        file.map(|file| file.number).expect("is known")
+    };
+    // The latest file that is gone and had bytes there; nothing is known of what is behind it.
+    let shown = |start, end, source| Stale {
+        file: number("c"),
+        start,
+        end,
+        source,
+    };
+    let b = number("c") - 1;
+    assert_eq!(
+        account.stale,
+        [shown(0, 1_024, Some(b)), shown(1_024, 5_000, None)]
+    );
+    // What is kept whole shows nothing stale.
+    let fs = SimFs::of_image(&image, &config);
+    create(&fs, "c")
+        .write_all_at(&[2; 5_000], 0)
+        .expect("writes");
+    let ending = Ending::Power(&Survivors::All);
+    let account = Account::of(&image, &config, &[], &fs.take_trace(), ending);
+    assert_eq!(account.stale, []);
 }
