@@ -69,6 +69,9 @@ fn fault(rule: &FaultRule, entry: &LedgerEntry) -> Option<String> {
         Trigger::Nth {
             kind, files, nth, ..
         } => format!("the fault \"{what}\" at {kind:?} number {nth} of {files:?}"),
+        Trigger::Growth { files, nth, .. } => {
+            format!("the fault \"{what}\" at growing call number {nth} of {files:?}")
+        }
         Trigger::Boot { .. } if matches!(rule.what, Fault::SpareBytes(_)) => {
             format!("the fault \"{what}\": the space does not run out")
         }
