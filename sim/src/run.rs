@@ -277,7 +277,8 @@ pub fn run_case<S: Scenario>(scenario: &Arc<S>, case: &CaseOf<S>, verbose: bool)
             result.failure = Some((index, failure));
             return result;
         }
-        let mut unmet = unmet::names(era, &run);
+        let mut unmet = unmet::operations(era, &run);
+        unmet.extend(unmet::names(era, &run));
         start = end_state(&runner, &start, era, &run, &mut unmet);
         let unmet = unmet.into_iter().map(|name| format!("era {index}: {name}"));
         result.stale.extend(unmet);

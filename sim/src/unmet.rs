@@ -20,16 +20,22 @@ use crate::run::EraRun;
 use crate::scenario::Scenario;
 use crate::sched::{Deviation, Finish, Schedule};
 
-/// The names of an era that its run did not meet, in words. The disk tells those of survivors.
+/// The names of an era that its run did not meet, in words, but for its own operations. The disk
+/// tells those of survivors.
 pub(crate) fn names<S: Scenario>(era: &Era<S::Op>, run: &EraRun<S>) -> Vec<String> {
     let mut unmet: Vec<String> = cut(&era.end, &run.finish).into_iter().collect();
-    let steps = era.steps.iter().map(|step| step.id);
-    let steps = steps.filter(|id| !run.begun.contains(id));
-    unmet.extend(steps.map(|id| format!("operation {id}")));
     unmet.extend(deviations(&era.schedule, &run.taken));
     let faults = era.faults.iter().zip(&run.ledger);
     unmet.extend(faults.filter_map(|(rule, entry)| fault(rule, entry)));
     unmet
+}
+
+/// The operations of an era that its run did not begin. A case that was found and not shrunk has
+/// some wherever a crash ends an era early.
+pub(crate) fn operations<S: Scenario>(era: &Era<S::Op>, run: &EraRun<S>) -> Vec<String> {
+    let steps = era.steps.iter().map(|step| step.id);
+    let steps = steps.filter(|id| !run.begun.contains(id));
+    steps.map(|id| format!("operation {id}")).collect()
 }
 
 fn cut(end: &End, finish: &Finish) -> Option<String> {
@@ -64,7 +70,7 @@ fn fault(rule: &FaultRule, entry: &LedgerEntry) -> Option<String> {
             kind, files, nth, ..
         } => format!("the fault \"{what}\" at {kind:?} number {nth} of {files:?}"),
         Trigger::Growth { files, nth, .. } => {
-            format!("the fault \"{what}\" at growth number {nth} of {files:?}")
+            format!("the fault \"{what}\" at growing call number {nth} of {files:?}")
         }
         Trigger::Boot { .. } if matches!(rule.what, Fault::SpareBytes(_)) => {
             format!("the fault \"{what}\": the space does not run out")

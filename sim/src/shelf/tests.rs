@@ -118,6 +118,7 @@ fn a_story_says_whose_bytes_a_new_file_shows() {
     let mut case = case("nothing", Alteration::Remove);
     case.disk.profile = Profile::PosixStrict;
     case.eras[0] = era(1, Vec::new());
+    case.eras[1] = era(3, Vec::new());
     case.eras[0].end = power(Cut::Last, Survivors::None);
     let cut = Cut::Before(call(CallKind::SyncAll, 0));
     case.eras[1].end = power(cut, survivors);
