@@ -135,18 +135,22 @@ fn shown(env: &Env, path: &Path) -> String {
 
 fn make_durable(env: &Env, dir: &Path) -> Result<(), LogError> {
     let fs = env.fs();
-    let failed = |error| LogError::io(shown(env, dir), "create the directory", error);
-    fs.create_root().map_err(failed)?;
+    let failed = |path: &Path, action, error| LogError::io(shown(env, path), action, error);
+    let create = "create the directory";
+    fs.create_root()
+        .map_err(|error| failed(Path::new(""), create, error))?;
     let mut path = PathBuf::new();
     for part in dir.components() {
         let parent = path.clone();
         path.push(part);
         match fs.create_dir(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed(error));
+                return Err(failed(&path, create, error));
             }
-            _ => fs.sync_dir(&parent).map_err(failed)?,
+            _ => {}
         }
+        fs.sync_dir(&parent)
+            .map_err(|error| failed(&parent, "sync the directory", error))?;
     }
     Ok(())
 }

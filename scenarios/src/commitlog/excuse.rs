@@ -73,7 +73,7 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
         LogError::Archive { source, .. } => match source.downcast_ref() {
             Some(HookFailed::Refused) => true,
             Some(HookFailed::Io { file, number }) => {
-                !ctx.reported(file, &Told::Errno(*number)).is_empty()
+                !ctx.reported(file, &Told::Errno(*number)).is_empty() || is_altered(ctx)
             }
             None => false,
         },

@@ -95,7 +95,7 @@ impl Known {
         Ok(match Superblock::decode(&bytes) {
             Ok(superblock) => Self::Superblock(superblock),
             Err(_) if bytes.is_empty() => Self::Nothing,
-            Err(defect) if SegmentHeader::decode(&bytes).is_ok() => {
+            Err(defect) if is_later_segment(&bytes) => {
                 // Perhaps the only copy of it: it is not written over.
                 return Err(LogError::Corrupt {
                     corrupt: defect.in_file(source.shown(names::LOCK)),
@@ -106,12 +106,19 @@ impl Known {
         })
     }
 
+    /// The superblock, if there is a valid one.
     pub fn superblock(&self) -> Option<&Superblock> {
         match self {
             Self::Superblock(superblock) => Some(superblock),
             Self::Nothing | Self::Damaged => None,
         }
     }
+}
+
+/// Whether bytes are those of a segment that follows another. A file for a superblock that was made
+/// just before a crash may show an undone first segment, where the disk gives out old blocks.
+fn is_later_segment(bytes: &[u8]) -> bool {
+    SegmentHeader::decode(bytes).is_ok_and(|header| header.predecessor.is_some())
 }
 
 /// A segment by its header and its length.
