@@ -84,6 +84,13 @@ fn letters(records: &[String]) -> String {
         .collect()
 }
 
+/// Has what a file holds survive a loss of power.
+fn make_durable(scratch: &Scratch, name: &str) {
+    let options = blackstart_vfs::OpenOptions::new().read().write();
+    let file = scratch.env.fs().open(std::path::Path::new(name), options);
+    file.unwrap().sync_all().unwrap();
+}
+
 fn files(scratch: &Scratch) -> Vec<(String, Vec<u8>)> {
     let names = scratch.names().into_iter().chain(["lock".to_owned()]);
     names
@@ -341,6 +348,7 @@ fn cuts_are_durable_before_anything_is_appended() {
     write(&log, &[&long(), "d"]);
     drop(log);
     let uncut = scratch.read(FIRST);
+    make_durable(&scratch, FIRST);
     drop(scratch.open());
     let cut = scratch.read(FIRST).len();
     assert!(cut < uncut.len());
@@ -352,6 +360,7 @@ fn cuts_are_durable_before_anything_is_appended() {
     );
 
     scratch.write(FIRST, &uncut);
+    make_durable(&scratch, FIRST);
     let (log, report) = scratch.open();
     assert_eq!(report.cut, [FIRST, SECOND]);
     assert_eq!(letters(&read(log.reader(tx(0)).unwrap())), "LbLd");
