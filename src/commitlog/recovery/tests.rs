@@ -299,6 +299,24 @@ fn damage_inside_a_full_segment_is_found_by_reading() {
     assert_eq!(read(log.reader(tx(4)).unwrap()), ["4:e", "5:f"]);
 }
 
+/// A close mark at the very end spares the opening a look at what is before it.
+#[test]
+fn damage_before_a_close_mark_is_found_by_whoever_copies_it() {
+    let scratch = killed(&["a", "b"]);
+    scratch.open().0.close().unwrap();
+    scratch.edit(FIRST, |bytes| bytes[position(1) - 1] ^= 1);
+    let before = scratch.read(FIRST);
+    let (log, report) = scratch.open();
+    assert!(report.closed);
+    let refused = log.commit(&["c"], Durability::Synced);
+    assert!(
+        matches!(refused, Err(LogError::Corrupt { .. })),
+        "{refused:?}"
+    );
+    drop(log);
+    assert_eq!((scratch.names().len(), scratch.read(FIRST)), (1, before));
+}
+
 #[test]
 fn a_fork_takes_over_behind_what_is_durable() {
     let scratch = killed_large();

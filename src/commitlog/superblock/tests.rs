@@ -57,11 +57,20 @@ fn a_torn_slot_leaves_the_other() {
 
 #[test]
 fn without_a_valid_slot_it_is_refused() {
-    for len in 0..COVERED_BYTES + 4 {
-        assert!(Superblock::decode(&file(&[superblock(4)])[..len]).is_err());
+    for counter in 0..8 {
+        let whole = file(&[superblock(counter)]);
+        let at = superblock(counter).position() as usize;
+        let end = at + COVERED_BYTES + 4;
+        for len in 0..end {
+            assert!(
+                Superblock::decode(&whole[..len]).is_err(),
+                "{counter}, {len}"
+            );
+        }
+        assert_eq!(Superblock::decode(&whole[..end]), Ok(superblock(counter)));
     }
     assert!(Superblock::decode(&vec![0; SUPERBLOCK_BYTES]).is_err());
-    let mut newer = file(&[superblock(4)]);
+    let mut newer = file(&[superblock(0)]);
     newer[8] = 3;
     let checksum = crc32fast::hash(&newer[..COVERED_BYTES]);
     newer[COVERED_BYTES..COVERED_BYTES + 4].copy_from_slice(&checksum.to_le_bytes());
