@@ -41,9 +41,12 @@ impl FileName {
         let Ok(first) = digits.parse().map(TxOffset::new) else {
             return Self::Other;
         };
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
         match ending {
             ".log" => Self::Segment(first),
-            _ if ending.starts_with(".tmp") => Self::Temp,
+            ".tmp" => Self::Temp,
+            // The next opening removes it: it has to be ours.
+            _ if ending.strip_prefix(".tmp.").is_some_and(is_number) => Self::Temp,
             _ => Self::Other,
         }
     }

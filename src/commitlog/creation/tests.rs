@@ -76,7 +76,7 @@ fn a_segment_is_complete_with_its_first_content() {
         for len in lens {
             creation.push(&payload(*len), 1).unwrap();
         }
-        assert_eq!(scratch.names(), [names::temp(tx(3))]);
+        assert_eq!(scratch.names(), [names::temp(tx(3), 0)]);
         let end = creation.end();
         assert_eq!(
             (creation.first(), end.next),
@@ -108,7 +108,7 @@ fn two_creations_of_one_name_have_different_tags() {
 #[test]
 fn what_another_creation_left_is_no_file_to_write_into() {
     let scratch = Scratch::new();
-    let (directory, temp) = (directory(&scratch), names::temp(tx(3)));
+    let (directory, temp) = (directory(&scratch), names::temp(tx(3), 0));
     scratch.write(&temp, &[0xAA; 10_000]);
     let creation = Creation::begin(&directory, header(3), 1 << 30).unwrap();
     creation.finish().unwrap().publish().unwrap();
@@ -117,15 +117,27 @@ fn what_another_creation_left_is_no_file_to_write_into() {
 }
 
 #[test]
+fn a_temporary_name_that_is_taken_is_passed_over() {
+    let scratch = Scratch::new();
+    let directory = directory(&scratch);
+    let taken = names::temp(tx(3), 0);
+    scratch.env.fs().create_dir(Path::new(&taken)).unwrap();
+    let creation = Creation::begin(&directory, header(3), 1 << 30).unwrap();
+    assert_eq!(scratch.names(), [taken.clone(), names::temp(tx(3), 1)]);
+    creation.finish().unwrap().publish().unwrap();
+    assert_eq!(scratch.names(), [names::segment(tx(3)), taken]);
+}
+
+#[test]
 fn a_creation_that_fails_leaves_a_temporary_name_at_most() {
-    for (kind, is_fatal) in [
-        (CallKind::Open, false),
-        (CallKind::Write, true),
-        (CallKind::SyncAll, true),
+    for (kind, times, is_fatal) in [
+        (CallKind::Open, 1 + ATTEMPTS_MAX, false),
+        (CallKind::Write, 1, true),
+        (CallKind::SyncAll, 1, true),
     ] {
         let scratch = Scratch::new();
         let directory = directory(&scratch);
-        scratch.disk.fail(kind).errno(Errno::Eio);
+        scratch.disk.fail(kind).times(times).errno(Errno::Eio);
         let created = Creation::begin(&directory, header(3), 1 << 30)
             .map_err(Failure::Harmless)
             .and_then(Creation::finish);
@@ -198,7 +210,7 @@ fn an_unfinished_creation_is_removed_by_its_name() {
     let directory = directory(&scratch);
     drop(Creation::begin(&directory, header(3), 1 << 30).unwrap());
     let mut notes = [FileNote {
-        file: names::temp(tx(3)),
+        file: names::temp(tx(3), 0),
         reason: FileReason::Unfinished,
         removed: false,
     }];

@@ -37,9 +37,7 @@ fn sealed(header: &FrameHeader) -> (Vec<u8>, u32) {
 
 /// Checks what the header's checksum covers of `bytes`, as a reader does.
 fn check(bytes: &[u8], key: &FrameKey, at: ByteOffset) -> Result<(FrameHeader, u32), Defect> {
-    let raw = RawHeader::new(*bytes.first_chunk().expect("a header"));
-    let covered = FRAME_HEADER_BYTES + raw.covered_payload_len() as usize;
-    raw.check(&bytes[4..covered], key, at)
+    FrameHeader::decode(bytes, key, at)
 }
 
 /// The field that is refused in a frame which was changed and then got the right checksum.
@@ -64,6 +62,21 @@ fn what_is_sealed_is_checked_and_decoded() {
     let (bytes, checksum) = sealed(&close());
     assert_eq!(bytes.len(), FRAME_HEADER_BYTES);
     assert_eq!(check(&bytes, &key(), AT), Ok((close(), checksum)));
+}
+
+#[test]
+fn what_is_cut_short_is_refused() {
+    for header in [commit(40, 2), commit(1025, 1), close()] {
+        let (bytes, _) = sealed(&header);
+        let covered = match header.is_large() {
+            true => FRAME_HEADER_BYTES,
+            false => bytes.len(),
+        };
+        for len in 0..covered {
+            assert!(check(&bytes[..len], &key(), AT).is_err(), "{len}");
+        }
+        assert!(check(&bytes[..covered], &key(), AT).is_ok());
+    }
 }
 
 #[test]

@@ -201,6 +201,19 @@ fn unknown_flags_are_refused() {
     }
 }
 
+/// A successor names a header by its checksum.
+#[test]
+fn there_is_one_form_of_a_header_only() {
+    let with =
+        |header: SegmentHeader, at: usize| forged(header.encode().to_vec(), |bytes| bytes[at] = 1);
+    for at in 120..124 {
+        assert_eq!(refused(&with(header(), at)), "unused byte", "{at}");
+    }
+    for at in 92..124 {
+        assert_eq!(refused(&with(first(), at)), "unused byte", "{at}");
+    }
+}
+
 #[test]
 fn offsets_stand_in_the_order_that_a_writer_leaves() {
     let tx = TxOffset::new;

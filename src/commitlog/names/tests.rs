@@ -6,7 +6,9 @@ use super::*;
 fn names_are_told_apart_and_come_back() {
     for first in [0, 1, 11, u64::MAX].map(TxOffset::new) {
         assert_eq!(FileName::parse(&segment(first)), FileName::Segment(first));
-        assert_eq!(FileName::parse(&temp(first)), FileName::Temp(first));
+        for attempt in [0, 1, 2, u32::MAX] {
+            assert_eq!(FileName::parse(&temp(first, attempt)), FileName::Temp);
+        }
     }
     assert_eq!(FileName::parse(LOCK), FileName::Lock);
 }
@@ -30,6 +32,10 @@ fn only_the_exact_spelling_counts() {
         "00000000000000000001.logx",
         "00000000000000000001.log.bak",
         "00000000000000000001.tmp2",
+        "00000000000000000001.tmp.",
+        "00000000000000000001.tmp.bak",
+        "00000000000000000001.tmp.1x",
+        "00000000000000000001.tmp-1",
         " 0000000000000000001.log",
         "+0000000000000000001.log",
         "-0000000000000000001.log",

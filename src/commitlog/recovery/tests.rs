@@ -84,6 +84,13 @@ fn letters(records: &[String]) -> String {
         .collect()
 }
 
+/// Has what a file holds survive a loss of power.
+fn make_durable(scratch: &Scratch, name: &str) {
+    let options = blackstart_vfs::OpenOptions::new().read().write();
+    let file = scratch.env.fs().open(std::path::Path::new(name), options);
+    file.unwrap().sync_all().unwrap();
+}
+
 fn files(scratch: &Scratch) -> Vec<(String, Vec<u8>)> {
     let names = scratch.names().into_iter().chain(["lock".to_owned()]);
     names
@@ -292,6 +299,24 @@ fn damage_inside_a_full_segment_is_found_by_reading() {
     assert_eq!(read(log.reader(tx(4)).unwrap()), ["4:e", "5:f"]);
 }
 
+/// A close mark at the very end spares the opening a look at what is before it.
+#[test]
+fn damage_before_a_close_mark_is_found_by_whoever_copies_it() {
+    let scratch = killed(&["a", "b"]);
+    scratch.open().0.close().unwrap();
+    scratch.edit(FIRST, |bytes| bytes[position(1) - 1] ^= 1);
+    let before = scratch.read(FIRST);
+    let (log, report) = scratch.open();
+    assert!(report.closed);
+    let refused = log.commit(&["c"], Durability::Synced);
+    assert!(
+        matches!(refused, Err(LogError::Corrupt { .. })),
+        "{refused:?}"
+    );
+    drop(log);
+    assert_eq!((scratch.names().len(), scratch.read(FIRST)), (1, before));
+}
+
 #[test]
 fn a_fork_takes_over_behind_what_is_durable() {
     let scratch = killed_large();
@@ -341,6 +366,7 @@ fn cuts_are_durable_before_anything_is_appended() {
     write(&log, &[&long(), "d"]);
     drop(log);
     let uncut = scratch.read(FIRST);
+    make_durable(&scratch, FIRST);
     drop(scratch.open());
     let cut = scratch.read(FIRST).len();
     assert!(cut < uncut.len());
@@ -352,6 +378,7 @@ fn cuts_are_durable_before_anything_is_appended() {
     );
 
     scratch.write(FIRST, &uncut);
+    make_durable(&scratch, FIRST);
     let (log, report) = scratch.open();
     assert_eq!(report.cut, [FIRST, SECOND]);
     assert_eq!(letters(&read(log.reader(tx(0)).unwrap())), "LbLd");

@@ -489,8 +489,13 @@ fn bounds_of_earlier_epochs_end_where_the_history_was_cut() {
     ] {
         let expected = |who| expected.replace("who", who);
         check_told(source, caller(epoch, through), &expected("caller"));
-        let lock = superblock(epoch, 0, 2, through);
-        check(&with_lock(source.clone(), lock), &expected("superblock"));
+        // Each epoch's first segment.
+        let newest = [0, 2, 3][epoch as usize - 1];
+        let lock = with_lock(source.clone(), superblock(epoch, 0, newest, through));
+        match source.names().expect("names").len() >= epoch as usize {
+            true => check(&lock, &expected("superblock")),
+            false => check(&lock, "3.log: the segment is missing; lock names it"),
+        }
     }
     // What the fork took over was there when it was made.
     let took_over = old.fork(2).unsynced("cde").named();
@@ -565,7 +570,7 @@ fn names_are_evidence() {
     let abc = Made::first().synced("abc");
     let kind = |name: &str| format!("corrupt {name} 0 kind of the file, Name");
     let fine = |notes: &str| format!("0..3, durable 2, clean{notes}");
-    let (segment, temp) = (names::segment(tx(3)), names::temp(tx(3)));
+    let (segment, temp) = (names::segment(tx(3)), names::temp(tx(3), 0));
     for (odd, expected) in [
         (segment.as_str(), kind("3.log")),
         ("lock", kind("lock")),
@@ -579,7 +584,7 @@ fn names_are_evidence() {
     for name in [
         "zebra",
         "00000000000000000000.idx",
-        &names::temp(tx(0)),
+        &names::temp(tx(0), 0),
         &temp,
     ] {
         source.insert(name, b"anything".to_vec());
@@ -624,6 +629,33 @@ fn a_lost_superblock_is_told_and_a_foreign_one_refused() {
     check(&foreign, "lock: it belongs to log id not to id");
 }
 
+/// A segment's file that was given the name of the superblock's may be the only copy.
+#[test]
+fn a_segment_in_place_of_the_superblock_is_refused() {
+    let abc = Made::first().synced("abc");
+    let expected = "corrupt lock 64 superblock checksum, Name";
+    check(&with_lock(source([&abc]), abc.bytes.clone()), expected);
+    check(&with_lock(MemorySource::new(), abc.bytes), expected);
+}
+
+/// An older file of the same name, from before a fork took it.
+#[test]
+fn a_newest_segment_of_an_earlier_epoch_than_the_superblocks_is_refused() {
+    let of_epoch = |epoch| {
+        let made = Made::first().with(|header| header.epoch = Epoch::new(epoch));
+        made.synced("abc")
+    };
+    let lock = |oldest| superblock(2, oldest, 0, 3);
+    let older = "corrupt 0.log 80 epoch, superblock: 3";
+    check(&with_lock(source([&of_epoch(1)]), lock(0)), older);
+    let fine = "0..3, durable 2, clean";
+    check(&with_lock(source([&of_epoch(2)]), lock(0)), fine);
+    check(&with_lock(source([&of_epoch(3)]), lock(0)), fine);
+    // Nor is history retired up to behind the newest segment.
+    let missing = "3.log: the segment is missing; lock names it";
+    check(&with_lock(source([&of_epoch(2)]), lock(3)), missing);
+}
+
 #[test]
 fn a_directory_that_holds_traces_of_a_log_is_not_empty() {
     let missing = |found: &str| {
@@ -631,7 +663,7 @@ fn a_directory_that_holds_traces_of_a_log_is_not_empty() {
     };
     let none = MemorySource::new;
     let mut littered = none();
-    littered.insert(names::temp(tx(0)), b"half a header".to_vec());
+    littered.insert(names::temp(tx(0), 0), b"half a header".to_vec());
     littered.insert("notes.txt", Vec::new());
     let littered_note = "nothing; 0.tmp Unfinished; notes.txt Unknown";
     check(&none(), "nothing");
