@@ -1,0 +1,11 @@
+//! Faults that users of other logs met, tried on this one.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the harm is done behind the seam's back"
+)]
+
+#[path = "log_faults/directory.rs"]
+mod directory;
+#[path = "log_faults/files.rs"]
+mod files;
