@@ -5,6 +5,8 @@
     reason = "the harm is done behind the seam's back"
 )]
 
+#[path = "log_faults/beside.rs"]
+mod beside;
 #[path = "log_faults/directory.rs"]
 mod directory;
 #[path = "log_faults/files.rs"]
