@@ -55,6 +55,7 @@ pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), F
         .and_then(Creation::finish)
         .inspect_err(|_| Creation::abandon(&directory, tx_offset))?;
     let new = staged.publish().map_err(Failure::Fatal)?;
+    writer.expect_predecessor(&new)?;
     // Readers hear of it before any file changes.
     writer.enter_and(new, |state, _| fork.forget(state, tx_offset))?;
     fork.finish(&directory).map_err(Failure::Fatal)?;

@@ -221,6 +221,7 @@ impl Writer {
         let directory = self.shared.directory.clone();
         let segment_bytes_max = self.options.segment_bytes_max;
         let new = take_over(&directory, &old, self.end, &takeover, segment_bytes_max)?;
+        self.expect_predecessor(&new)?;
         self.enter(new)?;
         self.note_newest();
         Ok(())
@@ -336,6 +337,16 @@ impl Writer {
         }))
     }
 
+    /// [I6] A segment that has its name goes on where the newest one ends: that is there still. Asked
+    /// once the new name is there, so that no moment is left out between one file and the next.
+    pub fn expect_predecessor(&self, new: &NewSegment) -> Result<(), Failure> {
+        let before = new.header.predecessor;
+        match before.is_some_and(|before| before.first == self.segment.header.first) {
+            true => self.expect_name(),
+            false => Ok(()),
+        }
+    }
+
     /// Extends the file beyond what will be written and synced, so that most syncs change no
     /// length. A failure means that it is not done in this segment any more.
     fn preallocate(&mut self) {
@@ -419,6 +430,7 @@ impl Writer {
             .and_then(Creation::finish)
             .inspect_err(|_| Creation::abandon(&directory, header.first))?;
         let new = staged.publish().map_err(Failure::Fatal)?;
+        self.expect_predecessor(&new)?;
         self.enter(new)?;
         self.shared.state.lock().stats.rotations += 1;
         self.note_newest();
