@@ -7,7 +7,13 @@
 
 #[path = "log_faults/beside.rs"]
 mod beside;
+#[path = "log_faults/copies.rs"]
+mod copies;
 #[path = "log_faults/directory.rs"]
 mod directory;
 #[path = "log_faults/files.rs"]
 mod files;
+#[path = "../src/commitlog/testing/hooked.rs"]
+mod hooked;
+#[path = "log_faults/paths.rs"]
+mod paths;
