@@ -48,6 +48,7 @@ pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), F
     if asked == next {
         return Ok(());
     }
+    writer.expect_lock()?;
     let fork = Fork::plan(writer, tx_offset).map_err(Failure::Harmless)?;
     let directory = writer.shared.directory.clone();
     let staged = Creation::begin(&directory, fork.header, writer.options.segment_bytes_max)

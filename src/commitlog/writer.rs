@@ -216,6 +216,7 @@ impl Writer {
         if !self.is_found() {
             return Ok(());
         }
+        self.expect_lock()?;
         let old = self.segment.header;
         let takeover = Takeover::new(&old, self.end, self.end, self.incarnation, None);
         let directory = self.shared.directory.clone();
@@ -311,7 +312,7 @@ impl Writer {
     }
 
     /// [I6] In a child of a fork the log belongs to the parent.
-    fn expect_lock(&self) -> Result<(), Failure> {
+    pub fn expect_lock(&self) -> Result<(), Failure> {
         let Some(lock) = &self.lock else {
             return Ok(());
         };
@@ -391,6 +392,7 @@ impl Writer {
         if self.durable == self.written {
             return Ok(());
         }
+        self.expect_lock()?;
         self.file.sync_data().map_err(Failure::Fatal)?;
         self.expect_name()?;
         self.durable = self.written;
@@ -411,6 +413,7 @@ impl Writer {
         if !self.has_commits() && features == old.features {
             return Ok(());
         }
+        self.expect_lock()?;
         let header = SegmentHeader {
             features,
             flags: SegmentFlags::NONE,
