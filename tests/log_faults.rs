@@ -17,3 +17,5 @@ mod files;
 mod hooked;
 #[path = "log_faults/paths.rs"]
 mod paths;
+#[path = "log_faults/space.rs"]
+mod space;
