@@ -107,7 +107,7 @@ fn a_full_disk_is_recovered_by_keeping_less() {
 /// disk can be read, and is written again once somebody else makes room.
 #[test]
 fn a_full_disk_with_one_segment_waits_for_space() {
-    let (disk, env) = disk(Some(4 << 10));
+    let (disk, env) = disk(Some(8 << 10));
     let log = open(&env, options()).expect("so much fits");
     let mut end = 0;
     for bytes in [100, 1] {
