@@ -263,6 +263,15 @@ impl Core {
         result
     }
 
+    /// Whether the log may be changed, and by this process.
+    pub fn expect_owner(&self) -> Result<(), LogError> {
+        let mut writer = self.writer.lock();
+        let result = run(&mut writer, |writer| writer.expect_lock());
+        drop(writer);
+        self.shared.changed.notify_all();
+        result
+    }
+
     /// Begins a new segment, which has these features as well.
     pub fn rotate(&self, features: Features) -> Result<(), LogError> {
         self.with_writer(|writer| writer.rotate(features))

@@ -96,9 +96,7 @@ impl Core {
     pub fn retain_from(&self, tx_offset: TxOffset) -> Result<TxOffset, LogError> {
         // One at a time, so that no segment is archived twice.
         let _turn = self.retention.lock();
-        if let Some(refusal) = self.shared.refusal() {
-            return Err(refusal);
-        }
+        self.expect_owner()?;
         let candidates = retirable(&self.shared.state.lock(), tx_offset);
         let directory = &self.shared.directory;
         let (archived, refused) = archive(directory, self.archive.as_ref(), candidates);

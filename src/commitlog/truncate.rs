@@ -48,6 +48,7 @@ pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), F
     if asked == next {
         return Ok(());
     }
+    writer.expect_lock()?;
     let fork = Fork::plan(writer, tx_offset).map_err(Failure::Harmless)?;
     let directory = writer.shared.directory.clone();
     let staged = Creation::begin(&directory, fork.header, writer.options.segment_bytes_max)
@@ -55,6 +56,7 @@ pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), F
         .and_then(Creation::finish)
         .inspect_err(|_| Creation::abandon(&directory, tx_offset))?;
     let new = staged.publish().map_err(Failure::Fatal)?;
+    writer.expect_predecessor(&new)?;
     // Readers hear of it before any file changes.
     writer.enter_and(new, |state, _| fork.forget(state, tx_offset))?;
     fork.finish(&directory).map_err(Failure::Fatal)?;

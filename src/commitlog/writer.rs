@@ -216,11 +216,13 @@ impl Writer {
         if !self.is_found() {
             return Ok(());
         }
+        self.expect_lock()?;
         let old = self.segment.header;
         let takeover = Takeover::new(&old, self.end, self.end, self.incarnation, None);
         let directory = self.shared.directory.clone();
         let segment_bytes_max = self.options.segment_bytes_max;
         let new = take_over(&directory, &old, self.end, &takeover, segment_bytes_max)?;
+        self.expect_predecessor(&new)?;
         self.enter(new)?;
         self.note_newest();
         Ok(())
@@ -310,7 +312,7 @@ impl Writer {
     }
 
     /// [I6] In a child of a fork the log belongs to the parent.
-    fn expect_lock(&self) -> Result<(), Failure> {
+    pub fn expect_lock(&self) -> Result<(), Failure> {
         let Some(lock) = &self.lock else {
             return Ok(());
         };
@@ -334,6 +336,16 @@ impl Writer {
         Err(Failure::Fatal(LogError::Replaced {
             file: directory.shown(&self.segment.name),
         }))
+    }
+
+    /// [I6] A segment that has its name goes on where the newest one ends: that is there still. Asked
+    /// once the new name is there, so that no moment is left out between one file and the next.
+    pub fn expect_predecessor(&self, new: &NewSegment) -> Result<(), Failure> {
+        let before = new.header.predecessor;
+        match before.is_some_and(|before| before.first == self.segment.header.first) {
+            true => self.expect_name(),
+            false => Ok(()),
+        }
     }
 
     /// Extends the file beyond what will be written and synced, so that most syncs change no
@@ -380,6 +392,7 @@ impl Writer {
         if self.durable == self.written {
             return Ok(());
         }
+        self.expect_lock()?;
         self.file.sync_data().map_err(Failure::Fatal)?;
         self.expect_name()?;
         self.durable = self.written;
@@ -400,6 +413,7 @@ impl Writer {
         if !self.has_commits() && features == old.features {
             return Ok(());
         }
+        self.expect_lock()?;
         let header = SegmentHeader {
             features,
             flags: SegmentFlags::NONE,
@@ -419,6 +433,7 @@ impl Writer {
             .and_then(Creation::finish)
             .inspect_err(|_| Creation::abandon(&directory, header.first))?;
         let new = staged.publish().map_err(Failure::Fatal)?;
+        self.expect_predecessor(&new)?;
         self.enter(new)?;
         self.shared.state.lock().stats.rotations += 1;
         self.note_newest();

@@ -17,8 +17,10 @@ pub enum Call {
     Open,
     /// A call that changes names.
     Name,
-    /// A write, or a change of a length.
+    /// `File::write_at`.
     Write,
+    /// `File::set_len`.
+    SetLen,
     /// A sync of a file or of a directory.
     Sync,
     /// `Fs::lock`.
@@ -161,7 +163,7 @@ impl File for HookedFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.ask(Call::Write)?.set_len(len)
+        self.ask(Call::SetLen)?.set_len(len)
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {

@@ -491,32 +491,59 @@ fn a_child_of_a_fork_gets_an_error_and_writes_nothing() {
     });
     let env = scratch.env.with_fs(Arc::new(fs));
     type Write = fn(&Log) -> Result<(), LogError>;
-    let writes: [(&str, Write); 6] = [
+    let writes: [(&str, Write); 7] = [
         ("commit", |log| {
             log.commit(&["b"], Durability::Os).map(|_| ())
         }),
         ("sync", |log| log.sync().map(|_| ())),
         ("flush", Log::flush),
         ("rotate", Log::rotate),
-        ("truncate", |log| log.truncate_to(tx(0))),
+        ("truncate", |log| log.truncate_to(tx(1))),
+        ("retain", |log| log.retain_from(tx(2)).map(|_| ())),
         ("close", Log::close),
     ];
-    for (what, write) in writes {
+    // Whether the log was closed before, and what is left to be written or synced.
+    let states = [
+        (false, None),
+        (true, None),
+        (false, Some(Durability::Buffered)),
+        (false, Some(Durability::Os)),
+    ];
+    let cases = writes
+        .iter()
+        .flat_map(|write| states.map(|state| (write, state)));
+    for ((what, write), (is_found, left)) in cases {
+        let what = format!("{what}.{is_found}.{left:?}");
         forked.store(false, Ordering::Relaxed);
-        let (log, _) = Log::open(&env, what, options()).unwrap();
-        commit(&log, &["a"]);
-        log.commit(&["buffered"], Durability::Buffered).unwrap();
-        let dir = env.fs().subdir(Path::new(what)).unwrap();
-        let before = contents(&env, what);
+        let (mut log, _) = Log::open(&env, &what, options()).unwrap();
+        commit(&log, &["a", "b"]);
+        log.rotate().unwrap();
+        commit(&log, &["c"]);
+        if is_found {
+            log.close().unwrap();
+            drop(log);
+            log = Log::open(&env, &what, options()).unwrap().0;
+        }
+        if let Some(durability) = left {
+            log.commit(&["d"], durability).unwrap();
+        }
+        let before = contents(&env, &what);
+        let durable = log.durable_through();
         forked.store(true, Ordering::Relaxed);
         let told = write(&log);
-        assert!(
-            matches!(told, Err(LogError::Forked { .. })),
-            "[I6] {what}: {told:?}"
-        );
-        is_poisoned(log.commit(&["c"], Durability::Buffered));
-        assert!(contents(&env, what) == before, "[I6] {what} wrote");
-        drop(dir);
+        assert!(contents(&env, &what) == before, "[I6] {what} wrote");
+        assert_eq!(log.durable_through(), durable, "[I6] {what}");
+        match &told {
+            Err(LogError::Forked { .. }) => {
+                is_poisoned(log.commit(&["e"], Durability::Buffered));
+            }
+            // There was nothing to do.
+            Ok(()) => assert!(
+                what.starts_with("sync") || what.starts_with("flush") || is_found,
+                "[I6] {what}"
+            ),
+            Err(error) => panic!("[I6] {what}: {error}"),
+        }
     }
 }
 
