@@ -1,7 +1,8 @@
 //! Openings of logs with a history that few logs have.
 
 use blackstart::commitlog::{
-    Durability, Log, LogError, LogOptions, RecoveryReport, Superblock, TxOffset,
+    Durability, Log, LogError, LogOptions, RecoveryReport, SEGMENT_HEADER_BYTES, SUPERBLOCK_BYTES,
+    Superblock, TxOffset,
 };
 use blackstart_sim::disk::{DiskConfig, SimFs};
 use blackstart_vfs::os::{OsClock, OsEntropy, OsTasks};
@@ -64,6 +65,36 @@ fn an_opening_may_retire_what_a_fork_cut_off() {
     );
     log.commit(&[[3; 100]], Durability::Synced)
         .expect("commits");
+}
+
+/// A crash while the first superblock was written may leave its length, and in its blocks what a
+/// temporary file held before: the header of a segment that has its name by now. A segment that was
+/// renamed to `lock` has none.
+#[test]
+fn blocks_of_a_segment_in_the_superblock_are_told_from_a_segment_that_was_moved_there() {
+    let env = scratch();
+    let (log, _) = open(&env).expect("opens");
+    log.commit(&[[1; 100]], Durability::Synced)
+        .expect("commits");
+    drop(log);
+    let first = Path::new("00000000000000000000.log");
+    let read = env
+        .fs()
+        .open(first, OpenOptions::new().read())
+        .expect("opens");
+    let mut header = [0; SEGMENT_HEADER_BYTES];
+    read.read_exact_at(&mut header, 0).expect("reads");
+    let options = OpenOptions::new().write().create().truncate();
+    let lock = env.fs().open(Path::new("lock"), options).expect("opens");
+    lock.set_len(SUPERBLOCK_BYTES as u64).expect("grows");
+    lock.write_all_at(&header, 0).expect("writes");
+    let (log, report) = open(&env).expect("opens");
+    assert!(report.superblock_lost, "{report:?}");
+    assert_eq!(report.next, TxOffset::new(1));
+    drop(log);
+    env.fs().rename(first, Path::new("lock")).expect("renames");
+    let error = open(&env).expect_err("it would be written over");
+    assert!(matches!(error, LogError::Corrupt { .. }), "{error:?}");
 }
 
 /// Retention keeps the newest segment. So a superblock that says that history starts behind all

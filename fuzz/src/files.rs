@@ -8,8 +8,8 @@ use arbitrary::Arbitrary;
 use blackstart::codec::ByteOffset;
 use blackstart::commitlog::recovery::Beforehand;
 use blackstart::commitlog::{
-    Epoch, Features, Incarnation, LogId, Predecessor, SMALL_PAYLOAD_BYTES_MAX, SegmentFlags,
-    SegmentHeader, Superblock, TxOffset,
+    Epoch, Features, Incarnation, LogId, Predecessor, SMALL_PAYLOAD_BYTES_MAX, SUPERBLOCK_BYTES,
+    SegmentFlags, SegmentHeader, Superblock, TxOffset,
 };
 
 use super::frame;
@@ -396,8 +396,8 @@ impl Known {
             durable_through: TxOffset::new(end.saturating_add_signed(self.durable_lag.into())),
         };
         let slot = superblock.encode();
-        let mut bytes = vec![0; 2 * slot.len()];
-        let at = usize::from(self.counter % 2) * slot.len();
+        let mut bytes = vec![0; SUPERBLOCK_BYTES];
+        let at = (counter % 8) as usize * slot.len();
         bytes[at..at + slot.len()].copy_from_slice(&slot);
         bytes
     }

@@ -2,34 +2,35 @@
 
 use blackstart::commitlog::{SUPERBLOCK_BYTES, Superblock};
 
-const SLOT_BYTES: usize = SUPERBLOCK_BYTES / 2;
+const SLOT_BYTES: usize = 512;
 const COVERED_BYTES: usize = 64;
 
-/// Decodes bytes as the content of `lock`, as they are and with both slots put right.
+/// Decodes bytes as the content of `lock`, as they are and with all slots put right.
 pub fn check(bytes: &[u8]) {
     decode(bytes);
+    // What the slots hold may stand side by side.
+    let mut held = bytes.chunks(COVERED_BYTES);
     let mut whole = [0; SUPERBLOCK_BYTES];
-    let len = bytes.len().min(SUPERBLOCK_BYTES);
-    whole[..len].copy_from_slice(&bytes[..len]);
-    // What the second slot holds may stand right behind what the first one holds.
-    let second = bytes.get(COVERED_BYTES..2 * COVERED_BYTES);
-    if let Some(second) = second {
-        whole[SLOT_BYTES..SLOT_BYTES + COVERED_BYTES].copy_from_slice(second);
-    }
     for slot in whole.chunks_exact_mut(SLOT_BYTES) {
+        let held = held.next().unwrap_or_default();
+        slot[..held.len()].copy_from_slice(held);
         slot[..12].copy_from_slice(b"BLKSTSUP\x02\0\0\0");
         let checksum = crc32fast::hash(&slot[..COVERED_BYTES]);
         slot[COVERED_BYTES..COVERED_BYTES + 4].copy_from_slice(&checksum.to_le_bytes());
     }
-    decode(&whole);
-    // One torn slot leaves the other.
-    let valid = |slot: &[u8]| Superblock::decode(slot).expect("it was put right");
-    let [one, other] = [&whole[..SLOT_BYTES], &whole[SLOT_BYTES..]].map(valid);
-    let counter = one.counter.max(other.counter);
-    let newest = Superblock::decode(&whole).expect("both slots are valid");
-    assert_eq!(newest.counter, counter);
-    whole[COVERED_BYTES] ^= 1;
-    assert_eq!(Superblock::decode(&whole), Ok(other));
+    // The newest slot counts; when it is torn, the newest of the others does.
+    for _ in 0..SUPERBLOCK_BYTES / SLOT_BYTES {
+        decode(&whole);
+        let newest = Superblock::decode(&whole).expect("a slot is valid");
+        let counter = |slot: &[u8]| Superblock::decode(slot).map(|slot| slot.counter).ok();
+        let counters: Vec<_> = whole.chunks_exact(SLOT_BYTES).map(counter).collect();
+        assert_eq!(counters.iter().max(), Some(&Some(newest.counter)));
+        let torn = counters
+            .iter()
+            .position(|counter| *counter == Some(newest.counter));
+        whole[torn.expect("it is the highest") * SLOT_BYTES + COVERED_BYTES] ^= 1;
+    }
+    assert!(Superblock::decode(&whole).is_err(), "all slots are torn");
 }
 
 fn decode(bytes: &[u8]) {

@@ -95,7 +95,7 @@ impl Known {
         Ok(match Superblock::decode(&bytes) {
             Ok(superblock) => Self::Superblock(superblock),
             Err(_) if bytes.is_empty() => Self::Nothing,
-            Err(defect) if is_later_segment(&bytes) => {
+            Err(defect) if is_moved_segment(&bytes, listing) => {
                 // Perhaps the only copy of it: it is not written over.
                 return Err(LogError::Corrupt {
                     corrupt: defect.in_file(source.shown(names::LOCK)),
@@ -115,10 +115,12 @@ impl Known {
     }
 }
 
-/// Whether bytes are those of a segment that follows another. A file for a superblock that was made
-/// just before a crash may show an undone first segment, where the disk gives out old blocks.
-fn is_later_segment(bytes: &[u8]) -> bool {
-    SegmentHeader::decode(bytes).is_ok_and(|header| header.predecessor.is_some())
+/// Whether the file of the superblock is a segment that lost its own name. Where the first superblock
+/// of a log was torn, its blocks may still hold what a temporary file of the first segment held
+/// before: then that segment has its name.
+fn is_moved_segment(bytes: &[u8], listing: &Listing) -> bool {
+    let header = SegmentHeader::decode(bytes);
+    header.is_ok_and(|header| listing.segments.binary_search(&header.first).is_err())
 }
 
 /// A segment by its header and its length.
