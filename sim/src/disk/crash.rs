@@ -298,16 +298,19 @@ impl CrashModel {
                 }
             }
             Effect::Sync { ino, all, how } => self.sync(call, *ino, *all, *how),
-            Effect::Apart { ino } => {
-                self.visible.insert(*ino, Inode::dir());
-                self.durable.insert(*ino, Inode::dir());
-            }
+            Effect::Apart { ino } => self.add(*ino, &Inode::dir()),
             Effect::Root => {
                 self.visible.has_root = true;
                 self.durable.has_root = true;
             }
             names => self.name(call, names),
         }
+    }
+
+    /// A new inode; which name leads to it is an effect of its own.
+    fn add(&mut self, ino: Ino, inode: &Inode) {
+        self.visible.insert(ino, inode.clone());
+        self.durable.insert(ino, inode.clone());
     }
 
     /// File systems write a length that they have put off before they change the blocks below it.
@@ -345,9 +348,8 @@ impl CrashModel {
                 ino,
                 is_dir,
             } => {
-                let inode = || if is_dir { Inode::dir() } else { Inode::file() };
-                self.visible.insert(ino, inode());
-                self.durable.insert(ino, inode());
+                let inode = if is_dir { Inode::dir() } else { Inode::file() };
+                self.add(ino, &inode);
                 What::Link { dir, name, ino }
             }
             Effect::Link { dir, name, ino } => What::Link { dir, name, ino },
