@@ -183,8 +183,8 @@ fn the_tables_agree() {
     }
 }
 
-/// The golden files are decoded by the tables of FORMAT.md, and by nothing else: fields, the chain of
-/// frames, and every checksum.
+/// The golden files are decoded by the tables of FORMAT.md, and by nothing else: fields, the chain
+/// of frames, and every checksum.
 #[test]
 fn the_golden_log_is_what_the_tables_say() {
     let [headers, frames, slots] = ["### Header", "### Frame", "## The superblock"]

@@ -1,5 +1,5 @@
-//! Races of one log: readers beside a cut, views that look again at once, a view that is bounded, and
-//! a writer that starts again.
+//! Races of one log: readers beside a cut, views that look again at once, a view that is bounded,
+//! and a writer that starts again.
 //!
 //! Threads of the operating system on its file system: each test runs for a few seconds and fails
 //! with what it saw.

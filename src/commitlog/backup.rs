@@ -22,7 +22,7 @@ use super::chain::{Chain, Check, each_frame};
 use super::directory::{Directory, OpenFile};
 use super::error::{Evidence, LogError};
 use super::frame::FRAME_HEADER_BYTES;
-use super::header::SegmentHeader;
+use super::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::keeper::SuperblockKeeper;
 use super::link::Link;
 use super::names;
@@ -209,7 +209,7 @@ fn check(source: &Directory, part: &Part, name: &str, to: &OpenFile) -> Result<(
         corrupt: defect.in_file(source.shown(name)),
         evidence: Evidence::ReadBefore,
     };
-    let mut head = [0; super::SEGMENT_HEADER_BYTES];
+    let mut head = [0; SEGMENT_HEADER_BYTES];
     to.read_full_at(&mut head, 0).map_err(Failed::Writing)?;
     if head != part.header.encode() {
         let (expected, found) = ("the header that was there", "another one");

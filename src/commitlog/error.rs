@@ -174,7 +174,8 @@ pub enum LogError {
     },
     /// A segment does not follow the one before it: they are from different histories.
     #[error(
-        "{file}: it follows another segment: header checksum {found:#010x}, expected {expected:#010x}"
+        "{file}: it follows another segment: header checksum {found:#010x}, \
+         expected {expected:#010x}"
     )]
     WrongPredecessor {
         /// The later file.
@@ -289,8 +290,8 @@ pub enum LogError {
         /// What the hook said.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// The commit's owner refused it when it learnt its offset ([`CommitOwner`](super::CommitOwner)).
-    /// It is not in the log; it used no offset.
+    /// The commit's owner refused it when it learnt its offset
+    /// ([`CommitOwner`](super::CommitOwner)). It is not in the log; it used no offset.
     #[error("the commit's owner refused it")]
     Refused {
         /// What the owner said.

@@ -14,8 +14,8 @@
 //!   settled either finds the writer free or is woken.
 //! - \[I4\] A batch fails as a whole, and then nothing of it is in the log; but what was completed
 //!   before a rotation in its middle stays acknowledged.
-//! - \[I5\] Owners are told in log order: of a batch that has reached its level before readers see it,
-//!   and before any of its tickets is settled.
+//! - \[I5\] Owners are told in log order: of a batch that has reached its level before readers see
+//!   it, and before any of its tickets is settled.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,8 +1,8 @@
 //! Writes the superblock of an open log.
 //!
 //! Invariants:
-//! - \[I1\] What an opening has read may be in the page cache only: it is written anew before anything
-//!   is done on its word.
+//! - \[I1\] What an opening has read may be in the page cache only: it is written anew before
+//!   anything is done on its word.
 
 use blackstart_vfs::OpenOptions;
 

@@ -211,8 +211,8 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::Archive`]: the segments before the refused one are removed.
-    /// [`LogError::Poisoned`], [`LogError::Closed`]: the hook was not called. [`LogError::Io`]: what
-    /// was retired is gone, or will be at the next opening; the log goes on.
+    /// [`LogError::Poisoned`], [`LogError::Closed`]: the hook was not called. [`LogError::Io`]:
+    /// what was retired is gone, or will be at the next opening; the log goes on.
     pub fn retain_from(&self, tx_offset: TxOffset) -> Result<TxOffset, LogError> {
         self.core.retain_from(tx_offset)
     }

@@ -190,8 +190,8 @@ fn still_retirable(
     (retired.collect(), oldest)
 }
 
-/// Removes segments that are retired, durably. One that cannot be removed stays: the superblock says
-/// that it is no part of the log, and the next opening tries again.
+/// Removes segments that are retired, durably. One that cannot be removed stays: the superblock
+/// says that it is no part of the log, and the next opening tries again.
 pub(crate) fn remove(directory: &Directory, retired: &[Sealed]) -> Result<(), LogError> {
     for sealed in retired {
         drop(directory.remove(&sealed.segment.name));

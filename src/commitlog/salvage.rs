@@ -7,12 +7,12 @@
 //!
 //! Invariants:
 //! - \[I1\] Nothing in the damaged directory is changed.
-//! - \[I2\] Salvage drops nothing that can be read: every valid frame that continues the history comes
-//!   into the new log with its offset.
+//! - \[I2\] Salvage drops nothing that can be read: every valid frame that continues the history
+//!   comes into the new log with its offset.
 //! - \[I3\] It only follows evidence. What no evidence covers is a tail, as in any recovery.
 //! - \[I4\] The new directory gets its name when the new log is complete and durable.
-//! - \[I5\] Segments of another log, unknown formats and read errors are no damage that could be left
-//!   out; they stay errors.
+//! - \[I5\] Segments of another log, unknown formats and read errors are no damage that could be
+//!   left out; they stay errors.
 
 mod survey;
 mod walk;

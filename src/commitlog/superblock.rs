@@ -1,9 +1,10 @@
 //! The superblock: what is known of a log beside its segments. It is the content of `lock`.
 //!
 //! Invariants:
-//! - \[I1\] Slots are written in turn, so that a torn write leaves the states before. What was read may
-//!   be in the page cache only, as after a sync that failed; then an older slot is the durable one,
-//!   and it takes 7 failed syncs in a row, and no opening between them that got through, to reach it.
+//! - \[I1\] Slots are written in turn, so that a torn write leaves the states before. What was read
+//!   may be in the page cache only, as after a sync that failed; then an older slot is the durable
+//!   one, and it takes 7 failed syncs in a row, and no opening between them that got through, to
+//!   reach it.
 //! - \[I2\] What it says of segments was durable before it was written; what it says of retired
 //!   history is durable before anything is removed.
 //! - \[I3\] Writing it takes no space: its bytes are there since the log was created.

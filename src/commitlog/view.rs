@@ -2,8 +2,9 @@
 //!
 //! Invariants:
 //! - \[I1\] Nothing is written and no lock is taken.
-//! - \[I2\] While another process writes, what is found is some moment's state of the log: an answer
-//!   that could stem from files that changed while they were read is read again before it is given.
+//! - \[I2\] While another process writes, what is found is some moment's state of the log: an
+//!   answer that could stem from files that changed while they were read is read again before it is
+//!   given.
 //! - \[I3\] A view never shows more than `history_end`, and only whole commits.
 
 use std::sync::Arc;
@@ -26,8 +27,8 @@ const READS_MAX: u32 = 3;
 /// Reads of a log that a writer changes all the time.
 const READS_IN_MOTION_MAX: u32 = 1000;
 
-/// Repeats `read` as long as it fails in a way that a writer beside it explains: until it has failed
-/// in the same way, over the same names, several times.
+/// Repeats `read` as long as it fails in a way that a writer beside it explains: until it has
+/// failed in the same way, over the same names, several times.
 ///
 /// # Errors
 /// The lasting error; [`LogError::ChangedWhileReading`].

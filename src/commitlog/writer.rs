@@ -12,8 +12,8 @@
 //!   sync: poison.
 //! - \[I3\] Acknowledged commits that were not written out stay in the buffer when a write fails
 //!   for lack of space, and are tried again.
-//! - \[I4\] It appends only to segments that this opening made, each durable with its name before the
-//!   first append.
+//! - \[I4\] It appends only to segments that this opening made, each durable with its name before
+//!   the first append.
 //! - \[I5\] A panic or a simulated crash in the middle of a write leaves `busy` set, and nothing is
 //!   written after that.
 //! - \[I6\] What a synced commit is acknowledged on is the file that has the segment's name, in a
@@ -338,8 +338,9 @@ impl Writer {
         }))
     }
 
-    /// [I6] A segment that has its name goes on where the newest one ends: that is there still. Asked
-    /// once the new name is there, so that no moment is left out between one file and the next.
+    /// [I6] A segment that has its name goes on where the newest one ends: that is there still.
+    /// Asked once the new name is there, so that no moment is left out between one file and the
+    /// next.
     pub fn expect_predecessor(&self, new: &NewSegment) -> Result<(), Failure> {
         let before = new.header.predecessor;
         match before.is_some_and(|before| before.first == self.segment.header.first) {

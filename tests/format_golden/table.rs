@@ -10,8 +10,8 @@ pub struct Row {
     pub meaning: String,
 }
 
-/// The rows of the table below a heading (or, in a module's documentation, of its first table) whose
-/// first column is a range of bytes. Rows without fixed bounds are left out.
+/// The rows of the table below a heading (or, in a module's documentation, of its first table)
+/// whose first column is a range of bytes. Rows without fixed bounds are left out.
 pub fn table(text: &str, heading: Option<&str>) -> Vec<Row> {
     let lines = text
         .lines()

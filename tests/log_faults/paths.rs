@@ -1,7 +1,7 @@
 //! Kind B: names that change while a log is open, at each moment of a life.
 //!
-//! A moment is a call of the log on its file system: before each of them the harm is done behind its
-//! back, once.
+//! A moment is a call of the log on its file system: before each of them the harm is done behind
+//! its back, once.
 //!
 //! | the harm | what must be seen |
 //! |---|---|
@@ -208,7 +208,8 @@ fn live(harm: Harm, moment: u64) -> bool {
     let what = format!("{harm:?} at {moment}: {course:?}");
     let mut left = finally(&stage);
     if harm == Harm::NewestMovedUp && left.is_err() && course.after_harm > 0 {
-        // An opening had read the file, and has put another in its place: the old one is in the way.
+        // An opening had read the file, and has put another in its place: the old one is in the
+        // way.
         fs::remove_file(&stage.disk, "data/00000000000000000999.log").expect("it is there");
         left = finally(&stage);
     }

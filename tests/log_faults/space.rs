@@ -103,8 +103,8 @@ fn a_full_disk_is_recovered_by_keeping_less() {
     }
 }
 
-/// The limit of that: the newest segment always stays. A log of one segment that was killed on a full
-/// disk can be read, and is written again once somebody else makes room.
+/// The limit of that: the newest segment always stays. A log of one segment that was killed on a
+/// full disk can be read, and is written again once somebody else makes room.
 #[test]
 fn a_full_disk_with_one_segment_waits_for_space() {
     let (disk, env) = disk(Some(8 << 10));

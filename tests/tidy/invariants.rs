@@ -1,5 +1,6 @@
 //! Every numbered invariant of a module is held by something: an assertion's message or a test's
-//! comment cites it as `[I1]`, with the module's name where it is cited elsewhere: `chain [I1]`.
+//! comment cites it as `[I1]`, with the module's name where it is cited elsewhere: `chain [I1]` or
+//! `chain's [I1]`.
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use super::Violation;
 use super::source::Source;
 
 /// The files of `src/commitlog`, each behind those that it uses. A child may use its parent.
-const ORDER: [&str; 45] = [
+const ORDER: [&str; 46] = [
     "ids",
     "link",
     "names",
@@ -45,6 +45,7 @@ const ORDER: [&str; 45] = [
     "log",
     "readonly",
     "inspect",
+    "new_directory",
     "backup",
     "salvage/survey",
     "salvage/walk",

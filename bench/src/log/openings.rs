@@ -1,4 +1,5 @@
-//! Many openings of one log, with one commit each: how long each takes, and how many files are left.
+//! Many openings of one log, with one commit each: how long each takes, and how many files are
+//! left.
 
 use std::collections::BTreeMap;
 use std::fmt;

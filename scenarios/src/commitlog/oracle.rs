@@ -283,8 +283,8 @@ fn required_of_altered(model: &Model, opened: &Opened) -> Result<(), Failure> {
         return Ok(());
     }
     let message = format!(
-        "files were altered ({:?}), and the log ends at {} without a word; everything below {least} \
-         was on record",
+        "files were altered ({:?}), and the log ends at {} without a word; \
+         everything below {least} was on record",
         model.altered, opened.next
     );
     Err(Failure::new("never silently less", message))

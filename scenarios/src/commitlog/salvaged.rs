@@ -12,8 +12,8 @@
 //! | the damaged directory holds the same bytes as before | [`salvage`] |
 //! | the new log takes a commit, and opens again with the same content | [`salvage`] |
 //!
-//! The damaged log stays where it is: an era that meets it salvages it, goes through the new log, and
-//! ends.
+//! The damaged log stays where it is: an era that meets it salvages it, goes through the new log,
+//! and ends.
 
 use std::ops::Range;
 use std::path::Path;
@@ -103,7 +103,8 @@ fn opened(ctx: &Context, to: &str, report: &SalvageReport) -> Result<Option<(Log
         .collect();
     if told != lost || report.next != opened.next {
         let message = format!(
-            "salvage reported {told:?} as lost and {} as the end; readers are told of {lost:?} and {}",
+            "salvage reported {told:?} as lost and {} as the end; \
+             readers are told of {lost:?} and {}",
             report.next, opened.next
         );
         return Err(Failure::new("damage is reported", message));

@@ -73,7 +73,8 @@ pub(super) fn event(event: &Event) -> Said {
                 ranges.join(", ")
             });
             Said::shown(format!(
-                "salvaged: oldest {}, next {}; {}; may be lost: {damaged}; reported as lost: {lost}",
+                "salvaged: oldest {}, next {}; {}; may be lost: {damaged}; \
+                 reported as lost: {lost}",
                 salvaged.oldest,
                 salvaged.next,
                 transactions(&salvaged.found)

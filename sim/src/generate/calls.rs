@@ -1,8 +1,8 @@
 //! The calls of a run without faults, and where among them faults are aimed.
 //!
-//! A fault at the twentieth read is no fault in an era of ten reads, and if positions end at twenty,
-//! what happens at the hundredth is never tried. So each era is run once without faults, and a
-//! fault is aimed at a call that it made.
+//! A fault at the twentieth read is no fault in an era of ten reads, and if positions end at
+//! twenty, what happens at the hundredth is never tried. So each era is run once without faults,
+//! and a fault is aimed at a call that it made.
 //!
 //! Invariants:
 //! - \[I1\] What is drawn is a rule that a case can say; running the case draws nothing.

@@ -267,8 +267,8 @@ fn a_batch_goes_on_across_rotations() {
     assert_eq!(scratch.records().len(), 5);
 }
 
-/// [I4] What was completed before a rotation that fails in the middle of a batch stays acknowledged;
-/// nothing of the rest is in the log.
+/// [I4] What was completed before a rotation that fails in the middle of a batch stays
+/// acknowledged; nothing of the rest is in the log.
 #[test]
 fn commits_before_a_failing_rotation_in_their_batch_stay_acknowledged() {
     let cases = [
@@ -414,7 +414,8 @@ impl AsRef<[u8]> for Trap {
     }
 }
 
-/// [I3] A leader that unwinds settles what it took; and the writer's [I5]: nothing is written after it.
+/// [I3] A leader that unwinds settles what it took; and the writer's [I5]: nothing is written after
+/// it.
 #[test]
 fn a_panic_in_the_middle_of_a_write_is_the_last_one() {
     let scratch = Scratch::os();

@@ -115,9 +115,9 @@ impl Known {
     }
 }
 
-/// Whether the file of the superblock is a segment that lost its own name. Where the first superblock
-/// of a log was torn, its blocks may still hold what a temporary file of the first segment held
-/// before: then that segment has its name.
+/// Whether the file of the superblock is a segment that lost its own name. Where the first
+/// superblock of a log was torn, its blocks may still hold what a temporary file of the first
+/// segment held before: then that segment has its name.
 fn is_moved_segment(bytes: &[u8], listing: &Listing) -> bool {
     let header = SegmentHeader::decode(bytes);
     header.is_ok_and(|header| listing.segments.binary_search(&header.first).is_err())

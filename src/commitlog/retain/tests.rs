@@ -326,7 +326,10 @@ fn a_pin_keeps_history_until_it_is_dropped() {
     assert_eq!(log.retain_from(tx(6)).unwrap(), tx(6));
     let gone = log.pin(tx(5)).map(|_| ());
     assert!(
-        matches!(gone, Err(LogError::HistoryGone { asked, oldest }) if (asked, oldest) == (tx(5), tx(6))),
+        matches!(
+            gone,
+            Err(LogError::HistoryGone { asked, oldest }) if (asked, oldest) == (tx(5), tx(6))
+        ),
         "{gone:?}"
     );
 }

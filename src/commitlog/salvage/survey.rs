@@ -8,7 +8,7 @@ use crate::commitlog::error::LogError;
 use crate::commitlog::header::{SegmentFlags, SegmentHeader};
 use crate::commitlog::link::Link;
 use crate::commitlog::names;
-use crate::commitlog::options::LogOptions;
+use crate::commitlog::options::{Features, LogOptions};
 use crate::commitlog::recovery::listing::{Head, Known, Listing};
 use crate::commitlog::report::{FileNote, FileReason};
 use crate::commitlog::{Epoch, Incarnation, LogId, TxOffset};
@@ -39,7 +39,7 @@ pub(super) struct Survey {
     pub oldest: TxOffset,
     /// All transactions before this were durable.
     pub bound: TxOffset,
-    pub features: crate::commitlog::Features,
+    pub features: Features,
     /// In order.
     pub segments: Vec<Damaged>,
     files: Vec<FileNote>,
@@ -126,7 +126,7 @@ fn log_id(source: &Directory, heads: &[Head], known: &Known) -> Result<LogId, Lo
     match (log_id, heads.last()) {
         (Some(log_id), _) => Ok(log_id),
         (None, Some(head)) => {
-            let unusable = head.usable(source, None, crate::commitlog::Features::NONE);
+            let unusable = head.usable(source, None, Features::NONE);
             Err(unusable.err().unwrap_or(LogError::SegmentsMissing {
                 dir: source.shown_dir(),
                 found: head.name(),

@@ -14,7 +14,8 @@ use crate::commitlog::source::LogSource;
 
 use super::survey::Damaged;
 
-/// Hands each commit of a segment that can be read to `push`, in order; returns what was wrong first.
+/// Hands each commit of a segment that can be read to `push`, in order; returns what was wrong
+/// first.
 ///
 /// Of a segment that has a successor everything was durable; in the newest the walk goes on over a
 /// break only if some evidence covers what is broken.
