@@ -229,7 +229,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
     }
 
     fn case_of_bytes(&self, bytes: &[u8], options: &CampaignOptions) -> String {
-        let case = generate::case(&*self.0, &mut Draw::bytes(bytes), options.profile);
+        let case = generate::case(&self.0, &mut Draw::bytes(bytes), options.profile);
         let comment = format!("drawn from {} bytes of a fuzzer", bytes.len());
         case::encode(&case, &comment).unwrap_or_else(|error| format!("// {error}\n"))
     }
@@ -246,7 +246,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
 
     fn case_of_seed(&self, seed: u64, options: &CampaignOptions) -> String {
         let mut draw = Draw::seeded(seed);
-        let case = generate::case(&*self.0, &mut draw, options.profile);
+        let case = generate::case(&self.0, &mut draw, options.profile);
         let comment = format!("drawn from seed {seed}");
         case::encode(&case, &comment).unwrap_or_else(|error| format!("// {error}\n"))
     }
@@ -273,7 +273,7 @@ impl<S: Scenario> AnyScenario for Registered<S> {
     ) -> Result<Exploration, ExploreError> {
         let cases = match *workload {
             Workload::Small => generate::small_cases(&*self.0),
-            Workload::Seed(seed) => vec![generate::case(&*self.0, &mut Draw::seeded(seed), None)],
+            Workload::Seed(seed) => vec![generate::case(&self.0, &mut Draw::seeded(seed), None)],
             Workload::Text { file, text } => vec![case::decode_of(&*self.0, file, text)?],
         };
         if cases.is_empty() {

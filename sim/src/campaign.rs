@@ -379,7 +379,7 @@ pub(crate) fn run_turn<S: Scenario>(
         .as_ref()
         .and_then(|turn| turn.child(scenario, seed, options.profile));
     let is_child = child.is_some();
-    let case = child.unwrap_or_else(|| generate::case(&**scenario, &mut draw, options.profile));
+    let case = child.unwrap_or_else(|| generate::case(scenario, &mut draw, options.profile));
     let scout = turn.as_mut().and_then(|turn| turn.scout.take());
     let mut search = Search {
         number: mix64(seed),
@@ -420,7 +420,7 @@ pub(crate) fn explore_bytes<S: Scenario>(
 ) -> Option<FailureReport> {
     let mut report = SeedReport::new(0);
     let mut draw = Draw::bytes(bytes);
-    let case = generate::case(&**scenario, &mut draw, options.profile);
+    let case = generate::case(scenario, &mut draw, options.profile);
     let mut search = Search {
         number: 1,
         options,
@@ -479,7 +479,7 @@ impl<S: Scenario> Search<'_, S> {
     ) -> Option<Found<S>> {
         let mut attack = Attack::new(runner, self.options.effort.clone());
         attack.scout = self.scout.take();
-        attack.draw_faults(number, draw);
+        attack.draw_faults(number, base, draw);
         let found = attack.crash(before, base, draw, 1);
         self.scout = attack.scout.take();
         self.report.tally.add(&attack.tally);

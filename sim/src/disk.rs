@@ -68,6 +68,7 @@ pub use crash::{CrashKind, CrashModel};
 pub use draw::draw_survivors;
 pub use enumerate::{Budget, enumerate, legal_images_log2};
 pub(crate) use enumerate::{Choice, Elements, choices};
+pub(crate) use fault::matches;
 pub use fault::{Errno, Fault, FaultRule, LedgerEntry, Promise, SyncFailure, Trigger};
 pub(crate) use fingerprint::Print;
 pub use gate::{Gate, NoGate};

@@ -165,9 +165,12 @@ impl<'a, S: Scenario> Attack<'a, S> {
     }
 
     /// Draws what the recoveries after a crash of era `index` meet.
-    pub fn draw_faults(&mut self, index: u64, draw: &mut Draw<'_>) {
+    pub fn draw_faults(&mut self, index: u64, base: &Base<'_, S>, draw: &mut Draw<'_>) {
         let scenario = &*self.runner.scenario;
-        self.later_faults = generate::later_faults(scenario, draw);
+        self.later_faults = generate::later_faults(scenario, draw, |draw| {
+            let ended = (base.start, base.era, base.run);
+            generate::rehearse(self.runner, ended, &self.verification, draw)
+        });
         let aimed = draw.stream("aim", u64::MAX - index, |draw| {
             generate::aimed_per_mille(scenario, draw)
         });

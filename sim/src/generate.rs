@@ -1,21 +1,28 @@
 //! Draws what a scenario leaves to the library: disk, faults, schedule, number of eras.
 
-use crate::call::CallKind;
+use std::sync::Arc;
+
 use crate::case::{Case, CaseOf, End, Era, VERSION};
-use crate::disk::{DiskConfig, Errno, Fault, FaultRule, Profile, SyncFailure, Trigger};
+use crate::disk::{DiskConfig, Profile};
 use crate::draw::Draw;
 use crate::scenario::{Scenario, SmallCase};
 use crate::sched::{Latency, Schedule};
 
 mod alterations;
+mod calls;
+mod errors;
+mod faults;
 mod rare;
+
+pub(crate) use calls::{Aim, Calls, rehearse};
+pub(crate) use faults::{aimed_per_mille, later_faults};
 
 /// The most eras of a drawn case.
 const ERAS_MAX: u64 = 3;
 
 /// Draws a case. All eras end in order: crashes are chosen when the run is known.
 pub(crate) fn case<S: Scenario>(
-    scenario: &S,
+    scenario: &Arc<S>,
     draw: &mut Draw<'_>,
     profile: Option<Profile>,
 ) -> CaseOf<S> {
@@ -28,46 +35,15 @@ pub(crate) fn case<S: Scenario>(
     let disk = scenario.disk(drawn);
     let latency = draw.stream("latency", 0, latency);
     let entropy = draw.stream("entropy", 0, |draw| draw.below(u64::MAX));
-    // Half of all cases meet no fault but crashes: faults hide what comes after them.
-    let has_faults = draw.stream("faults", u64::MAX, |draw| draw.chance(500));
-    let has_faults = has_faults && scenario.meets_faults();
     let era_count = draw.stream("eras", 0, |draw| draw.range(1..=ERAS_MAX));
-    let eras = (0..era_count).map(|number| {
-        let steps = draw.stream("steps", number, |draw| scenario.steps(draw, &config));
-        let faults = draw.stream("faults", number, |draw| {
-            if has_faults {
-                faults(draw, scenario.files())
-            } else {
-                Vec::new()
-            }
-        });
-        let rare = draw.stream("rare faults", number, |draw| {
-            match has_faults && draw.chance(300) {
-                true => rare::faults(draw, scenario.files(), scenario.tolerates_silent_damage()),
-                false => Vec::new(),
-            }
-        });
-        let faults = [faults, rare].concat();
-        let schedule = draw.stream("schedule", number, schedule);
-        Era {
-            steps,
-            faults,
-            schedule,
-            end: End::Close,
-        }
+    let eras = (0..era_count).map(|number| Era {
+        steps: draw.stream("steps", number, |draw| scenario.steps(draw, &config)),
+        faults: Vec::new(),
+        schedule: draw.stream("schedule", number, schedule),
+        end: End::Close,
     });
-    let mut eras: Vec<Era<S::Op>> = eras.collect();
-    if has_faults && scenario.meets_alterations() {
-        draw.stream("alterations", 0, |draw| {
-            alterations::add(draw, scenario.files(), &mut eras);
-        });
-    }
-    if has_faults && scenario.meets_growth_failures() {
-        draw.stream("growth", 0, |draw| {
-            alterations::add_growth(draw, scenario.files(), &mut eras);
-        });
-    }
-    Case {
+    let eras = eras.collect();
+    let mut case = Case {
         version: VERSION,
         scenario: scenario.name().to_owned(),
         config,
@@ -75,6 +51,39 @@ pub(crate) fn case<S: Scenario>(
         latency,
         entropy,
         eras,
+    };
+    // Half of all cases meet no fault but crashes: faults hide what comes after them.
+    let has_faults = draw.stream("faults", u64::MAX, |draw| draw.chance(500));
+    if has_faults && scenario.meets_faults() {
+        add_faults(scenario, &mut case, draw);
+    }
+    case
+}
+
+/// Draws the faults of each era, aimed at calls that the era makes.
+fn add_faults<S: Scenario>(scenario: &Arc<S>, case: &mut CaseOf<S>, draw: &mut Draw<'_>) {
+    let rehearsals = calls::of_case(scenario, case);
+    for ((era, calls), number) in case.eras.iter_mut().zip(&rehearsals).zip(0..) {
+        let aim = Aim {
+            files: scenario.files(),
+            calls,
+        };
+        era.faults = draw.stream("faults", number, |draw| faults::faults(draw, &aim));
+        let rare = draw.stream("rare faults", number, |draw| match draw.chance(300) {
+            true => rare::faults(draw, &aim, scenario.tolerates_silent_damage()),
+            false => Vec::new(),
+        });
+        era.faults.extend(rare);
+    }
+    if scenario.meets_alterations() {
+        draw.stream("alterations", 0, |draw| {
+            alterations::add(draw, scenario.files(), &mut case.eras, &rehearsals);
+        });
+    }
+    if scenario.meets_growth_failures() {
+        draw.stream("growth", 0, |draw| {
+            alterations::add_growth(draw, scenario.files(), &mut case.eras, &rehearsals);
+        });
     }
 }
 
@@ -148,195 +157,5 @@ fn schedule(draw: &mut Draw<'_>) -> Schedule {
                 one_in,
             }
         }
-    }
-}
-
-/// Kinds of calls that errors are aimed at.
-const FALLIBLE: [CallKind; 12] = [
-    CallKind::Write,
-    CallKind::SyncData,
-    CallKind::SyncAll,
-    CallKind::SyncDir,
-    CallKind::Read,
-    CallKind::Open,
-    CallKind::Rename,
-    CallKind::SetLen,
-    CallKind::RemoveFile,
-    CallKind::ReadDir,
-    CallKind::Len,
-    CallKind::CreateRoot,
-];
-
-const SYNC_FAILURES: [SyncFailure; 8] = [
-    SyncFailure::CleanKeepNew,
-    SyncFailure::CleanKeepNew,
-    SyncFailure::PartialThenEio,
-    SyncFailure::RevertOld,
-    SyncFailure::StayDirty,
-    SyncFailure::ShutDown,
-    SyncFailure::LyingSync,
-    SyncFailure::DelayedReport,
-];
-
-/// Draws one to three faults of a swarm of kinds.
-fn faults(draw: &mut Draw<'_>, files: &[&str]) -> Vec<FaultRule> {
-    let weights = draw.swarm(&[4, 6, 3, 4, 3, 1, 1]);
-    let count = *draw.pick(&[1, 1, 2, 3]);
-    let mut faults: Vec<FaultRule> = (0..count).map(|_| fault(draw, files, &weights)).collect();
-    // Damage of several places at once promises nothing that could be checked.
-    let mut damages = 0;
-    faults.retain(|rule| {
-        damages += usize::from(matches!(rule.when, Trigger::Boot { .. }));
-        damages <= 1
-    });
-    if draw.chance(800) {
-        fill_up_midway(draw, &mut faults);
-    }
-    faults
-}
-
-/// A disk that fills up takes a part of a write first: the error meets the call that goes on with
-/// the rest.
-fn fill_up_midway(draw: &mut Draw<'_>, faults: &mut Vec<FaultRule>) {
-    let place = faults.iter().position(|rule| {
-        matches!(rule.what, Fault::Fail(Errno::Enospc | Errno::Edquot))
-            && matches!(
-                rule.when,
-                Trigger::Nth {
-                    kind: CallKind::Write,
-                    ..
-                }
-            )
-    });
-    let Some(place) = place else { return };
-    let Some(FaultRule {
-        when: Trigger::Nth {
-            kind, files, nth, ..
-        },
-        ..
-    }) = faults.get_mut(place)
-    else {
-        return;
-    };
-    let when = Trigger::Nth {
-        kind: *kind,
-        files: files.clone(),
-        nth: *nth,
-        times: 1,
-    };
-    *nth += 1;
-    let most = *draw.pick(&[64, 256, 256, 2_048]);
-    faults.insert(
-        place,
-        FaultRule::new(when, Fault::Short(draw.range(1..=most))),
-    );
-}
-
-fn fault(draw: &mut Draw<'_>, files: &[&str], weights: &[u32]) -> FaultRule {
-    let pattern = (*draw.pick(files)).to_owned();
-    let (kind, what) = match draw.weighted(weights) {
-        0 => {
-            let errno = *draw.pick(&[Errno::Eio, Errno::Eio, Errno::Erofs, Errno::Emfile]);
-            (*draw.pick(&FALLIBLE), Fault::Fail(errno))
-        }
-        1 => {
-            let kind = *draw.pick(&[CallKind::SyncData, CallKind::SyncData, CallKind::SyncAll]);
-            (kind, Fault::Sync(*draw.pick(&SYNC_FAILURES)))
-        }
-        2 => {
-            let kind = *draw.pick(&[CallKind::Read, CallKind::Write]);
-            (kind, Fault::Short(draw.range(1..=64)))
-        }
-        3 => {
-            let errno = *draw.pick(&[Errno::Enospc, Errno::Edquot]);
-            let kinds = [
-                CallKind::Write,
-                CallKind::Write,
-                CallKind::SetLen,
-                CallKind::Open,
-            ];
-            let kind = *draw.pick(&kinds);
-            (kind, Fault::Fail(errno))
-        }
-        4 => {
-            let when = Trigger::Boot {
-                files: "*".to_owned(),
-                nth: 1,
-            };
-            return FaultRule::new(when, Fault::SpareBytes(draw.below(8) * 4_096));
-        }
-        5 => (CallKind::Write, Fault::LostWrite),
-        _ => {
-            let when = Trigger::Boot {
-                files: pattern,
-                nth: draw.range(1..=3) as u32,
-            };
-            return FaultRule::new(when, damage(draw));
-        }
-    };
-    let (nth, times) = one_of(draw);
-    FaultRule::new(
-        Trigger::Nth {
-            kind,
-            files: pattern,
-            nth,
-            times,
-        },
-        what,
-    )
-}
-
-/// Which call of a kind a fault strikes, and how many in a row.
-fn one_of(draw: &mut Draw<'_>) -> (u32, u32) {
-    let nth = *draw.pick(&[1, 2, 3, 4, 6, 9, 14, 20]);
-    (nth, *draw.pick(&[1, 1, 2, 1_000]))
-}
-
-fn damage(draw: &mut Draw<'_>) -> Fault {
-    let per_mille = draw.below(1_000) as u32;
-    match draw.below(4) {
-        0 => Fault::GarbageSector { per_mille },
-        1 => Fault::UnreadableSector { per_mille },
-        _ => Fault::BitFlip {
-            per_mille,
-            bit: draw.below(8) as u8,
-        },
-    }
-}
-
-/// The faults that meet the recoveries of one exploration: mostly none.
-pub(crate) fn later_faults<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> Vec<FaultRule> {
-    if scenario.meets_faults() && scenario.meets_alterations() {
-        let altered = draw.stream("later alteration", 0, |draw| {
-            let is_altered = draw.chance(150);
-            is_altered.then(|| alterations::at_rest(draw, scenario.files()))
-        });
-        if let Some(rule) = altered {
-            return vec![rule];
-        }
-    }
-    if !draw.chance(250) || !scenario.meets_faults() {
-        return Vec::new();
-    }
-    let files = scenario.files();
-    let pattern = (*draw.pick(files)).to_owned();
-    let rule = if draw.chance(600) {
-        let when = Trigger::Boot {
-            files: pattern,
-            nth: draw.range(1..=3) as u32,
-        };
-        FaultRule::new(when, damage(draw))
-    } else {
-        fault(draw, files, &[4, 6, 3, 2, 0, 0, 0])
-    };
-    vec![rule]
-}
-
-/// How many of a thousand images of one exploration are judged with damage that is aimed at what
-/// was written ([`crate::disk::aimed_damage`]): mostly none.
-pub(crate) fn aimed_per_mille<S: Scenario>(scenario: &S, draw: &mut Draw<'_>) -> u64 {
-    match scenario.meets_faults() && draw.chance(250) {
-        true => 250,
-        false => 0,
     }
 }

@@ -201,7 +201,12 @@ impl<S: Scenario> State<S> {
 
 impl<S: Scenario> Turn<'_, S> {
     /// The case of this seed, if it is a child.
-    pub fn child(&self, scenario: &S, seed: u64, profile: Option<Profile>) -> Option<CaseOf<S>> {
+    pub fn child(
+        &self,
+        scenario: &Arc<S>,
+        seed: u64,
+        profile: Option<Profile>,
+    ) -> Option<CaseOf<S>> {
         let parent = self.parent.as_ref()?;
         Some(child::of(scenario, parent, seed, profile))
     }

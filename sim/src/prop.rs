@@ -83,7 +83,7 @@ impl<S: Scenario> Strategy for Cases<S> {
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
         let seed = any::<u64>().new_tree(runner)?.current();
-        let case = generate::case(&*self.scenario, &mut Draw::seeded(seed), None);
+        let case = generate::case(&self.scenario, &mut Draw::seeded(seed), None);
         Ok(CaseTree {
             scenario: Arc::clone(&self.scenario),
             candidates: last_first(&*self.scenario, &case),

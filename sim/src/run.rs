@@ -37,6 +37,8 @@ pub(crate) struct Runner<S: Scenario> {
     pub notes_choices: bool,
     /// Whether it is written down what runs ask of their image.
     pub asks: bool,
+    /// A run of more calls makes no progress.
+    pub calls_max: u64,
 }
 
 /// Where an era starts.
@@ -107,6 +109,19 @@ impl<S: Scenario> Runner<S> {
             verbose: false,
             notes_choices: false,
             asks: false,
+            calls_max: WorldConfig::default().calls_max,
+        }
+    }
+
+    /// The same with calls written down, and at most so many of them.
+    pub fn rehearsing(&self, calls_max: u64) -> Self {
+        Self {
+            scenario: Arc::clone(&self.scenario),
+            config: self.config.clone(),
+            disk: self.disk.clone(),
+            verbose: true,
+            calls_max,
+            ..*self
         }
     }
 
@@ -129,6 +144,7 @@ impl<S: Scenario> Runner<S> {
             latency: self.latency,
             entropy: mix64(self.entropy ^ mix64(start.depth)),
             notes_choices: self.notes_choices,
+            calls_max: self.calls_max,
             ..WorldConfig::default()
         });
         let gate = Arc::new(world.clone());

@@ -356,7 +356,7 @@ impl fmt::Display for LedgerEntry {
 }
 
 /// Whether a path matches a pattern in which `*` stands for any characters.
-pub(super) fn matches(pattern: &str, path: &str) -> bool {
+pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else {
         return false;

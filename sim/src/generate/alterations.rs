@@ -1,7 +1,7 @@
 //! What others do to names and lengths, and calls that fail because they make a file longer. They
 //! are drawn from streams of their own, and only for scenarios that say they stand them.
 
-use super::one_of;
+use super::{Aim, Calls};
 use crate::call::CallKind;
 use crate::case::Era;
 use crate::disk::{Alteration, Errno, Fault, FaultRule, NewName, Trigger};
@@ -19,7 +19,12 @@ const MEDDLED: [CallKind; 6] = [
 
 /// Gives a case one alteration at rest or one while it runs, or neither. A second damage in the
 /// life of a case promises nothing that could be checked.
-pub(super) fn add<O>(draw: &mut Draw<'_>, files: &[&str], eras: &mut [Era<O>]) {
+pub(super) fn add<O>(
+    draw: &mut Draw<'_>,
+    files: &[&str],
+    eras: &mut [Era<O>],
+    rehearsals: &[Calls],
+) {
     let mut rules = eras.iter().flat_map(|era| &era.faults);
     let is_damaged = rules.any(|rule| rule.what.is_at_rest());
     match draw.below(3) {
@@ -30,7 +35,9 @@ pub(super) fn add<O>(draw: &mut Draw<'_>, files: &[&str], eras: &mut [Era<O>]) {
         }
         1 => {
             let at = draw.below(eras.len() as u64) as usize;
-            eras[at].faults.push(live(draw, files, is_damaged));
+            eras[at]
+                .faults
+                .push(live(draw, files, is_damaged, &rehearsals[at]));
         }
         _ => {}
     }
@@ -72,7 +79,7 @@ fn new_name(draw: &mut Draw<'_>) -> NewName {
 }
 
 /// What others do to names while the program runs.
-fn live(draw: &mut Draw<'_>, files: &[&str], is_damaged: bool) -> FaultRule {
+fn live(draw: &mut Draw<'_>, files: &[&str], is_damaged: bool, calls: &Calls) -> FaultRule {
     let what = match draw.below(3) {
         0 => Fault::LoseLock,
         1 if !is_damaged => Fault::LoseName {
@@ -81,18 +88,24 @@ fn live(draw: &mut Draw<'_>, files: &[&str], is_damaged: bool) -> FaultRule {
         },
         _ => Fault::RenewRoot,
     };
-    let (nth, _) = one_of(draw);
+    let files = &["*"];
+    let kind = Aim { files, calls }.kind(draw, &MEDDLED);
     let when = Trigger::Nth {
-        kind: *draw.pick(&MEDDLED),
+        kind,
         files: "*".to_owned(),
-        nth,
+        nth: calls.nth(draw, kind, "*"),
         times: 1,
     };
     FaultRule::new(when, what)
 }
 
 /// Gives some cases calls that fail because they make a file longer.
-pub(super) fn add_growth<O>(draw: &mut Draw<'_>, files: &[&str], eras: &mut [Era<O>]) {
+pub(super) fn add_growth<O>(
+    draw: &mut Draw<'_>,
+    files: &[&str],
+    eras: &mut [Era<O>],
+    rehearsals: &[Calls],
+) {
     if !draw.chance(200) {
         return;
     }
@@ -103,10 +116,12 @@ pub(super) fn add_growth<O>(draw: &mut Draw<'_>, files: &[&str], eras: &mut [Era
         Errno::Efbig,
         Errno::Eperm,
     ];
-    let (nth, times) = one_of(draw);
+    let at = draw.below(eras.len() as u64) as usize;
     let files = (*draw.pick(files)).to_owned();
+    // Most writes of a log make its file longer.
+    let nth = rehearsals[at].nth(draw, CallKind::Write, &files);
+    let times = *draw.pick(&[1, 1, 2, 1_000]);
     let when = Trigger::Growth { files, nth, times };
     let rule = FaultRule::new(when, Fault::Fail(*draw.pick(&errnos)));
-    let at = draw.below(eras.len() as u64) as usize;
     eras[at].faults.push(rule);
 }

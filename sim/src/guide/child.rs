@@ -5,6 +5,7 @@
 //! crashes of its parent that it goes on from.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::case::{CaseOf, End, Era};
 use crate::disk::{Alteration, Fault, FaultRule, Profile, Trigger};
@@ -19,7 +20,7 @@ const STEPS_MAX: usize = 48;
 
 /// The child of a parent that a seed gives. If there is to be one profile only, the parent has it.
 pub(super) fn of<S: Scenario>(
-    scenario: &S,
+    scenario: &Arc<S>,
     parent: &CaseOf<S>,
     seed: u64,
     profile: Option<Profile>,

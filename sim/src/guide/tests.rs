@@ -63,9 +63,9 @@ fn a_fresh_seed_does_what_it_does_without_guidance() {
     let mut kinds = [0, 0];
     for seed in 0..4 * GENERATION {
         let mut turn = guide.turn(seed, seed);
-        let child = turn.child(&CAREFUL, seed, None);
+        let child = turn.child(&Arc::new(CAREFUL), seed, None);
         kinds[usize::from(child.is_some())] += 1;
-        let fresh = generate::case(&CAREFUL, &mut Draw::seeded(seed), None);
+        let fresh = generate::case(&Arc::new(CAREFUL), &mut Draw::seeded(seed), None);
         let case = child.unwrap_or_else(|| fresh.clone());
         assert!(seed >= 2 * GENERATION || case == fresh, "{seed}");
         let mut marks = Marks::default();
@@ -108,10 +108,10 @@ fn a_failing_child_is_shown_again_by_its_case() {
 
 #[test]
 fn children_of_children_stay_within_their_bounds() {
-    let mut case = generate::case(&CAREFUL, &mut Draw::seeded(0), None);
+    let mut case = generate::case(&Arc::new(CAREFUL), &mut Draw::seeded(0), None);
     let mut lengths = BTreeSet::new();
     for seed in 1..2_000 {
-        case = child::of(&CAREFUL, &case, seed, None);
+        case = child::of(&Arc::new(CAREFUL), &case, seed, None);
         assert!(!case.eras.is_empty() && case.eras.len() <= 5);
         for era in &case.eras {
             lengths.insert(era.steps.len());
@@ -129,8 +129,8 @@ fn children_of_children_stay_within_their_bounds() {
             };
         }
         assert_eq!(
-            child::of(&CAREFUL, &case, seed, None),
-            child::of(&CAREFUL, &case, seed, None)
+            child::of(&Arc::new(CAREFUL), &case, seed, None),
+            child::of(&Arc::new(CAREFUL), &case, seed, None)
         );
     }
     assert!(lengths.contains(&0) && lengths.len() > 20, "{lengths:?}");
@@ -138,7 +138,7 @@ fn children_of_children_stay_within_their_bounds() {
 
 #[test]
 fn the_pool_keeps_what_is_new_once_and_no_more_than_fits() {
-    let case = generate::case(&CAREFUL, &mut Draw::seeded(0), None);
+    let case = generate::case(&Arc::new(CAREFUL), &mut Draw::seeded(0), None);
     let mut pool = Pool::<Counter>::default();
     let offer = |pool: &mut Pool<Counter>, count: u64| {
         let mut scout = Scout::new(pool.snapshot().known);
