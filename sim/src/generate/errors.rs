@@ -1,7 +1,7 @@
 //! Which errors which calls may fail with.
 //!
-//! The errors are those that Linux's manual pages list for the system call behind a kind. Left out
-//! are those that tell of a mistake of the caller (EBADF, EINVAL, ENOTDIR), those that a call
+//! The errors are those that Linux's manual pages list for the system call behind a kind. Left
+//! out are those that tell of a mistake of the caller (EBADF, EINVAL, ENOTDIR), those that a call
 //! answers by what is on the disk (ENOENT, EEXIST, ENOTEMPTY), and EAGAIN, which says that a lock
 //! is held.
 
