@@ -239,3 +239,6 @@ impl OpenFile {
         id.map_err(|error| self.failed("look it up", error))
     }
 }
+
+#[cfg(test)]
+mod tests;

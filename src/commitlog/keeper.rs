@@ -81,3 +81,6 @@ impl SuperblockKeeper {
         self.directory.sync()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -365,3 +365,6 @@ fn assemble(
     };
     Ok((core, report))
 }
+
+#[cfg(test)]
+mod tests;

@@ -311,3 +311,6 @@ impl ReadAt for LiveFile<'_> {
         self.file.read_at(&mut buffer[..room], at)
     }
 }
+
+#[cfg(test)]
+mod tests;

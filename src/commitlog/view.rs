@@ -206,3 +206,6 @@ impl State {
         sealed.chain([&self.active.segment])
     }
 }
+
+#[cfg(test)]
+mod tests;
