@@ -99,6 +99,7 @@ fn what_is_no_part_of_the_log_is_listed_and_left_out() {
     assert!(!dir.path().join("copy/notes.txt").exists());
 }
 
+/// new_directory [I2], and backup [I3].
 #[test]
 fn a_backup_writes_over_nothing_and_leaves_nothing_half_done() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -118,7 +119,7 @@ fn a_backup_writes_over_nothing_and_leaves_nothing_half_done() {
     let mut bytes = std::fs::read(&first).expect("reads");
     bytes[200] ^= 1;
     std::fs::write(&first, bytes).expect("writes");
-    let error = copy(&from, dir.path(), "damaged").expect_err("it is damaged");
+    let error = copy(&from, dir.path(), "damaged").expect_err("backup [I3]: it is damaged");
     assert!(
         error.to_string().contains("log/00000000000000000000.log"),
         "{error}"
@@ -131,7 +132,8 @@ fn a_backup_writes_over_nothing_and_leaves_nothing_half_done() {
     assert_eq!(names, ["copy", "log", "other.unfinished"]);
 }
 
-/// Whatever the writer does meanwhile, a copy holds all that was committed when it began.
+/// backup [I2]: whatever the writer does meanwhile, a copy holds all that was committed when it
+/// began.
 #[test]
 fn a_log_is_copied_while_it_is_written_retired_and_cut() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -156,7 +158,7 @@ fn a_log_is_copied_while_it_is_written_retired_and_cut() {
             let range = copy(&from, dir.path(), &format!("copy-{number}")).expect("copies");
             assert!(
                 range.end + 1 >= before,
-                "{range:?} lacks what was there: {before}"
+                "backup [I2]: {range:?} lacks what was there: {before}"
             );
         }
         is_over.store(true, Ordering::Relaxed);

@@ -156,6 +156,7 @@ fn files_are_named_for_what_they_hold() {
     settle(over_sources(shape::file_name), &[]);
 }
 
+/// The seam's lib [I1].
 #[test]
 fn the_world_is_behind_the_seam() {
     settle(over_sources(seam::world), BESIDE_THE_SEAM);

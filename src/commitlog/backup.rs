@@ -203,7 +203,7 @@ fn copy_segment(source: &Directory, copy: &Directory, part: &Part) -> Result<(),
     check(source, part, &name, &to)
 }
 
-/// [I3] Reads a copied segment back.
+/// Reads a copied segment back.
 fn check(source: &Directory, part: &Part, name: &str, to: &OpenFile) -> Result<(), Failed> {
     let corrupt = |defect: Defect| LogError::Corrupt {
         corrupt: defect.in_file(source.shown(name)),
@@ -247,7 +247,7 @@ fn seal(copy: &Directory, plan: &Plan, beforehand: Beforehand) -> Result<(), Log
         durable_through: plan.next(),
     };
     SuperblockKeeper::new(copy.clone(), superblock, None).update(|_| {})?;
-    // [I2] A copy that ends before is an error.
+    // A copy that ends before is an error.
     let durable_through = Some((plan.newest.epoch, plan.next()));
     let beforehand = Beforehand {
         durable_through,
@@ -255,3 +255,6 @@ fn seal(copy: &Directory, plan: &Plan, beforehand: Beforehand) -> Result<(), Log
     };
     find(copy, beforehand).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,6 @@ fn discard(env: &Env, directory: &Directory, unfinished: &Path) {
     }
     drop(env.fs().remove_dir(unfinished));
 }
+
+#[cfg(test)]
+mod tests;

@@ -287,7 +287,7 @@ fn a_damaged_length_allocates_nothing() {
     }
 }
 
-/// [I2] A length that is believed is still compared with what is there.
+/// [I2], and codec [I2]: a length that is believed is still compared with what is there.
 #[test]
 fn a_length_beyond_the_limit_allocates_nothing() {
     for len in [SMALL_PAYLOAD_BYTES_MAX + 1, 1 << 30, u32::MAX] {

@@ -1,5 +1,6 @@
 //! Tests of creations: what a crash leaves of one, and what its frames say.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use blackstart_sim::call::CallKind;
@@ -166,7 +167,7 @@ fn offsets_end() {
     assert!(matches!(exhausted, Err(LogError::Exhausted { .. })));
 }
 
-/// [I1], [I2] and [I2] of `header`: a log is created and rotated, and crashes after each step.
+/// [I1], [I2] and header [I2]: a log is created and rotated, and crashes after each step.
 #[test]
 fn a_name_is_given_to_what_is_complete_and_durable() {
     let create = |scratch: &Scratch| {
@@ -176,7 +177,8 @@ fn a_name_is_given_to_what_is_complete_and_durable() {
         commit(&log, &["c"]);
     };
     let crashes = crashes(&Image::empty(&DiskConfig::default()), create);
-    let mut cuts = std::collections::BTreeMap::<usize, Vec<_>>::new();
+    let mut cuts = BTreeMap::<usize, Vec<_>>::new();
+    let mut headers = BTreeMap::<String, SegmentHeader>::new();
     for crash in crashes {
         let (mut named, mut appended) = (Vec::new(), Vec::new());
         let names = crash.disk.names();
@@ -184,7 +186,9 @@ fn a_name_is_given_to_what_is_complete_and_durable() {
             let bytes = crash.disk.read(&name);
             // [I1] Header and first content are there.
             content(&name, &bytes);
-            let header = SegmentHeader::decode(&bytes).expect("[I2] of `header`");
+            let header = SegmentHeader::decode(&bytes).expect("header [I2]");
+            let before = *headers.entry(name.clone()).or_insert(header);
+            assert_eq!(header, before, "header [I2]: {name} got another one");
             if bytes.len() > header.durable_bytes as usize {
                 appended.push(name.clone());
             }

@@ -177,7 +177,7 @@ fn the_callers_knowledge_counts() {
     );
 }
 
-/// [I1] Nothing is written and no lock is taken.
+/// [I1], and source [I1]: nothing is written and no lock is taken.
 #[test]
 fn looking_changes_nothing() {
     let scratch = log();
@@ -191,7 +191,7 @@ fn looking_changes_nothing() {
     seen(&scratch);
     verify(&scratch.env, "", &LogOptions::new()).unwrap();
     scratch.records();
-    assert_eq!(scratch.disk.trace_len(), effects, "[I1]");
+    assert_eq!(scratch.disk.trace_len(), effects, "[I1], source [I1]");
     let calls = scratch.disk.take_log();
     let locks = |record: &CallRecord| record.call.kind == CallKind::Lock;
     assert!(!calls.is_empty() && !calls.iter().any(locks), "[I1]");

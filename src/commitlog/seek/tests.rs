@@ -101,7 +101,7 @@ fn every_transaction_is_found_in_a_full_segment_and_in_a_written_one() {
     assert_eq!(read(log.reader(tx(401)).unwrap()), [""; 0]);
 }
 
-/// [I1] of `index`: damage to what an index names costs time, or is found.
+/// index [I1]: damage to what an index names costs time, or is found.
 #[test]
 fn a_place_where_no_frame_continues_is_not_used() {
     let scratch = full();
@@ -116,8 +116,8 @@ fn a_place_where_no_frame_continues_is_not_used() {
         // Any place before the damage leads to it, and any behind is as good as ever.
         match log.reader(tx(390)) {
             Ok(reader) => reads_from(reader, 390),
-            Err(LogError::Corrupt { corrupt, .. }) => assert_eq!(corrupt.file, name, "[I1]"),
-            Err(error) => panic!("[I1] {error}"),
+            Err(LogError::Corrupt { corrupt, .. }) => assert_eq!(corrupt.file, name, "index [I1]"),
+            Err(error) => panic!("index [I1] {error}"),
         }
         scratch.write(name, &bytes);
     }
@@ -140,7 +140,7 @@ fn shared(scratch: &Scratch) -> (Shared, Sealed) {
     (Shared::new(directory, plan.log_id(), None, state), sealed)
 }
 
-/// [I1] of `index`: each place is changed in each of its parts.
+/// index [I1]: each place is changed in each of its parts.
 #[test]
 fn a_lying_index_costs_time_only() {
     let scratch = full();
@@ -148,7 +148,7 @@ fn a_lying_index_costs_time_only() {
     let file = honest.open_segment(&sealed.segment).unwrap();
     let find = |shared: &Shared, sealed: &Sealed, tx_offset| {
         let found = seek(shared, &sealed.segment, &file, sealed.end, tx(tx_offset));
-        found.expect("[I1] the segment is good").link()
+        found.expect("index [I1] the segment is good").link()
     };
     let places: Vec<_> = (0..400).map(|from| find(&honest, &sealed, from)).collect();
     for (from, place) in (0..).zip(&places) {
@@ -171,7 +171,7 @@ fn a_lying_index_costs_time_only() {
         });
         assert!(sealed.segment.index.set(index).is_ok());
         for (from, place) in (0..).zip(&places) {
-            assert_eq!(find(&lying, &sealed, from), *place, "[I1] {from}");
+            assert_eq!(find(&lying, &sealed, from), *place, "index [I1] {from}");
         }
     }
 }
