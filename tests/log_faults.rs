@@ -1,7 +1,6 @@
 //! Faults that users of other logs met, tried on this one.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "the harm is done behind the seam's back"
 )]
 

@@ -3,11 +3,7 @@
 //!
 //! Threads of the operating system on its file system: each test runs for a few seconds and fails
 //! with what it saw.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "real threads are the point"
-)]
+#![expect(clippy::disallowed_methods, reason = "real threads are the point")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

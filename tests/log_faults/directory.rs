@@ -202,7 +202,7 @@ pub fn look(dir: &Dir, end: u64) -> Seen {
     });
     let mut told = Vec::new();
     let mut seen = Vec::new();
-    let problem = verified.map_or_else(Some, |problem| problem);
+    let problem = verified.unwrap_or_else(Some);
     told.extend(problem);
     for outcome in [looked, opened] {
         match outcome {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use blackstart_sim::call::CallKind;
 use blackstart_sim::disk::{Budget, CrashKind, DiskConfig, Errno, SimFs};
-use blackstart_vfs::Env;
+use blackstart_vfs::{Env, OpenOptions};
 
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
 use crate::commitlog::{
@@ -202,7 +202,8 @@ fn an_opening_may_retire_history_first() {
 fn a_path_of_the_system_will_do_and_errors_show_it_as_given() {
     let dir = tempfile::tempdir().unwrap();
     let given = dir.path().join("a").join("..").join("log");
-    std::fs::create_dir(dir.path().join("a")).expect("a directory");
+    let env = Env::os(dir.path());
+    env.fs().create_dir(Path::new("a")).unwrap();
     let missing = Log::open_path(&given, LogOptions::new()).map(|_| ());
     let shown = given.display().to_string();
     let says = |result: Result<(), LogError>| result.unwrap_err().to_string();
@@ -216,12 +217,13 @@ fn a_path_of_the_system_will_do_and_errors_show_it_as_given() {
     assert_eq!(says(exists), format!("{shown}: there is a log already"));
     let (seen, _) = ReadOnlyLog::open_path(&given, LogOptions::new()).unwrap();
     assert_eq!(read(seen.reader(tx(0)).unwrap()), ["0:a"]);
-    std::fs::write(given.join(FIRST), b"").expect("it is emptied");
+    let options_of_file = OpenOptions::new().write().truncate();
+    let emptied = Path::new("log").join(FIRST);
+    drop(env.fs().open(&emptied, options_of_file).unwrap());
     let emptied = Log::open_path(&given, options()).map(|_| ());
     let told = says(emptied);
     assert!(told.starts_with(&format!("{shown}/{FIRST}: ")), "{told}");
     // Below the root of an environment.
-    let env = Env::os(dir.path());
     let missing = Log::open(&env, "b/c", LogOptions::new()).map(|_| ());
     let shown = dir.path().join("b/c").display().to_string();
     assert_eq!(says(missing), format!("{shown}: there is no log"));

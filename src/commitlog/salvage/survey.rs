@@ -75,7 +75,7 @@ pub(super) fn survey(source: &Directory, options: &LogOptions) -> Result<Survey,
     let known_oldest = known.superblock().map(|superblock| superblock.oldest);
     let oldest = oldest.max(known_oldest).unwrap_or_default();
     let bound = bound(sound(), &known, options);
-    let features = sound().last().map(|header| header.features);
+    let features = sound().next_back().map(|header| header.features);
     let history = history(&headers, oldest);
     let mut files = listing.notes();
     let left_out = headers.keys().filter(|first| !history.contains(first));

@@ -70,7 +70,7 @@ fn readers_read_across_the_end_of_what_was_written() {
         }
         for (steps, reader) in readers.iter_mut().enumerate() {
             for _ in 0..steps % 3 {
-                drop(reader.next_commit().unwrap());
+                let _ = reader.next_commit().unwrap();
             }
         }
     }

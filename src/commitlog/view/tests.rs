@@ -8,6 +8,8 @@ use std::time::Duration;
 use blackstart_sim::call::CallKind;
 use blackstart_sim::disk::{CallRecord, Errno};
 
+use blackstart_vfs::{JoinHandle, TaskPanicked};
+
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
 use crate::commitlog::{Durability, Epoch, Log, LogError, LogOptions, ReadOnlyLog};
 
@@ -198,7 +200,9 @@ fn followed(scratch: &Scratch, over: &Arc<AtomicBool>, from: u64) -> Followed {
     let env = scratch.env.clone();
     let over = over.clone();
     let log = view(scratch);
-    std::thread::spawn(move || {
+    let out = Arc::new(parking_lot::Mutex::new(None));
+    let (result, tasks) = (out.clone(), scratch.env.clone());
+    let body = move || {
         let (mut seen, mut told) = (Vec::new(), Vec::new());
         let mut follower = log.follow(tx(from), INTERVAL).unwrap();
         loop {
@@ -207,7 +211,10 @@ fn followed(scratch: &Scratch, over: &Arc<AtomicBool>, from: u64) -> Followed {
             let deadline = env.clock().monotonic() + 5 * INTERVAL;
             match follower.next_commit_until(deadline) {
                 Ok(Some(commit)) => seen.push(commit.first().get()),
-                Ok(None) if is_last => return (seen, told),
+                Ok(None) if is_last => {
+                    *result.lock() = Some((seen, told));
+                    return;
+                }
                 Ok(None) => {}
                 Err(error) => {
                     let at = match &error {
@@ -221,10 +228,27 @@ fn followed(scratch: &Scratch, over: &Arc<AtomicBool>, from: u64) -> Followed {
                 }
             }
         }
-    })
+    };
+    let task = tasks.tasks().spawn("follower", Box::new(body)).unwrap();
+    Followed { task, out }
 }
 
-type Followed = std::thread::JoinHandle<(Vec<u64>, Vec<LogError>)>;
+/// A follower in a task of its own.
+struct Followed {
+    task: Box<dyn JoinHandle>,
+    out: Arc<parking_lot::Mutex<Option<Seen>>>,
+}
+
+/// First offsets, and errors.
+type Seen = (Vec<u64>, Vec<LogError>);
+
+impl Followed {
+    /// What it saw until it was over.
+    fn join(self) -> Result<Seen, TaskPanicked> {
+        self.task.join()?;
+        Ok(self.out.lock().take().expect("it has ended in order"))
+    }
+}
 
 /// A follower in another process polls, and goes on across rotations, kills and clean ends of the
 /// writer.
