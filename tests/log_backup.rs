@@ -4,6 +4,8 @@
     reason = "the logs are real files, and a thread writes while they are copied"
 )]
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -84,6 +86,20 @@ fn a_copy_of_a_closed_log_is_closed_and_of_an_open_one_reaches_to_its_end() {
     commit(&copied, 20..21);
 }
 
+/// All files of a directory by name.
+fn contents(dir: &Path) -> BTreeMap<OsString, Vec<u8>> {
+    let entries = std::fs::read_dir(dir).expect("lists");
+    let entries = entries.map(|entry| entry.expect("an entry"));
+    entries
+        .map(|entry| {
+            (
+                entry.file_name(),
+                std::fs::read(entry.path()).expect("reads"),
+            )
+        })
+        .collect()
+}
+
 #[test]
 fn what_is_no_part_of_the_log_is_listed_and_left_out() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -92,10 +108,11 @@ fn what_is_no_part_of_the_log_is_listed_and_left_out() {
     commit(&log, 0..5);
     std::fs::write(from.join("notes.txt"), "mine").expect("writes");
     std::fs::write(from.join("00000000000000000009.tmp"), "x").expect("writes");
-    let target = Env::os(dir.path());
+    let (target, before) = (Env::os(dir.path()), contents(&from));
     let report = backup(&Env::os(&from), "", &target, "copy", &LogOptions::new()).expect("copies");
     let reasons: Vec<_> = report.files.iter().map(|note| note.reason).collect();
     assert_eq!(reasons, [FileReason::Unfinished, FileReason::Unknown]);
+    assert_eq!(contents(&from), before, "backup [I1]");
     assert!(!dir.path().join("copy/notes.txt").exists());
 }
 
@@ -129,6 +146,7 @@ fn a_backup_writes_over_nothing_and_leaves_nothing_half_done() {
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
     names.sort();
+    // new_directory [I1], [I2]
     assert_eq!(names, ["copy", "log", "other.unfinished"]);
 }
 
