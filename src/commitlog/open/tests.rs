@@ -214,7 +214,7 @@ fn a_path_of_the_system_will_do_and_errors_show_it_as_given() {
     assert_eq!(says(locked), format!("{shown}: the log is in use"));
     log.close().unwrap();
     let exists = Log::open_path(&given, options().create_new(true)).map(|_| ());
-    assert_eq!(says(exists), format!("{shown}: there is a log already"));
+    assert_eq!(says(exists), format!("{shown}: it exists already"));
     let (seen, _) = ReadOnlyLog::open_path(&given, LogOptions::new()).unwrap();
     assert_eq!(read(seen.reader(tx(0)).unwrap()), ["0:a"]);
     let options_of_file = OpenOptions::new().write().truncate();

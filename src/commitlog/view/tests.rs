@@ -8,10 +8,8 @@ use std::time::Duration;
 use blackstart_sim::call::CallKind;
 use blackstart_sim::disk::{CallRecord, Errno};
 
-use blackstart_vfs::{JoinHandle, TaskPanicked};
-
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
-use crate::commitlog::{Durability, Epoch, Log, LogError, LogOptions, ReadOnlyLog};
+use crate::commitlog::{Durability, Epoch, Log, LogError, LogOptions, ReadOnlyLog, TxOffset};
 
 const INTERVAL: Duration = Duration::from_millis(2);
 
@@ -195,26 +193,31 @@ fn what_is_known_beforehand_counts_for_views() {
     log.close().unwrap();
 }
 
-/// Follows until the log is over, and says what it saw: the first offsets, and each error.
-fn followed(scratch: &Scratch, over: &Arc<AtomicBool>, from: u64) -> Followed {
+/// What a follower lives through.
+#[derive(Debug)]
+enum Event {
+    Saw(TxOffset),
+    /// It was told that it cannot go on, and started again elsewhere.
+    Restarted(LogError, TxOffset),
+}
+
+type Followed = std::thread::JoinHandle<Vec<Event>>;
+
+/// Follows from the start until the log is over.
+fn followed(scratch: &Scratch, over: &Arc<AtomicBool>) -> Followed {
     let env = scratch.env.clone();
     let over = over.clone();
     let log = view(scratch);
-    let out = Arc::new(parking_lot::Mutex::new(None));
-    let (result, tasks) = (out.clone(), scratch.env.clone());
-    let body = move || {
-        let (mut seen, mut told) = (Vec::new(), Vec::new());
-        let mut follower = log.follow(tx(from), INTERVAL).unwrap();
+    std::thread::spawn(move || {
+        let mut events = Vec::new();
+        let mut follower = log.follow(tx(0), INTERVAL).unwrap();
         loop {
             // Asked before the look: what was written until then is seen by it.
             let is_last = over.load(Ordering::SeqCst);
             let deadline = env.clock().monotonic() + 5 * INTERVAL;
             match follower.next_commit_until(deadline) {
-                Ok(Some(commit)) => seen.push(commit.first().get()),
-                Ok(None) if is_last => {
-                    *result.lock() = Some((seen, told));
-                    return;
-                }
+                Ok(Some(commit)) => events.push(Event::Saw(commit.first())),
+                Ok(None) if is_last => return events,
                 Ok(None) => {}
                 Err(error) => {
                     let at = match &error {
@@ -222,32 +225,14 @@ fn followed(scratch: &Scratch, over: &Arc<AtomicBool>, from: u64) -> Followed {
                         LogError::HistoryGone { oldest, .. } => *oldest,
                         _ => panic!("{error:?}"),
                     };
-                    told.push(error);
                     log.refresh().unwrap();
-                    follower = log.follow(at.max(log.oldest()), INTERVAL).unwrap();
+                    let from = at.max(log.oldest()).min(log.visible_through());
+                    follower = log.follow(from, INTERVAL).unwrap();
+                    events.push(Event::Restarted(error, from));
                 }
             }
         }
-    };
-    let task = tasks.tasks().spawn("follower", Box::new(body)).unwrap();
-    Followed { task, out }
-}
-
-/// A follower in a task of its own.
-struct Followed {
-    task: Box<dyn JoinHandle>,
-    out: Arc<parking_lot::Mutex<Option<Seen>>>,
-}
-
-/// First offsets, and errors.
-type Seen = (Vec<u64>, Vec<LogError>);
-
-impl Followed {
-    /// What it saw until it was over.
-    fn join(self) -> Result<Seen, TaskPanicked> {
-        self.task.join()?;
-        Ok(self.out.lock().take().expect("it has ended in order"))
-    }
+    })
 }
 
 /// A follower in another process polls, and goes on across rotations, kills and clean ends of the
@@ -258,7 +243,7 @@ fn a_polling_follower_sees_everything_across_lives_of_the_writer() {
     let options = || options().segment_bytes_max(1024);
     let (mut log, _) = scratch.open_with(options()).unwrap();
     let over = Arc::new(AtomicBool::new(false));
-    let follower = followed(&scratch, &over, 0);
+    let follower = followed(&scratch, &over);
     for number in 0..120_u64 {
         let committed = log.commit(&[format!("{number}")], Durability::Os).unwrap();
         assert_eq!(committed.first, tx(number));
@@ -271,13 +256,16 @@ fn a_polling_follower_sees_everything_across_lives_of_the_writer() {
         }
     }
     over.store(true, Ordering::SeqCst);
-    let (seen, told) = follower.join().unwrap();
-    assert!(told.is_empty(), "{told:?}");
-    assert_eq!(seen, (0..120).collect::<Vec<_>>());
+    let events = follower.join().unwrap();
+    let seen = events.iter().map(|event| match event {
+        Event::Saw(first) => first.get(),
+        Event::Restarted(error, _) => panic!("{error}"),
+    });
+    assert!(seen.eq(0..120));
     log.close().unwrap();
 }
 
-/// A follower is told of retention and of cuts, and sees no commit twice that was not cut.
+/// A follower is told of retention and of cuts, and of nothing else.
 #[test]
 fn a_polling_follower_is_told_of_cuts_and_retention() {
     let scratch = Scratch::os();
@@ -285,7 +273,7 @@ fn a_polling_follower_is_told_of_cuts_and_retention() {
     let (log, _) = scratch.open_with(options()).unwrap();
     commit(&log, &["first"]);
     let over = Arc::new(AtomicBool::new(false));
-    let follower = followed(&scratch, &over, 0);
+    let follower = followed(&scratch, &over);
     let mut cuts = Vec::new();
     for number in 0..400_u64 {
         log.commit(&["x"], Durability::Os).unwrap();
@@ -299,22 +287,28 @@ fn a_polling_follower_is_told_of_cuts_and_retention() {
     }
     let end = log.visible_through().get();
     over.store(true, Ordering::SeqCst);
-    let (seen, told) = follower.join().unwrap();
-    assert_eq!(seen.last(), Some(&(end - 1)));
-    let mut told = told.iter();
-    for pair in seen.windows(2) {
-        if pair[1] == pair[0] + 1 {
-            continue;
-        }
-        match told.next() {
-            Some(LogError::Truncated { at, .. }) => {
-                assert!(cuts.contains(at), "{at} was never cut");
-                assert!(at.get() <= pair[0], "{pair:?}");
+    let mut position = tx(0);
+    for event in follower.join().unwrap() {
+        match event {
+            Event::Saw(first) => {
+                assert_eq!(first, position, "in order and without gaps");
+                position = tx(first.get() + 1);
             }
-            Some(LogError::HistoryGone { .. }) => assert!(pair[1] > pair[0], "{pair:?}"),
-            other => panic!("{pair:?} and told {other:?}"),
+            Event::Restarted(LogError::Truncated { at, .. }, from) => {
+                assert!(
+                    cuts.contains(&at) && at < position,
+                    "no cut at {at} below {position}"
+                );
+                position = from;
+            }
+            Event::Restarted(LogError::HistoryGone { oldest, .. }, from) => {
+                assert!(oldest > position, "{position} was kept, from {oldest} on");
+                position = from;
+            }
+            Event::Restarted(error, _) => panic!("{error}"),
         }
     }
+    assert_eq!(position, tx(end));
     log.close().unwrap();
 }
 
