@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use blackstart_sim::call::CallKind;
 use blackstart_sim::disk::{CallRecord, Errno};
+use blackstart_vfs::{Env, JoinHandle};
+use parking_lot::Mutex;
 
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
 use crate::commitlog::{Durability, Epoch, Log, LogError, LogOptions, ReadOnlyLog, TxOffset};
@@ -201,38 +203,59 @@ enum Event {
     Restarted(LogError, TxOffset),
 }
 
-type Followed = std::thread::JoinHandle<Vec<Event>>;
+/// A follower in a task of its own.
+struct Followed {
+    task: Box<dyn JoinHandle>,
+    events: Arc<Mutex<Vec<Event>>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Followed {
+    fn start(scratch: &Scratch) -> Self {
+        let (events, over) = (Arc::default(), Arc::default());
+        let (env, log) = (scratch.env.clone(), view(scratch));
+        let (seen, is_over) = (Arc::clone(&events), Arc::clone(&over));
+        let body = move || follow(&env, &log, &seen, &is_over);
+        let task = scratch.env.tasks().spawn("follower", Box::new(body));
+        Self {
+            task: task.unwrap(),
+            events,
+            over,
+        }
+    }
+
+    /// Lets it read to the end; returns what it lived through.
+    fn finish(self) -> Vec<Event> {
+        self.over.store(true, Ordering::SeqCst);
+        self.task.join().unwrap();
+        std::mem::take(&mut self.events.lock())
+    }
+}
 
 /// Follows from the start until the log is over.
-fn followed(scratch: &Scratch, over: &Arc<AtomicBool>) -> Followed {
-    let env = scratch.env.clone();
-    let over = over.clone();
-    let log = view(scratch);
-    std::thread::spawn(move || {
-        let mut events = Vec::new();
-        let mut follower = log.follow(tx(0), INTERVAL).unwrap();
-        loop {
-            // Asked before the look: what was written until then is seen by it.
-            let is_last = over.load(Ordering::SeqCst);
-            let deadline = env.clock().monotonic() + 5 * INTERVAL;
-            match follower.next_commit_until(deadline) {
-                Ok(Some(commit)) => events.push(Event::Saw(commit.first())),
-                Ok(None) if is_last => return events,
-                Ok(None) => {}
-                Err(error) => {
-                    let at = match &error {
-                        LogError::Truncated { at, .. } => *at,
-                        LogError::HistoryGone { oldest, .. } => *oldest,
-                        _ => panic!("{error:?}"),
-                    };
-                    log.refresh().unwrap();
-                    let from = at.max(log.oldest()).min(log.visible_through());
-                    follower = log.follow(from, INTERVAL).unwrap();
-                    events.push(Event::Restarted(error, from));
-                }
+fn follow(env: &Env, log: &ReadOnlyLog, events: &Mutex<Vec<Event>>, over: &AtomicBool) {
+    let mut follower = log.follow(tx(0), INTERVAL).unwrap();
+    loop {
+        // Asked before the look: what was written until then is seen by it.
+        let is_last = over.load(Ordering::SeqCst);
+        let deadline = env.clock().monotonic() + 5 * INTERVAL;
+        match follower.next_commit_until(deadline) {
+            Ok(Some(commit)) => events.lock().push(Event::Saw(commit.first())),
+            Ok(None) if is_last => return,
+            Ok(None) => {}
+            Err(error) => {
+                let at = match &error {
+                    LogError::Truncated { at, .. } => *at,
+                    LogError::HistoryGone { oldest, .. } => *oldest,
+                    _ => panic!("{error:?}"),
+                };
+                log.refresh().unwrap();
+                let from = at.max(log.oldest()).min(log.visible_through());
+                follower = log.follow(from, INTERVAL).unwrap();
+                events.lock().push(Event::Restarted(error, from));
             }
         }
-    })
+    }
 }
 
 /// A follower in another process polls, and goes on across rotations, kills and clean ends of the
@@ -242,8 +265,7 @@ fn a_polling_follower_sees_everything_across_lives_of_the_writer() {
     let scratch = Scratch::os();
     let options = || options().segment_bytes_max(1024);
     let (mut log, _) = scratch.open_with(options()).unwrap();
-    let over = Arc::new(AtomicBool::new(false));
-    let follower = followed(&scratch, &over);
+    let follower = Followed::start(&scratch);
     for number in 0..120_u64 {
         let committed = log.commit(&[format!("{number}")], Durability::Os).unwrap();
         assert_eq!(committed.first, tx(number));
@@ -255,8 +277,7 @@ fn a_polling_follower_sees_everything_across_lives_of_the_writer() {
             log = scratch.open_with(options()).unwrap().0;
         }
     }
-    over.store(true, Ordering::SeqCst);
-    let events = follower.join().unwrap();
+    let events = follower.finish();
     let seen = events.iter().map(|event| match event {
         Event::Saw(first) => first.get(),
         Event::Restarted(error, _) => panic!("{error}"),
@@ -272,8 +293,7 @@ fn a_polling_follower_is_told_of_cuts_and_retention() {
     let options = || options().segment_bytes_max(1024);
     let (log, _) = scratch.open_with(options()).unwrap();
     commit(&log, &["first"]);
-    let over = Arc::new(AtomicBool::new(false));
-    let follower = followed(&scratch, &over);
+    let follower = Followed::start(&scratch);
     let mut cuts = Vec::new();
     for number in 0..400_u64 {
         log.commit(&["x"], Durability::Os).unwrap();
@@ -286,9 +306,8 @@ fn a_polling_follower_is_told_of_cuts_and_retention() {
         }
     }
     let end = log.visible_through().get();
-    over.store(true, Ordering::SeqCst);
     let mut position = tx(0);
-    for event in follower.join().unwrap() {
+    for event in follower.finish() {
         match event {
             Event::Saw(first) => {
                 assert_eq!(first, position, "in order and without gaps");
