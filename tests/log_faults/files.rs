@@ -304,7 +304,6 @@ impl Sample {
     fn expected(&self, name: &str, bytes: &[u8], harm: &Harm) -> Expected {
         let newest = segment(self.newest.first.get());
         let is_segment = |name: &str| name.ends_with(".log");
-        let holds_header = is_segment(name) || name.ends_with(".tmp");
         match (name, harm.new_name()) {
             // The unfinished creation of the sample is what the newest segment was.
             (name, Some(new)) if name.ends_with(".tmp") && new == newest => {
@@ -318,7 +317,10 @@ impl Sample {
                 }
             }
             (_, Some(new)) if is_segment(new) => Expected::Told,
-            (_, Some("lock")) if holds_header => Expected::Told,
+            // A segment that lost its own name for that of the superblock.
+            (_, Some("lock")) if is_segment(name) && matches!(harm, Harm::RenameTo(_)) => {
+                Expected::Told
+            }
             (_, Some("lock")) => self.expected_of_lock(bytes),
             ("lock", _) => {
                 let mut left = bytes.to_vec();

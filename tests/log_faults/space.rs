@@ -144,7 +144,7 @@ fn full_from(moment: u64) -> (SimFs, Env, Arc<AtomicBool>, Arc<AtomicU64>) {
         }
         // The superblock is written over: its space is there.
         let takes_space = matches!(call, Call::Write) && path != Path::new("lock");
-        let makes_a_name = call == Call::Open && path.extension().is_some_and(|end| end == "tmp");
+        let makes_a_name = call == Call::Open && path.to_string_lossy().contains(".tmp");
         match full.load(Ordering::Relaxed) && (takes_space || makes_a_name) {
             true => Err(io::Error::from_raw_os_error(Errno::Enospc as i32)),
             false => Ok(()),

@@ -417,7 +417,7 @@ impl AsRef<[u8]> for Trap {
     }
 }
 
-/// [I3] A leader that unwinds settles what it took; and the writer's [I5]: nothing is written after
+/// [I3] A leader that unwinds settles what it took; and writer [I5]: nothing is written after
 /// it.
 #[test]
 fn a_panic_in_the_middle_of_a_write_is_the_last_one() {

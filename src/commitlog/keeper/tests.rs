@@ -68,7 +68,7 @@ fn slots_are_written_in_turn() {
     assert_eq!(log.stats().superblock_failures, 0);
 }
 
-/// The log can do without its superblock: a write that fails is counted, and the next one says more.
+/// The log can do without its superblock: a write that fails is counted, and the next says more.
 #[test]
 fn a_failing_superblock_stops_no_rotation() {
     let scratch = Scratch::new();

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use blackstart_sim::call::CallKind;
 use blackstart_sim::disk::{Budget, CrashKind, DiskConfig, Errno, SimFs};
-use blackstart_vfs::{Env, OpenOptions};
+use blackstart_vfs::Env;
+use blackstart_vfs::port::fs;
 
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
 use crate::commitlog::{
@@ -203,7 +204,7 @@ fn a_path_of_the_system_will_do_and_errors_show_it_as_given() {
     let dir = tempfile::tempdir().unwrap();
     let given = dir.path().join("a").join("..").join("log");
     let env = Env::os(dir.path());
-    env.fs().create_dir(Path::new("a")).unwrap();
+    fs::create_dir(env.fs(), "a").unwrap();
     let missing = Log::open_path(&given, LogOptions::new()).map(|_| ());
     let shown = given.display().to_string();
     let says = |result: Result<(), LogError>| result.unwrap_err().to_string();
@@ -214,12 +215,10 @@ fn a_path_of_the_system_will_do_and_errors_show_it_as_given() {
     assert_eq!(says(locked), format!("{shown}: the log is in use"));
     log.close().unwrap();
     let exists = Log::open_path(&given, options().create_new(true)).map(|_| ());
-    assert_eq!(says(exists), format!("{shown}: there is a log already"));
+    assert_eq!(says(exists), format!("{shown}: it exists already"));
     let (seen, _) = ReadOnlyLog::open_path(&given, LogOptions::new()).unwrap();
     assert_eq!(read(seen.reader(tx(0)).unwrap()), ["0:a"]);
-    let options_of_file = OpenOptions::new().write().truncate();
-    let emptied = Path::new("log").join(FIRST);
-    drop(env.fs().open(&emptied, options_of_file).unwrap());
+    fs::write(env.fs(), Path::new("log").join(FIRST), b"").unwrap();
     let emptied = Log::open_path(&given, options()).map(|_| ());
     let told = says(emptied);
     assert!(told.starts_with(&format!("{shown}/{FIRST}: ")), "{told}");

@@ -11,6 +11,7 @@ use crate::commitlog::names;
 use crate::commitlog::options::{Features, LogOptions};
 use crate::commitlog::recovery::listing::{Head, Known, Listing};
 use crate::commitlog::report::{FileNote, FileReason};
+use crate::commitlog::source::LogSource;
 use crate::commitlog::{Epoch, Incarnation, LogId, TxOffset};
 
 use super::SalvageReport;
@@ -103,6 +104,7 @@ pub(super) fn survey(source: &Directory, options: &LogOptions) -> Result<Survey,
         }
     });
     let segments = segments.collect();
+    let missing = missing(source, &headers, &known, oldest);
     Ok(Survey {
         log_id,
         epoch,
@@ -111,7 +113,28 @@ pub(super) fn survey(source: &Directory, options: &LogOptions) -> Result<Survey,
         features: features.unwrap_or_default(),
         segments,
         files,
-        problems: Vec::new(),
+        problems: missing.into_iter().collect(),
+    })
+}
+
+/// The newest segment that the superblock names, if it is gone and no later fork explains that.
+fn missing(
+    source: &Directory,
+    headers: &BTreeMap<TxOffset, Result<SegmentHeader, LogError>>,
+    known: &Known,
+    oldest: TxOffset,
+) -> Option<LogError> {
+    let superblock = known.superblock()?;
+    let named = superblock.newest;
+    let mut before = headers
+        .range(..named)
+        .filter_map(|(_, header)| header.as_ref().ok());
+    let is_explained = named < oldest
+        || headers.contains_key(&named)
+        || before.any(|header| header.epoch > superblock.epoch);
+    (!is_explained).then(|| LogError::SegmentMissing {
+        file: source.shown(&names::segment(named)),
+        named_by: source.shown(names::LOCK),
     })
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use blackstart_sim::call::CallKind;
 use blackstart_sim::disk::{CallRecord, Errno};
-
-use blackstart_vfs::{JoinHandle, TaskPanicked};
+use blackstart_vfs::{Env, JoinHandle};
+use parking_lot::Mutex;
 
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
-use crate::commitlog::{Durability, Epoch, Log, LogError, LogOptions, ReadOnlyLog};
+use crate::commitlog::{Durability, Epoch, Log, LogError, LogOptions, ReadOnlyLog, TxOffset};
 
 const INTERVAL: Duration = Duration::from_millis(2);
 
@@ -195,58 +195,66 @@ fn what_is_known_beforehand_counts_for_views() {
     log.close().unwrap();
 }
 
-/// Follows until the log is over, and says what it saw: the first offsets, and each error.
-fn followed(scratch: &Scratch, over: &Arc<AtomicBool>, from: u64) -> Followed {
-    let env = scratch.env.clone();
-    let over = over.clone();
-    let log = view(scratch);
-    let out = Arc::new(parking_lot::Mutex::new(None));
-    let (result, tasks) = (out.clone(), scratch.env.clone());
-    let body = move || {
-        let (mut seen, mut told) = (Vec::new(), Vec::new());
-        let mut follower = log.follow(tx(from), INTERVAL).unwrap();
-        loop {
-            // Asked before the look: what was written until then is seen by it.
-            let is_last = over.load(Ordering::SeqCst);
-            let deadline = env.clock().monotonic() + 5 * INTERVAL;
-            match follower.next_commit_until(deadline) {
-                Ok(Some(commit)) => seen.push(commit.first().get()),
-                Ok(None) if is_last => {
-                    *result.lock() = Some((seen, told));
-                    return;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    let at = match &error {
-                        LogError::Truncated { at, .. } => *at,
-                        LogError::HistoryGone { oldest, .. } => *oldest,
-                        _ => panic!("{error:?}"),
-                    };
-                    told.push(error);
-                    log.refresh().unwrap();
-                    follower = log.follow(at.max(log.oldest()), INTERVAL).unwrap();
-                }
-            }
-        }
-    };
-    let task = tasks.tasks().spawn("follower", Box::new(body)).unwrap();
-    Followed { task, out }
+/// What a follower lives through.
+#[derive(Debug)]
+enum Event {
+    Saw(TxOffset),
+    /// It was told that it cannot go on, and started again elsewhere.
+    Restarted(LogError, TxOffset),
 }
 
 /// A follower in a task of its own.
 struct Followed {
     task: Box<dyn JoinHandle>,
-    out: Arc<parking_lot::Mutex<Option<Seen>>>,
+    events: Arc<Mutex<Vec<Event>>>,
+    over: Arc<AtomicBool>,
 }
 
-/// First offsets, and errors.
-type Seen = (Vec<u64>, Vec<LogError>);
-
 impl Followed {
-    /// What it saw until it was over.
-    fn join(self) -> Result<Seen, TaskPanicked> {
-        self.task.join()?;
-        Ok(self.out.lock().take().expect("it has ended in order"))
+    fn start(scratch: &Scratch) -> Self {
+        let (events, over) = (Arc::default(), Arc::default());
+        let (env, log) = (scratch.env.clone(), view(scratch));
+        let (seen, is_over) = (Arc::clone(&events), Arc::clone(&over));
+        let body = move || follow(&env, &log, &seen, &is_over);
+        let task = scratch.env.tasks().spawn("follower", Box::new(body));
+        Self {
+            task: task.unwrap(),
+            events,
+            over,
+        }
+    }
+
+    /// Lets it read to the end; returns what it lived through.
+    fn finish(self) -> Vec<Event> {
+        self.over.store(true, Ordering::SeqCst);
+        self.task.join().unwrap();
+        std::mem::take(&mut self.events.lock())
+    }
+}
+
+/// Follows from the start until the log is over.
+fn follow(env: &Env, log: &ReadOnlyLog, events: &Mutex<Vec<Event>>, over: &AtomicBool) {
+    let mut follower = log.follow(tx(0), INTERVAL).unwrap();
+    loop {
+        // Asked before the look: what was written until then is seen by it.
+        let is_last = over.load(Ordering::SeqCst);
+        let deadline = env.clock().monotonic() + 5 * INTERVAL;
+        match follower.next_commit_until(deadline) {
+            Ok(Some(commit)) => events.lock().push(Event::Saw(commit.first())),
+            Ok(None) if is_last => return,
+            Ok(None) => {}
+            Err(error) => {
+                let at = match &error {
+                    LogError::Truncated { at, .. } => *at,
+                    LogError::HistoryGone { oldest, .. } => *oldest,
+                    _ => panic!("{error:?}"),
+                };
+                log.refresh().unwrap();
+                let from = at.max(log.oldest()).min(log.visible_through());
+                follower = log.follow(from, INTERVAL).unwrap();
+                events.lock().push(Event::Restarted(error, from));
+            }
+        }
     }
 }
 
@@ -257,8 +265,7 @@ fn a_polling_follower_sees_everything_across_lives_of_the_writer() {
     let scratch = Scratch::os();
     let options = || options().segment_bytes_max(1024);
     let (mut log, _) = scratch.open_with(options()).unwrap();
-    let over = Arc::new(AtomicBool::new(false));
-    let follower = followed(&scratch, &over, 0);
+    let follower = Followed::start(&scratch);
     for number in 0..120_u64 {
         let committed = log.commit(&[format!("{number}")], Durability::Os).unwrap();
         assert_eq!(committed.first, tx(number));
@@ -270,22 +277,23 @@ fn a_polling_follower_sees_everything_across_lives_of_the_writer() {
             log = scratch.open_with(options()).unwrap().0;
         }
     }
-    over.store(true, Ordering::SeqCst);
-    let (seen, told) = follower.join().unwrap();
-    assert!(told.is_empty(), "{told:?}");
-    assert_eq!(seen, (0..120).collect::<Vec<_>>());
+    let events = follower.finish();
+    let seen = events.iter().map(|event| match event {
+        Event::Saw(first) => first.get(),
+        Event::Restarted(error, _) => panic!("{error}"),
+    });
+    assert!(seen.eq(0..120));
     log.close().unwrap();
 }
 
-/// A follower is told of retention and of cuts, and sees no commit twice that was not cut.
+/// A follower is told of retention and of cuts, and of nothing else.
 #[test]
 fn a_polling_follower_is_told_of_cuts_and_retention() {
     let scratch = Scratch::os();
     let options = || options().segment_bytes_max(1024);
     let (log, _) = scratch.open_with(options()).unwrap();
     commit(&log, &["first"]);
-    let over = Arc::new(AtomicBool::new(false));
-    let follower = followed(&scratch, &over, 0);
+    let follower = Followed::start(&scratch);
     let mut cuts = Vec::new();
     for number in 0..400_u64 {
         log.commit(&["x"], Durability::Os).unwrap();
@@ -298,23 +306,28 @@ fn a_polling_follower_is_told_of_cuts_and_retention() {
         }
     }
     let end = log.visible_through().get();
-    over.store(true, Ordering::SeqCst);
-    let (seen, told) = follower.join().unwrap();
-    assert_eq!(seen.last(), Some(&(end - 1)));
-    let mut told = told.iter();
-    for pair in seen.windows(2) {
-        if pair[1] == pair[0] + 1 {
-            continue;
-        }
-        match told.next() {
-            Some(LogError::Truncated { at, .. }) => {
-                assert!(cuts.contains(at), "{at} was never cut");
-                assert!(at.get() <= pair[0], "{pair:?}");
+    let mut position = tx(0);
+    for event in follower.finish() {
+        match event {
+            Event::Saw(first) => {
+                assert_eq!(first, position, "in order and without gaps");
+                position = tx(first.get() + 1);
             }
-            Some(LogError::HistoryGone { .. }) => assert!(pair[1] > pair[0], "{pair:?}"),
-            other => panic!("{pair:?} and told {other:?}"),
+            Event::Restarted(LogError::Truncated { at, .. }, from) => {
+                assert!(
+                    cuts.contains(&at) && at < position,
+                    "no cut at {at} below {position}"
+                );
+                position = from;
+            }
+            Event::Restarted(LogError::HistoryGone { oldest, .. }, from) => {
+                assert!(oldest > position, "{position} was kept, from {oldest} on");
+                position = from;
+            }
+            Event::Restarted(error, _) => panic!("{error}"),
         }
     }
+    assert_eq!(position, tx(end));
     log.close().unwrap();
 }
 
