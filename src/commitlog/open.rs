@@ -77,16 +77,9 @@ fn existing(
     incarnation: Incarnation,
     mut plan: Plan,
 ) -> Result<Opened, LogError> {
-    if options.create_new {
-        return Err(LogError::AlreadyExists {
-            dir: directory.shown_dir(),
-        });
-    }
-    if let Some(error) = plan.read_only_feature(directory, options.known_features) {
-        return Err(error);
-    }
+    expect_writable(directory, options, &plan)?;
     let known = plan.known.superblock().copied();
-    let mut keeper = SuperblockKeeper::new(directory.clone(), plan.superblock(), known);
+    let keeper = SuperblockKeeper::new(directory.clone(), plan.superblock(), known);
     remove_files(directory, &mut plan.files, &[FileReason::Unfinished])?;
     let state = State::new(
         plan.sealed.iter().cloned(),
@@ -104,22 +97,52 @@ fn existing(
     if let Some(retain_from) = options.retain_from {
         retain_first(directory, options, retain_from, &mut opened)?;
     }
-    let (mut report, file_len);
     match plan.is_closed() {
-        true => {
-            opened.state.active.file = Some(reopen(directory, &plan.newest)?);
-            (report, file_len) = (opened.report, 0);
-        }
+        true => opened.state.active.file = Some(reopen(directory, &plan.newest)?),
         false => {
             let new = renew(directory, options, incarnation, &plan, opened.state.oldest)?;
-            report = opened.report;
-            report.epoch = new.header.epoch;
-            report.incarnation = incarnation;
-            report.cut = cut(directory, &plan, &new.header, &opened.state)?;
-            file_len = new.len;
+            opened.report.epoch = new.header.epoch;
+            opened.report.incarnation = incarnation;
+            opened.report.cut = cut(directory, &plan, &new.header, &opened.state)?;
+            opened.file_len = new.len;
             go_on(&mut opened.state, &plan, new);
         }
     }
+    remove_superfluous(directory, &mut plan, &mut opened)?;
+    let header = opened.state.active.segment.header;
+    if !plan.scan.closed || known.is_none() {
+        opened.keeper.update(|superblock| {
+            superblock.epoch = header.epoch;
+            superblock.newest = header.first;
+            superblock.durable_through = opened.state.durable.next;
+        })?;
+    }
+    Ok(opened)
+}
+
+/// Refuses a log that was to be new, or that this program may only read.
+fn expect_writable(
+    directory: &Directory,
+    options: &LogOptions,
+    plan: &Plan,
+) -> Result<(), LogError> {
+    if options.create_new {
+        return Err(LogError::AlreadyExists {
+            dir: directory.shown_dir(),
+        });
+    }
+    match plan.read_only_feature(directory, options.known_features) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Removes the segments that the log does not need, and reports what is no part of it.
+fn remove_superfluous(
+    directory: &Directory,
+    plan: &mut Plan,
+    opened: &mut Opened,
+) -> Result<(), LogError> {
     let superfluous = [FileReason::Superseded, FileReason::Retired];
     if plan
         .files
@@ -130,24 +153,10 @@ fn existing(
         opened.keeper.confirm()?;
     }
     remove_files(directory, &mut plan.files, &superfluous)?;
-    report.files = plan.files;
-    report.oldest = opened.state.oldest;
-    report.segments = opened.state.sealed.len() as u64 + 1;
-    keeper = opened.keeper;
-    let header = opened.state.active.segment.header;
-    if !plan.scan.closed || known.is_none() {
-        keeper.update(|superblock| {
-            superblock.epoch = header.epoch;
-            superblock.newest = header.first;
-            superblock.durable_through = opened.state.durable.next;
-        })?;
-    }
-    Ok(Opened {
-        state: opened.state,
-        file_len,
-        keeper,
-        report,
-    })
+    opened.report.files = std::mem::take(&mut plan.files);
+    opened.report.oldest = opened.state.oldest;
+    opened.report.segments = opened.state.sealed.len() as u64 + 1;
+    Ok(())
 }
 
 fn active(header: &SegmentHeader, segment_bytes: u64) -> Active {
@@ -257,26 +266,8 @@ fn create(
     }
     directory.confirm()?;
     remove_files(directory, &mut files, &[FileReason::Unfinished])?;
-    let header = SegmentHeader {
-        features: options.features,
-        flags: SegmentFlags::NONE,
-        log_id: LogId::new(directory.draw()?),
-        first: TxOffset::ZERO,
-        oldest: TxOffset::ZERO,
-        incarnation,
-        durable_through: TxOffset::ZERO,
-        epoch: Epoch::FIRST,
-        tag: 0,
-        durable_bytes: 0,
-        predecessor: None,
-    };
-    let mut creation = Creation::begin(directory, header, options.segment_bytes_max)?;
-    if let Some(records) = options.first_commit.as_deref() {
-        let mut payload = Vec::new();
-        records::encode(&mut payload, records);
-        creation.push(&payload, records.len() as u32)?;
-    }
-    let new = creation.finish().map_err(Failure::into_error)?.publish()?;
+    let new = first_segment(directory, options, incarnation)?;
+    let header = new.header;
     let superblock = Superblock {
         log_id: header.log_id,
         epoch: header.epoch,
@@ -318,6 +309,34 @@ fn create(
         keeper,
         report,
     })
+}
+
+/// Makes the first segment of a log, with its first commit.
+fn first_segment(
+    directory: &Directory,
+    options: &LogOptions,
+    incarnation: Incarnation,
+) -> Result<NewSegment, LogError> {
+    let header = SegmentHeader {
+        features: options.features,
+        flags: SegmentFlags::NONE,
+        log_id: LogId::new(directory.draw()?),
+        first: TxOffset::ZERO,
+        oldest: TxOffset::ZERO,
+        incarnation,
+        durable_through: TxOffset::ZERO,
+        epoch: Epoch::FIRST,
+        tag: 0,
+        durable_bytes: 0,
+        predecessor: None,
+    };
+    let mut creation = Creation::begin(directory, header, options.segment_bytes_max)?;
+    if let Some(records) = options.first_commit.as_deref() {
+        let mut payload = Vec::new();
+        records::encode(&mut payload, records);
+        creation.push(&payload, records.len() as u32)?;
+    }
+    creation.finish().map_err(Failure::into_error)?.publish()
 }
 
 /// Puts the parts of an open log together.

@@ -233,16 +233,7 @@ impl Model {
             Event::Salvaged(salvaged) => return salvaged::judge(self, salvaged),
             Event::Dropped => self.was_opening = true,
             Event::CacheLost => self.os_through = self.synced_through,
-            Event::Closed { on_record } => {
-                self.through(self.end(), Level::Synced);
-                self.unclosed_vouch = Some((self.vouched_through, self.vouched_afar_through));
-                self.vouched_through = self.end();
-                self.vouch_afar(self.end(), self.bytes_end);
-                self.required = self.end();
-                if *on_record {
-                    self.on_record_through = self.end();
-                }
-            }
+            Event::Closed { on_record } => self.closed(*on_record),
             Event::Abandoned => self.crash(CrashKind::Kill),
             Event::Read {
                 found,
@@ -262,6 +253,17 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    fn closed(&mut self, on_record: bool) {
+        self.through(self.end(), Level::Synced);
+        self.unclosed_vouch = Some((self.vouched_through, self.vouched_afar_through));
+        self.vouched_through = self.end();
+        self.vouch_afar(self.end(), self.bytes_end);
+        self.required = self.end();
+        if on_record {
+            self.on_record_through = self.end();
+        }
     }
 
     /// What a crash leaves to be required.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use blackstart_sim::story::Said;
 
-use super::history::{Event, Found, Opened};
+use super::history::{Event, Found, Opened, Salvaged};
 use super::model::Model;
 use super::op::Op;
 
@@ -67,19 +67,7 @@ pub(super) fn event(event: &Event) -> Said {
         Event::ArchiveRefused { first } => {
             Said::fact(format!("the archive refuses the segment from {first} on"))
         }
-        Event::Salvaged(salvaged) => {
-            let [damaged, lost] = [&salvaged.damaged, &salvaged.lost].map(|ranges| {
-                let ranges: Vec<_> = ranges.iter().map(|of| range("offset", of)).collect();
-                ranges.join(", ")
-            });
-            Said::shown(format!(
-                "salvaged: oldest {}, next {}; {}; may be lost: {damaged}; \
-                 reported as lost: {lost}",
-                salvaged.oldest,
-                salvaged.next,
-                transactions(&salvaged.found)
-            ))
-        }
+        Event::Salvaged(salvaged) => Said::shown(words_of_salvage(salvaged)),
         Event::TruncateBegan { offset } => Said::fact(format!("the cut at {offset} begins")),
         Event::Truncated { offset } => {
             Said::promise(format!("everything from offset {offset} on is gone"))
@@ -111,6 +99,19 @@ pub(super) fn event(event: &Event) -> Said {
             ))
         }
     }
+}
+
+fn words_of_salvage(salvaged: &Salvaged) -> String {
+    let [damaged, lost] = [&salvaged.damaged, &salvaged.lost].map(|ranges| {
+        let ranges: Vec<_> = ranges.iter().map(|of| range("offset", of)).collect();
+        ranges.join(", ")
+    });
+    format!(
+        "salvaged: oldest {}, next {}; {}; may be lost: {damaged}; reported as lost: {lost}",
+        salvaged.oldest,
+        salvaged.next,
+        transactions(&salvaged.found)
+    )
 }
 
 fn opened(opened: &Opened) -> String {
