@@ -245,10 +245,10 @@ fn a_case_is_kept_with_what_broke_at_its_head_and_replayed() {
 
     // Entries that are no good are named, with their lines, and the others are replayed.
     std::fs::write(at("corpus/commitlog/bare.case"), "Case(version: 1)").expect("writes");
-    let damaged = KEPT.replacen("spare_segments_max", "spare_segments_min", 1);
+    let damaged = KEPT.replacen("buffer_bytes_max", "buffer_bytes_min", 1);
     let line = 1 + KEPT
         .lines()
-        .position(|line| line.contains("spare_segments_max"))
+        .position(|line| line.contains("buffer_bytes_max"))
         .expect("it is there");
     std::fs::write(at("corpus/commitlog/damaged.case"), damaged).expect("writes");
     std::fs::create_dir(at("corpus/other")).expect("creates");
@@ -264,6 +264,10 @@ fn a_case_is_kept_with_what_broke_at_its_head_and_replayed() {
         ],
     );
 }
+
+/// A tear of a write that is not made.
+const TORN_ELSEWHERE: &str = "torn: [TornUnit(effect: EffectId(eras_ago: 0, call: \
+    CallId(op: 9, task: 0, kind: Write, nth: 0), index: 0), unit: 517, tear: Garbage, over: 0)]";
 
 /// A kept case that names what its run does not meet passes for the wrong reason.
 #[test]
@@ -283,7 +287,7 @@ fn a_kept_case_of_which_one_name_is_not_met_fails() {
             "kind: SyncData, nth: 9",
             "the cut before op 1",
         ),
-        ("unit: 517", "unit: 5170", "unit 5170 of op 1"),
+        ("torn: []", TORN_ELSEWHERE, "the effect of op 9"),
     ];
     for (met, unmet, name) in edits {
         let stale = KEPT.replacen(met, unmet, 1);
