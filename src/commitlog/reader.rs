@@ -314,6 +314,11 @@ enum Entered {
 fn enter(shared: &Arc<Shared>, scope: ReadScope, asked: TxOffset) -> Result<Entered, LogError> {
     let (segment, limit) = {
         let state = shared.state.lock();
+        let oldest = state.oldest;
+        if asked < oldest {
+            // It was retired while the reader stood before it: that is no loss.
+            return Err(LogError::HistoryGone { asked, oldest });
+        }
         let (segment, _) = state.locate(asked);
         let limit = state.limit(scope, &segment);
         let limit = limit.unwrap_or_else(|| unreachable!("a segment that was just located"));
