@@ -14,6 +14,7 @@ mod check;
 mod drive;
 mod ending;
 mod excuse;
+mod held;
 mod history;
 mod model;
 mod op;
@@ -22,6 +23,7 @@ mod oracle;
 mod payload;
 mod readers;
 mod salvaged;
+mod sight;
 mod small;
 mod words;
 
@@ -35,7 +37,7 @@ use blackstart_sim::{Ctx, Failure, Scenario, SmallCase, Step};
 
 pub use history::{Archived, Event, Found, Opened};
 pub use model::Model;
-pub use op::{Archive, Config, Level, Op};
+pub use op::{Archive, Config, Kept, Level, Op};
 
 /// Whether campaigns alter the log's files, between two eras and while it runs.
 const MEETS_ALTERATIONS: bool = true;
@@ -87,6 +89,10 @@ impl Scenario for CommitLog {
             "!salvaged around a loss",
             "!read old history",
             "!history inside a commit refused",
+            "!a kept reader went on",
+            "!a kept reader outlived its log",
+            "!a kept reader was told of a cut",
+            "!a kept reader was told of a retirement",
             "dropped bytes excused by damage",
         ]
     }

@@ -6,6 +6,7 @@ use blackstart_sim::{Ctx, Failure, Step};
 use super::CommitLog;
 use super::ending::end;
 use super::excuse::{excuse, goes_around, is_usable};
+use super::held::Slots;
 use super::history::Event;
 use super::op::{Level, Op};
 use super::opening::open;
@@ -55,6 +56,7 @@ fn together(ctx: &Context, log: Log, clients: &[u32]) -> Result<Log, Failure> {
 /// One client's steps. Gives back the log it ended with, if there is one.
 fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> {
     let mut log = log;
+    let mut slots = Slots::default();
     let is_alone = ctx.clients().len() == 1;
     for step in ctx.steps(number) {
         ctx.begin(step.id);
@@ -63,13 +65,16 @@ fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> 
             // Others use the log. No such step is drawn, but an edited case may have one.
             continue;
         }
-        let is_usable = perform(ctx, &log, step)?;
+        let is_usable = perform(ctx, &log, &mut slots, step)?;
         if is_alone && (reopens || !is_usable) {
             if !reopens {
                 ctx.record(Event::Abandoned)?;
             }
+            slots.leave(ctx);
             drop(log);
-            nothing_open(ctx)?;
+            if slots.is_empty() {
+                nothing_open(ctx)?;
+            }
             match open(ctx)? {
                 Some(again) => log = again,
                 None => return Ok(None),
@@ -92,7 +97,7 @@ fn nothing_open(ctx: &Context) -> Result<(), Failure> {
 }
 
 /// Carries out one step; false if the log takes no more writes.
-fn perform(ctx: &Context, log: &Log, step: &Step<Op>) -> Result<bool, Failure> {
+fn perform(ctx: &Context, log: &Log, slots: &mut Slots, step: &Step<Op>) -> Result<bool, Failure> {
     match step.op {
         Op::Append {
             records,
@@ -128,6 +133,16 @@ fn perform(ctx: &Context, log: &Log, step: &Step<Op>) -> Result<bool, Failure> {
         Op::Follow => follow(ctx, log),
         Op::Watch => watch(ctx, log),
         Op::History { commits } => history(ctx, commits).map(|()| true),
+        Op::Hold { slot, kind, back } => slots.hold(ctx, log, (slot, kind, back)).map(|()| true),
+        Op::GoOn {
+            slot,
+            commits,
+            looks,
+        } => slots.go_on(ctx, slot, commits, looks).map(|()| true),
+        Op::Drop { slot } => {
+            slots.drop(slot);
+            Ok(true)
+        }
     }
 }
 

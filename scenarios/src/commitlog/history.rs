@@ -160,6 +160,11 @@ pub enum Event {
     },
     /// The log was left without closing, as by the end of the process.
     Abandoned,
+    /// A reader that was kept read these, and had not looked at the log as it is now.
+    Glimpsed {
+        /// What it read.
+        found: Vec<Found>,
+    },
     /// A reader read these.
     Read {
         /// What it read.

@@ -79,6 +79,9 @@ pub struct Model {
     pub(super) retain: Option<u64>,
     /// A cut that has begun and not returned.
     pub(super) truncate: Option<u64>,
+    /// Where cuts have begun, in order, and where those that returned were made.
+    pub(super) cuts_begun: Vec<u64>,
+    pub(super) cuts: Vec<u64>,
     /// Every pair of epoch and offset that was durable or shown, with its token: for ever.
     pub(super) shown: BTreeMap<(u32, u64), u64>,
     /// Segments in the archive by their first offset; of a history that was cut the older ones
@@ -217,7 +220,10 @@ impl Model {
             Event::ArchiveRefused { first } => {
                 self.refused.insert(*first);
             }
-            Event::TruncateBegan { offset } => self.truncate = Some(*offset),
+            Event::TruncateBegan { offset } => {
+                self.truncate = Some(*offset);
+                self.cuts_begun.push(*offset);
+            }
             Event::Truncated { offset } => self.truncated(*offset),
             Event::OpenBegan {
                 is_wide,
@@ -244,6 +250,7 @@ impl Model {
                 }
             }
             Event::Abandoned => self.crash(CrashKind::Kill),
+            Event::Glimpsed { found } => return check::known(self, found),
             Event::Read {
                 found,
                 from,
@@ -384,6 +391,7 @@ impl Model {
 
     fn truncated(&mut self, offset: u64) {
         self.truncate = None;
+        self.cuts.push(offset);
         self.entries.split_off(&offset);
         // What is gone is required no more; what is left is as durable as it was.
         self.os_through = self.os_through.min(offset);

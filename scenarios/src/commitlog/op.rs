@@ -1,5 +1,7 @@
 //! What clients do, and how it is drawn.
 
+use std::collections::BTreeSet;
+
 use blackstart_sim::Step;
 use blackstart_sim::draw::Draw;
 use serde::{Deserialize, Serialize};
@@ -97,10 +99,54 @@ pub enum Op {
         /// How many commits before the end of what the operating system has.
         commits: u32,
     },
+    /// Begin to read, and keep what reads in a slot of the client's for later operations.
+    Hold {
+        /// Where it is kept; what was there is dropped.
+        slot: u32,
+        /// What reads.
+        kind: Kept,
+        /// How far before the end it begins, or ends if it shows old history.
+        back: u32,
+    },
+    /// Go on with what is in a slot.
+    GoOn {
+        /// Where it is kept.
+        slot: u32,
+        /// The most commits that it reads.
+        commits: u32,
+        /// Whether a read-only view looks at the log as it is now.
+        looks: bool,
+    },
+    /// Drop what is in a slot.
+    Drop {
+        /// Where it is kept.
+        slot: u32,
+    },
+}
+
+/// What reads the log over several operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// A reader of the writer's log, of what is visible.
+    Reader,
+    /// The same, of what is durable.
+    SyncedReader,
+    /// A follower of the writer's log.
+    Follower,
+    /// A log opened read-only, with a reader.
+    View,
+    /// The same, with an earlier end of the history.
+    OldView,
+    /// A log opened read-only, with a follower.
+    ViewFollower,
 }
 
 /// How often each kind of operation is drawn, before the swarm skews it.
-const WEIGHTS: [u32; 13] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2];
+const WEIGHTS: [u32; 16] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2, 6, 14, 1];
+/// The same in an era of readers that live long.
+const LIVES: [u32; 16] = [60, 8, 6, 10, 8, 10, 6, 6, 1, 1, 1, 1, 1, 14, 50, 1];
+/// How many slots a client keeps readers in.
+const SLOTS: u64 = 2;
 /// A record that finds no room in any segment, but for that of the largest that are drawn.
 const SEGMENT_BYTES: u32 = 16_384;
 /// Merging operations makes no record larger than this.
@@ -149,14 +195,24 @@ impl Config {
 
 /// Draws the operations of one era.
 pub(super) fn steps(draw: &mut Draw<'_>, _config: &Config) -> Vec<Step<Op>> {
-    let weights = draw.swarm(&WEIGHTS);
+    let has_lives = draw.chance(250);
+    let weights = draw.swarm(if has_lives { &LIVES } else { &WEIGHTS });
     let levels = draw.swarm(&[1, 1, 3]);
     let client_count = *draw.pick(&[1, 1, 1, 2, 3]);
     let step_count = draw.range(1..=STEPS_MAX);
     let bytes_max = *draw.pick(&[8, 40, 200, 600, 3_000]);
+    let mut kept = BTreeSet::new();
     let steps = (1..=step_count).map(|id| {
-        let op = draw_op(draw, &weights, &levels, bytes_max, client_count == 1);
+        let mut op = draw_op(draw, &weights, &levels, bytes_max, client_count == 1);
         let client = draw.below(client_count) as u32;
+        if let Op::GoOn { slot, .. } = op
+            && !kept.contains(&(client, slot))
+        {
+            op = draw_hold(draw, slot);
+        }
+        if let Op::Hold { slot, .. } = op {
+            kept.insert((client, slot));
+        }
         Step {
             id: id as u32,
             client,
@@ -194,6 +250,18 @@ fn draw_op(
         12 => Op::History {
             commits: draw.below(6) as u32,
         },
+        13 => {
+            let slot = draw.below(SLOTS) as u32;
+            draw_hold(draw, slot)
+        }
+        14 => Op::GoOn {
+            slot: draw.below(SLOTS) as u32,
+            commits: *draw.pick(&[1, 2, 5, 100]),
+            looks: draw.chance(700),
+        },
+        15 => Op::Drop {
+            slot: draw.below(SLOTS) as u32,
+        },
         _ => Op::Append {
             records: *draw.pick(&[1, 1, 1, 2, 3, 7]),
             bytes: draw.range(8..=bytes_max) as u32,
@@ -201,6 +269,23 @@ fn draw_op(
                 .get(draw.weighted(levels))
                 .unwrap_or(&Level::Synced),
         },
+    }
+}
+
+fn draw_hold(draw: &mut Draw<'_>, slot: u32) -> Op {
+    let kind = draw.pick(&[
+        Kept::Reader,
+        Kept::SyncedReader,
+        Kept::Follower,
+        Kept::View,
+        Kept::View,
+        Kept::OldView,
+        Kept::ViewFollower,
+    ]);
+    Op::Hold {
+        slot,
+        kind: *kind,
+        back: *draw.pick(&[0, 0, 1, 2, 5, 24]),
     }
 }
 
@@ -317,6 +402,20 @@ impl Op {
             Self::Truncate { commits } if commits > 1 => vec![Self::Truncate { commits: 1 }],
             Self::Read { back } if back > 0 => vec![Self::Read { back: 0 }],
             Self::History { commits } if commits > 1 => vec![Self::History { commits: 1 }],
+            Self::Hold { slot, kind, back } if back > 0 => vec![Self::Hold {
+                slot,
+                kind,
+                back: back / 2,
+            }],
+            Self::GoOn {
+                slot,
+                commits,
+                looks: true,
+            } => vec![Self::GoOn {
+                slot,
+                commits,
+                looks: false,
+            }],
             _ => Vec::new(),
         }
     }

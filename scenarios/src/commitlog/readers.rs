@@ -87,7 +87,7 @@ pub(super) fn peek(ctx: &Context) -> Result<(), Failure> {
 
 /// What the operating system still has of what it had when a look began: another client's sync may
 /// have failed meanwhile and taken back what was not durable.
-fn still_cached(ctx: &Context, acked_through: u64) -> u64 {
+pub(super) fn still_cached(ctx: &Context, acked_through: u64) -> u64 {
     if has_struck(ctx, "fsync: revert to old") {
         acked_through.min(ctx.model(|model| model.synced_through))
     } else {
@@ -237,7 +237,7 @@ pub(super) fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
 }
 
 /// Adds a commit's transactions.
-fn add(found: &mut Vec<Found>, commit: &Commit<'_>) {
+pub(super) fn add(found: &mut Vec<Found>, commit: &Commit<'_>) {
     let epoch = commit.epoch().get();
     found.extend(commit.transactions().map(|(offset, record)| Found {
         offset: offset.get(),

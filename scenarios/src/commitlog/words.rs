@@ -6,7 +6,7 @@ use blackstart_sim::story::Said;
 
 use super::history::{Event, Found, Opened};
 use super::model::Model;
-use super::op::Op;
+use super::op::{Kept, Op};
 
 /// What an operation does.
 pub(super) fn op(op: &Op) -> String {
@@ -34,6 +34,28 @@ pub(super) fn op(op: &Op) -> String {
             "open read-only with an end {} back",
             count(u64::from(commits), "commit")
         ),
+        Op::Hold { slot, kind, back } => format!("keep {} as {slot}, {back} back", kept(kind)),
+        Op::GoOn {
+            slot,
+            commits,
+            looks,
+        } => {
+            let how = if looks { "look again, and " } else { "" };
+            let what = count(u64::from(commits), "commit");
+            format!("{how}go on with {slot} for up to {what}")
+        }
+        Op::Drop { slot } => format!("let {slot} go"),
+    }
+}
+
+const fn kept(kind: Kept) -> &'static str {
+    match kind {
+        Kept::Reader => "a reader",
+        Kept::SyncedReader => "a reader of what is durable",
+        Kept::Follower => "a follower",
+        Kept::View => "a read-only view",
+        Kept::OldView => "a read-only view of old history",
+        Kept::ViewFollower => "a follower of a read-only view",
     }
 }
 
@@ -92,6 +114,10 @@ pub(super) fn event(event: &Event) -> Said {
         Event::CacheLost => Said::fact("a failed sync dropped the page cache"),
         Event::Closed { .. } => Said::promise("closed: everything is durable"),
         Event::Abandoned => Said::fact("left without closing"),
+        Event::Glimpsed { found } => Said::shown(format!(
+            "a kept reader, without looking at the log as it is now: {}",
+            transactions(found)
+        )),
         Event::Read {
             found,
             from,
