@@ -158,17 +158,20 @@ fn shown(env: &Env, path: &Path) -> String {
 
 fn make_durable(env: &Env, dir: &Path) -> Result<(), LogError> {
     let fs = env.fs();
-    let failed = |error| LogError::io(shown(env, dir), "create the directory", error);
-    fs.create_root().map_err(failed)?;
+    let failed = |path: &Path, error| LogError::io(shown(env, path), "create the directory", error);
+    fs.create_root()
+        .map_err(|error| failed(Path::new(""), error))?;
     let mut path = PathBuf::new();
     for part in dir.components() {
         let parent = path.clone();
         path.push(part);
         match fs.create_dir(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed(error));
+                return Err(failed(&path, error));
             }
-            _ => fs.sync_dir(&parent).map_err(failed)?,
+            _ => fs
+                .sync_dir(&parent)
+                .map_err(|error| LogError::io(shown(env, &parent), "sync the directory", error))?,
         }
     }
     Ok(())
