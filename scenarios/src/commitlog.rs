@@ -10,6 +10,7 @@
 //! - \[I2\] An error of the log is excused only by a fault that explains it: the table of `excuse`.
 
 mod archive;
+mod beside;
 mod check;
 mod drive;
 mod ending;
@@ -20,11 +21,13 @@ mod model;
 mod op;
 mod opening;
 mod oracle;
+mod owned;
 mod payload;
 mod readers;
 mod salvaged;
 mod sight;
 mod small;
+mod visit;
 mod words;
 
 #[cfg(test)]
@@ -35,7 +38,7 @@ use blackstart_sim::draw::Draw;
 use blackstart_sim::story::Said;
 use blackstart_sim::{Ctx, Failure, Scenario, SmallCase, Step};
 
-pub use history::{Archived, Event, Found, Opened};
+pub use history::{Archived, Event, Found, Opened, Told};
 pub use model::Model;
 pub use op::{Archive, Config, Kept, Level, Op};
 
@@ -73,6 +76,7 @@ impl Scenario for CommitLog {
             "!acknowledged commit lost below its level",
             "!retired a segment",
             "!truncated history",
+            "!truncated beside other clients",
             "!poisoned",
             "!no space, went on",
             "!typed error",
@@ -89,6 +93,13 @@ impl Scenario for CommitLog {
             "!salvaged around a loss",
             "!read old history",
             "!history inside a commit refused",
+            "!a second opening was refused",
+            "!verified beside the writer",
+            "!pinned",
+            "!an owner refused its commit",
+            "!visited while opening",
+            "!created with a first commit",
+            "went on after a close that failed",
             "!a kept reader went on",
             "!a kept reader outlived its log",
             "!a kept reader was told of a cut",

@@ -8,24 +8,28 @@
 //! Not here: readers that live within one operation (`readers`).
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use blackstart::commitlog::{
-    Entry, Follower, Log, LogError, ReadOnlyLog, ReadScope, Reader, TxOffset,
+    Entry, Follower, Log, LogError, Pin, ReadOnlyLog, ReadScope, Reader, TxOffset,
 };
 use blackstart_sim::disk::Told;
 use blackstart_sim::{Failure, Promise};
 
 use super::Model;
+use super::beside;
 use super::drive::Context;
 use super::excuse::{chain, excuse_reader, has_struck, may_be_altered};
 use super::history::{Event, Found};
 use super::op::Kept;
-use super::opening::options;
-use super::readers::{add, still_cached};
-use super::sight::{Sight, goes_on, is_gone, may_be_inside};
+use super::opening::{dir, options};
+use super::readers::{add, is_told_of_others, still_cached};
+use super::sight::{Moment, Sight, goes_on, is_gone, may_be_inside};
 
+/// Whether a view that looks again is told of a cut whose fork another opening has replaced since.
+/// That segment has the fork's name and its commits, and says that all of them were durable when it
+/// was made: nothing in format 2 shows where the cut was. Switch it on with a header that does.
+const CUTS_OUTLIVE_TAKEOVERS: bool = false;
 /// How long a follower waits, in virtual time, for more.
 const WAIT: Duration = Duration::from_secs(3);
 /// How often a follower of a read-only view looks, in virtual time.
@@ -47,6 +51,8 @@ pub(super) struct Held {
     end: Option<u64>,
     /// What was to be seen at its last look.
     then: Sight,
+    /// When it began what it does now.
+    began: Moment,
     /// The last transaction that it showed.
     before: Option<Found>,
     /// The log that it was made from is no longer open.
@@ -55,17 +61,33 @@ pub(super) struct Held {
 
 /// What a client keeps, by slot.
 #[derive(Default)]
-pub(super) struct Slots(BTreeMap<u32, Held>);
+pub(super) struct Slots {
+    held: BTreeMap<u32, Held>,
+    pins: BTreeMap<u32, Pin>,
+}
 
 impl Slots {
     /// Whether nothing is kept.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty()
     }
 
     /// Lets what is in a slot go.
-    pub fn drop(&mut self, slot: u32) {
-        self.0.remove(&slot);
+    pub fn drop(&mut self, ctx: &Context, slot: u32) -> Result<(), Failure> {
+        self.held.remove(&slot);
+        match self.pins.remove(&slot) {
+            Some(pin) => beside::unpin(ctx, pin),
+            None => Ok(()),
+        }
+    }
+
+    /// Pins history, and keeps the pin.
+    pub fn pin(&mut self, ctx: &Context, log: &Log, slot: u32, back: u32) -> Result<(), Failure> {
+        self.drop(ctx, slot)?;
+        if let Some(pin) = beside::pin(ctx, log, back)? {
+            self.pins.insert(slot, pin);
+        }
+        Ok(())
     }
 
     /// Begins to read, and keeps what reads.
@@ -75,8 +97,9 @@ impl Slots {
         log: &Log,
         (slot, kind, back): (u32, Kept, u32),
     ) -> Result<(), Failure> {
-        self.0.remove(&slot);
+        self.held.remove(&slot);
         let effects = ctx.fs().trace_len();
+        let began = ctx.model(Moment::of);
         let begin = Begin::of(ctx, kind, back);
         let opened = begin.open(ctx, log);
         changes_nothing(ctx, effects, begin.is_view())?;
@@ -89,13 +112,15 @@ impl Slots {
                     view,
                     end: begin.end,
                     then,
+                    began,
                     before: None,
                     is_stale: false,
                 };
-                self.0.insert(slot, held);
+                self.held.insert(slot, held);
                 ctx.verified();
                 Ok(())
             }
+            Err(error) if is_told_of_others(&error) && is_raced(ctx, began) => Ok(()),
             Err(error) => excuse_reader(ctx, &error),
         }
     }
@@ -108,7 +133,7 @@ impl Slots {
         commits: u32,
         looks: bool,
     ) -> Result<(), Failure> {
-        let Some(mut held) = self.0.remove(&slot) else {
+        let Some(mut held) = self.held.remove(&slot) else {
             return Ok(());
         };
         let effects = ctx.fs().trace_len();
@@ -116,19 +141,24 @@ impl Slots {
         changes_nothing(ctx, effects, true)?;
         if is_kept {
             ctx.mark("a kept reader went on");
-            self.0.insert(slot, held);
+            self.held.insert(slot, held);
         }
         Ok(())
     }
 
     /// The writer's log is about to be dropped.
-    pub fn leave(&mut self, ctx: &Context) {
-        for held in self.0.values_mut() {
+    pub fn leave(&mut self, ctx: &Context) -> Result<(), Failure> {
+        // A pin holds the log, and with it the lock.
+        while let Some((_, pin)) = self.pins.pop_first() {
+            beside::unpin(ctx, pin)?;
+        }
+        for held in self.held.values_mut() {
             if held.view.is_none() && !held.is_stale {
                 held.is_stale = true;
                 held.then = ctx.model(|model| Sight::of(model, held.kind.reach(model)));
             }
         }
+        Ok(())
     }
 }
 
@@ -198,7 +228,7 @@ impl Begin {
             if let Some(end) = self.end {
                 options = options.history_end(TxOffset::new(end));
             }
-            ReadOnlyLog::open(ctx.env(), Path::new(""), options).map(|(view, _)| view)
+            ReadOnlyLog::open(ctx.env(), dir(ctx), options).map(|(view, _)| view)
         };
         Ok(match self.kind {
             Kept::Reader => (What::Reader(log.reader(from)?), None),
@@ -265,6 +295,7 @@ impl Held {
     /// Goes on; false if it is of no more use.
     fn go_on(&mut self, ctx: &Context, commits: u32, looks: bool) -> Result<bool, Failure> {
         let through = ctx.model(|model| self.kind.reach(model));
+        self.began = ctx.model(Moment::of);
         let is_fresh = match &self.view {
             None => !self.is_stale,
             Some(view) if looks => match view.refresh() {
@@ -306,9 +337,15 @@ impl Held {
         let last = found.last().copied().or(self.before);
         let now = through.unwrap_or(self.then.through);
         let now = ctx.model(|model| Sight::of(model, now));
-        let least = still_cached(ctx, through.unwrap_or(self.then.through)).min(limit);
+        let reach = match self.is_stale {
+            true => self.then.through,
+            // It may have looked again on its own account, and found a shorter history.
+            false => ctx.model(|model| self.kind.reach(model)),
+        };
+        let least = through.unwrap_or(self.then.through.min(reach));
+        let least = still_cached(ctx, least).min(limit);
         let acked_through = if is_all { least } else { end.min(least) };
-        if is_unsure(ctx) {
+        if is_unsure(ctx) || is_raced(ctx, self.began) {
             ctx.record(Event::Glimpsed { found })?;
         } else if through.is_some() {
             self.still_there(ctx, from)?;
@@ -346,6 +383,11 @@ impl Held {
         if !is_gone && cut.is_none_or(|cut| cut >= from) {
             return Ok(());
         }
+        let is_replaced = ctx.model(|model| self.then.openings < model.openings);
+        if !CUTS_OUTLIVE_TAKEOVERS && self.view.is_some() && cut.is_some() && is_replaced {
+            ctx.mark("a kept view missed a cut whose fork was replaced");
+            return Ok(());
+        }
         let message = format!(
             "the history was cut below {from} ({cut:?}), and a kept reader goes on: it showed {:?}",
             self.before
@@ -355,7 +397,7 @@ impl Held {
 
     /// It answered with an error, and is of no more use.
     fn refused(&self, ctx: &Context, error: &LogError) -> Result<(), Failure> {
-        if is_unsure(ctx) && is_told_of_others(error) {
+        if (is_unsure(ctx) || is_raced(ctx, self.began)) && is_told_of_others(error) {
             return Ok(());
         }
         let is_right = match error {
@@ -409,10 +451,7 @@ fn is_unsure(ctx: &Context) -> bool {
         || has_struck(ctx, "fsync: revert to old")
 }
 
-/// Whether an error says that what was seen is gone.
-const fn is_told_of_others(error: &LogError) -> bool {
-    matches!(
-        error,
-        LogError::Truncated { .. } | LogError::HistoryGone { .. } | LogError::BeyondEnd { .. }
-    )
+/// Whether a cut by another client raced with what began then.
+fn is_raced(ctx: &Context, began: Moment) -> bool {
+    ctx.clients().len() > 1 && ctx.model(|model| began.is_raced(model))
 }

@@ -19,6 +19,37 @@ use super::check;
 use super::history::Found;
 use super::model::Model;
 
+/// When an operation of one of several clients began, so that it is known whether a cut by another
+/// raced with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    begun: usize,
+    done: usize,
+    is_cutting: bool,
+}
+
+impl Moment {
+    /// Now.
+    pub fn of(model: &Model) -> Self {
+        Self {
+            begun: model.cuts_begun.len(),
+            done: model.cuts.len(),
+            is_cutting: model.is_cutting,
+        }
+    }
+
+    /// Whether a cut was under way since.
+    pub fn is_raced(self, model: &Model) -> bool {
+        self.is_cutting || model.cuts_begun.len() > self.begun
+    }
+
+    /// What is left of what was said to be there up to `through`, after the cuts since.
+    pub fn left(self, model: &Model, through: u64) -> u64 {
+        let cuts = model.cuts.get(self.done..).unwrap_or_default();
+        cuts.iter().fold(through, |least, cut| least.min(*cut))
+    }
+}
+
 /// What could be seen at a moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sight {
@@ -32,6 +63,8 @@ pub(super) struct Sight {
     pub through: u64,
     /// How many cuts had begun, and how many had returned.
     cuts: (usize, usize),
+    /// How often the log had been opened.
+    pub openings: u64,
 }
 
 impl Sight {
@@ -47,6 +80,7 @@ impl Sight {
             oldest: model.oldest,
             through,
             cuts: (model.cuts_begun.len(), model.cuts.len()),
+            openings: model.openings,
         }
     }
 

@@ -45,6 +45,26 @@ pub(super) fn op(op: &Op) -> String {
             format!("{how}go on with {slot} for up to {what}")
         }
         Op::Drop { slot } => format!("let {slot} go"),
+        Op::Pin { slot, back } => format!("pin history from {back} before the end on, as {slot}"),
+        Op::OpenAgain => "open it once more".to_owned(),
+        Op::Verify => "verify it beside the writer".to_owned(),
+        Op::SyncThrough { back } => format!("sync through {back} before the end"),
+        Op::Segments => "list its segments".to_owned(),
+        Op::Batch {
+            commits,
+            bytes,
+            level,
+            refused,
+        } => {
+            let what = count(u64::from(commits), "owned commit");
+            let refused = match refused < commits {
+                true => format!(", number {refused} is refused"),
+                false => String::new(),
+            };
+            format!("hand in {what} of {bytes} B, {level:?}{refused}")
+        }
+        Op::Close => "close, and go on".to_owned(),
+        Op::Renew { back } => format!("close, and reopen keeping {back} before the end"),
     }
 }
 
@@ -101,7 +121,7 @@ pub(super) fn event(event: &Event) -> Said {
                 transactions(&salvaged.found)
             ))
         }
-        Event::TruncateBegan { offset } => Said::fact(format!("the cut at {offset} begins")),
+        Event::TruncateBegan { offset, .. } => Said::fact(format!("the cut at {offset} begins")),
         Event::Truncated { offset } => {
             Said::promise(format!("everything from offset {offset} on is gone"))
         }
@@ -114,6 +134,12 @@ pub(super) fn event(event: &Event) -> Said {
         Event::CacheLost => Said::fact("a failed sync dropped the page cache"),
         Event::Closed { .. } => Said::promise("closed: everything is durable"),
         Event::Abandoned => Said::fact("left without closing"),
+        Event::Owner { tokens, told } => Said::fact(format!(
+            "the owner of {} is told: {told:?}",
+            range("token", tokens)
+        )),
+        Event::Pinned { from } => Said::promise(format!("history from {from} on is pinned")),
+        Event::Unpinned { from } => Said::fact(format!("the pin of {from} is dropped")),
         Event::Glimpsed { found } => Said::shown(format!(
             "a kept reader, without looking at the log as it is now: {}",
             transactions(found)
