@@ -10,19 +10,24 @@
 //! - \[I2\] An error of the log is excused only by a fault that explains it: the table of `excuse`.
 
 mod archive;
+mod beside;
 mod check;
 mod drive;
 mod ending;
 mod excuse;
+mod held;
 mod history;
 mod model;
 mod op;
 mod opening;
 mod oracle;
+mod owned;
 mod payload;
 mod readers;
 mod salvaged;
+mod sight;
 mod small;
+mod visit;
 mod words;
 
 #[cfg(test)]
@@ -33,9 +38,9 @@ use blackstart_sim::draw::Draw;
 use blackstart_sim::story::Said;
 use blackstart_sim::{Ctx, Failure, Scenario, SmallCase, Step};
 
-pub use history::{Archived, Event, Found, Opened};
+pub use history::{Archived, Event, Found, Opened, Told};
 pub use model::Model;
-pub use op::{Archive, Config, Level, Op};
+pub use op::{Archive, Config, Kept, Level, Op};
 
 /// Whether campaigns alter the log's files, between two eras and while it runs.
 const MEETS_ALTERATIONS: bool = true;
@@ -71,6 +76,7 @@ impl Scenario for CommitLog {
             "!acknowledged commit lost below its level",
             "!retired a segment",
             "!truncated history",
+            "!truncated beside other clients",
             "!poisoned",
             "!no space, went on",
             "!typed error",
@@ -87,6 +93,17 @@ impl Scenario for CommitLog {
             "!salvaged around a loss",
             "!read old history",
             "!history inside a commit refused",
+            "!a second opening was refused",
+            "!verified beside the writer",
+            "!pinned",
+            "!an owner refused its commit",
+            "!visited while opening",
+            "!created with a first commit",
+            "went on after a close that failed",
+            "!a kept reader went on",
+            "!a kept reader outlived its log",
+            "!a kept reader was told of a cut",
+            "!a kept reader was told of a retirement",
             "dropped bytes excused by damage",
         ]
     }

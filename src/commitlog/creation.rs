@@ -10,11 +10,9 @@
 
 use std::sync::Arc;
 
-use blackstart_vfs::OpenOptions;
-
 use super::TxOffset;
-use super::directory::{Directory, OpenFile};
-use super::error::{ErrorClass, Failure, LogError};
+use super::directory::{Directory, OpenFile, TEMPS_MAX};
+use super::error::{Failure, LogError};
 use super::frame::{self, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
 use super::header::{SEGMENT_HEADER_BYTES, SegmentHeader, position};
 use super::index::SparseIndex;
@@ -25,8 +23,6 @@ use super::source::{LogSource, SourceFile};
 
 /// First content is written in pieces of about this length.
 const PIECE_BYTES: usize = 1 << 20;
-/// Temporary names that are tried besides the first.
-const ATTEMPTS_MAX: u32 = 2;
 
 /// A segment under its temporary name, being filled.
 pub(crate) struct Creation {
@@ -49,25 +45,6 @@ pub(crate) struct StagedSegment {
     segment: NewSegment,
 }
 
-/// A new file for a segment, and its name. What has a temporary name and cannot be removed, such as
-/// a directory, does not keep a log from going on: the next name will do.
-fn new_file(directory: &Directory, first: TxOffset) -> Result<(String, OpenFile), LogError> {
-    let options = OpenOptions::new().read().write().create_new();
-    let mut attempt = 0;
-    loop {
-        let name = names::temp(first, attempt);
-        // What an earlier creation has left is no file to write into: it may have other names.
-        let opened = directory.remove(&name);
-        match opened.and_then(|()| directory.open_file(&name, options)) {
-            Ok(file) => return Ok((name, file)),
-            Err(error) if attempt < ATTEMPTS_MAX && error.class() == ErrorClass::System => {
-                attempt += 1;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 impl Creation {
     /// Starts a segment in a new file. `header` need not say what is known at the end only: the
     /// creation tag, and how much of the segment is durable.
@@ -78,7 +55,7 @@ impl Creation {
     ) -> Result<Self, LogError> {
         let tag = u32::from_le_bytes(directory.draw()?);
         let header = SegmentHeader { tag, ..header };
-        let (temp, file) = new_file(directory, header.first)?;
+        let (temp, file) = directory.new_file(|attempt| names::temp(header.first, attempt))?;
         Ok(Self {
             directory: directory.clone(),
             temp,
@@ -174,7 +151,7 @@ impl Creation {
     /// Removes the temporary file of a creation that failed. If that fails too, the next opening
     /// will do it.
     pub fn abandon(directory: &Directory, first: TxOffset) {
-        for attempt in 0..=ATTEMPTS_MAX {
+        for attempt in 0..=TEMPS_MAX {
             drop(directory.remove(&names::temp(first, attempt)));
         }
     }

@@ -12,8 +12,11 @@ use std::sync::Arc;
 
 use blackstart_vfs::{Env, File, FileExt, FileId, FileKind, Fs, Lock, LockKind, OpenOptions};
 
-use super::error::LogError;
+use super::error::{ErrorClass, LogError};
 use super::source::{LogSource, ReadAt, SourceFile, SourceName};
+
+/// Temporary names that are tried besides the first.
+pub(crate) const TEMPS_MAX: u32 = 2;
 
 /// A log's directory in an environment.
 #[derive(Clone)]
@@ -86,6 +89,26 @@ impl Directory {
                 name: self.shown(name),
             }),
             Err(error) => Err(LogError::io(self.shown(name), "open it", error)),
+        }
+    }
+
+    /// A new file under a temporary name, by the number of the attempt, and that name. What has such
+    /// a name and cannot be removed, such as a directory, does not keep a log from going on: the
+    /// next name will do.
+    pub fn new_file(&self, temp: impl Fn(u32) -> String) -> Result<(String, OpenFile), LogError> {
+        let options = OpenOptions::new().read().write().create_new();
+        let mut attempt = 0;
+        loop {
+            let name = temp(attempt);
+            // What an earlier creation has left is no file to write into: it may have other names.
+            let opened = self.remove(&name);
+            match opened.and_then(|()| self.open_file(&name, options)) {
+                Ok(file) => return Ok((name, file)),
+                Err(error) if attempt < TEMPS_MAX && error.class() == ErrorClass::System => {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 

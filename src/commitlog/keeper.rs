@@ -6,7 +6,7 @@
 
 use blackstart_vfs::OpenOptions;
 
-use super::directory::Directory;
+use super::directory::{Directory, OpenFile};
 use super::error::LogError;
 use super::names;
 use super::source::SourceFile;
@@ -66,18 +66,38 @@ impl SuperblockKeeper {
     }
 
     fn write(&self) -> Result<(), LogError> {
-        let options = OpenOptions::new().read().write().create();
-        let file = self.directory.open_file(names::LOCK, options)?;
         let slot = self.wanted.encode();
-        if self.read.is_some() && file.len()? >= SUPERBLOCK_BYTES as u64 {
-            file.write(&slot, self.wanted.position())?;
-            return file.sync_data();
+        if self.read.is_some() {
+            let options = OpenOptions::new().read().write();
+            match self.directory.open_file(names::LOCK, options) {
+                Ok(file) if file.len()? >= SUPERBLOCK_BYTES as u64 => {
+                    file.write(&slot, self.wanted.position())?;
+                    return file.sync_data();
+                }
+                // It was cut short, or taken.
+                Ok(_) => {}
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
         }
+        let (temp, file) = self.directory.new_file(names::lock_temp)?;
+        let made = self.make(&slot, &temp, &file);
+        if made.is_err() {
+            // The next opening removes it otherwise.
+            drop(self.directory.remove(&temp));
+        }
+        made
+    }
+
+    /// Makes the file. It gets its name when it is complete: a crash before could leave it with the
+    /// old bytes of blocks that another file has freed, and a segment under this name is damage.
+    fn make(&self, slot: &[u8], temp: &str, file: &OpenFile) -> Result<(), LogError> {
         let mut bytes = vec![0; SUPERBLOCK_BYTES];
         let at = self.wanted.position() as usize;
-        bytes[at..at + slot.len()].copy_from_slice(&slot);
+        bytes[at..at + slot.len()].copy_from_slice(slot);
         file.write(&bytes, 0)?;
         file.sync_all()?;
+        self.directory.rename(temp, names::LOCK)?;
         self.directory.sync()
     }
 }

@@ -5,6 +5,7 @@
 //! | `{first tx offset, 20 digits}.log` | a segment |
 //! | `{…}.tmp`, `{…}.tmp.{n}` | a segment that is being made; removed by the next opening |
 //! | `lock` | the superblock; see `superblock` |
+//! | `lock.tmp`, `lock.tmp.{n}` | a superblock that is being made, likewise |
 //!
 //! The lock itself lies on the directory, not on this file.
 
@@ -31,6 +32,9 @@ impl FileName {
     pub fn parse(name: &str) -> Self {
         if name == LOCK {
             return Self::Lock;
+        }
+        if name.starts_with("lock.tmp") {
+            return Self::Temp;
         }
         let Some((digits, ending)) = name.split_at_checked(DIGITS) else {
             return Self::Other;
@@ -61,6 +65,14 @@ pub(crate) fn temp(first: TxOffset, attempt: u32) -> String {
     match attempt {
         0 => format!("{:020}.tmp", first.get()),
         _ => format!("{:020}.tmp.{attempt}", first.get()),
+    }
+}
+
+/// The `attempt`-th name for a superblock that is being made, from 0.
+pub(crate) fn lock_temp(attempt: u32) -> String {
+    match attempt {
+        0 => format!("{LOCK}.tmp"),
+        _ => format!("{LOCK}.tmp.{attempt}"),
     }
 }
 

@@ -95,7 +95,9 @@ impl Reader {
     ///
     /// # Errors
     /// [`LogError::Corrupt`] and [`LogError::Io`] stay; [`LogError::Truncated`] and
-    /// [`LogError::HistoryGone`] mean that the reader is of no more use.
+    /// [`LogError::HistoryGone`] mean that the reader is of no more use. So do
+    /// [`LogError::Closed`] and [`LogError::Poisoned`]: the files are not what they were when the
+    /// log was left, and only another opening can say whether that is damage.
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, LogError> {
         let Some(found) = self.advance()? else {
             return Ok(None);
@@ -192,9 +194,15 @@ impl Reader {
             ErrorClass::Damage => true,
             _ => error.is_not_found(),
         };
-        // The step that failed may have given a name to another file, which is not used.
-        if is_explicable && let Some(poisoned @ LogError::Poisoned { .. }) = self.shared.refusal() {
-            return Err(poisoned);
+        // A step of the writer that failed may have given a name to another file, which is not used;
+        // and a log that is closed may be open elsewhere, where its history is cut and retired.
+        let is_writable = self.shared.view.is_none();
+        if let Some(refusal) = self
+            .shared
+            .refusal()
+            .filter(|_| is_explicable && is_writable)
+        {
+            return Err(refusal);
         }
         let Some(view) = self.shared.view.as_ref().filter(|_| is_explicable) else {
             return Err(error);

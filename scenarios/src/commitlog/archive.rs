@@ -19,8 +19,9 @@ use blackstart_vfs::{FileExt, OpenOptions};
 use super::drive::Context;
 use super::history::{Archived, Event};
 use super::op::Archive;
-use super::opening::options;
+use super::opening::{dir, options};
 use super::readers::drain_to;
+use super::sight::Moment;
 
 /// Where archived segments go.
 const DIR: &str = "archive";
@@ -84,10 +85,15 @@ fn judge(ctx: &Context, judged: Result<(), Failure>) {
 /// What the segment is said to hold can be read by anyone who opens the log now.
 fn look_into(ctx: &Context, segment: &ArchiveSegment) {
     let (from, end) = (segment.range.start, segment.range.end);
+    let began = ctx.model(Moment::of);
     let mut found = Vec::new();
-    let read = ReadOnlyLog::open(ctx.env(), Path::new(""), options(ctx))
+    let read = ReadOnlyLog::open(ctx.env(), dir(ctx), options(ctx))
         .and_then(|(log, _)| log.reader(from))
         .and_then(|mut reader| drain_to(&mut reader, end, &mut found));
+    if ctx.clients().len() > 1 && ctx.model(|model| began.is_raced(model)) {
+        // Another client cuts what it was to see.
+        return;
+    }
     match read {
         Ok(()) => {
             found.retain(|item| item.offset < end.get());

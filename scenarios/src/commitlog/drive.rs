@@ -1,16 +1,22 @@
 //! Puts the log through an era's operations and tells the model what happened.
 
-use blackstart::commitlog::{Durability, Log, LogError, TxOffset};
+use std::ops::Range;
+
+use blackstart::commitlog::{Committed, Durability, Log, LogError, TxOffset};
 use blackstart_sim::{Ctx, Failure, Step};
 
 use super::CommitLog;
+use super::beside;
 use super::ending::end;
 use super::excuse::{excuse, goes_around, is_usable};
+use super::held::Slots;
 use super::history::Event;
 use super::op::{Level, Op};
-use super::opening::open;
+use super::opening::{open, open_keeping};
+use super::owned::batch;
 use super::payload;
 use super::readers::{follow, history, peek, read, watch};
+use super::sight::Moment;
 
 pub(super) type Context = Ctx<CommitLog>;
 
@@ -55,28 +61,64 @@ fn together(ctx: &Context, log: Log, clients: &[u32]) -> Result<Log, Failure> {
 /// One client's steps. Gives back the log it ended with, if there is one.
 fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> {
     let mut log = log;
+    let mut slots = Slots::default();
     let is_alone = ctx.clients().len() == 1;
     for step in ctx.steps(number) {
         ctx.begin(step.id);
-        let reopens = matches!(step.op, Op::Reopen | Op::Abandon);
+        let reopens = matches!(
+            step.op,
+            Op::Reopen | Op::Abandon | Op::Close | Op::Renew { .. }
+        );
         if reopens && !is_alone {
             // Others use the log. No such step is drawn, but an edited case may have one.
             continue;
         }
-        let is_usable = perform(ctx, &log, step)?;
+        if matches!(step.op, Op::Close) && !may_leave(ctx, &log)? {
+            continue;
+        }
+        let is_usable = perform(ctx, &log, &mut slots, step)?;
         if is_alone && (reopens || !is_usable) {
             if !reopens {
                 ctx.record(Event::Abandoned)?;
             }
+            slots.leave(ctx)?;
             drop(log);
-            nothing_open(ctx)?;
-            match open(ctx)? {
+            if slots.is_empty() {
+                nothing_open(ctx)?;
+            }
+            let retain = match step.op {
+                Op::Renew { back } => Some(begin_retaining(ctx, back)?),
+                _ => None,
+            };
+            match open_keeping(ctx, retain)? {
                 Some(again) => log = again,
                 None => return Ok(None),
             }
         }
     }
+    slots.leave(ctx)?;
     Ok(Some(log))
+}
+
+/// Closes the log; false if that fails for lack of space, and the log goes on.
+fn may_leave(ctx: &Context, log: &Log) -> Result<bool, Failure> {
+    let error = match log.close() {
+        Ok(()) => return Ok(true),
+        Err(error) => error,
+    };
+    excuse(ctx, &error)?;
+    if !is_usable(ctx, &error) {
+        return Ok(true);
+    }
+    ctx.mark("went on after a close that failed");
+    append(ctx, log, 1, 16, Level::Synced).map(|is_usable| !is_usable)
+}
+
+/// Retention at an opening begins.
+fn begin_retaining(ctx: &Context, back: u32) -> Result<u64, Failure> {
+    let offset = ctx.model(|model| model.end().saturating_sub(u64::from(back)));
+    ctx.record(Event::RetainBegan { offset })?;
+    Ok(offset)
 }
 
 /// A log that was dropped, with all its readers, holds no file and no lock.
@@ -92,7 +134,7 @@ fn nothing_open(ctx: &Context) -> Result<(), Failure> {
 }
 
 /// Carries out one step; false if the log takes no more writes.
-fn perform(ctx: &Context, log: &Log, step: &Step<Op>) -> Result<bool, Failure> {
+fn perform(ctx: &Context, log: &Log, slots: &mut Slots, step: &Step<Op>) -> Result<bool, Failure> {
     match step.op {
         Op::Append {
             records,
@@ -100,20 +142,23 @@ fn perform(ctx: &Context, log: &Log, step: &Step<Op>) -> Result<bool, Failure> {
             level,
         } => append(ctx, log, records, bytes, level),
         Op::Sync => {
+            let began = ctx.model(Moment::of);
             let done = log.sync();
             settle(ctx, done, |through| {
+                let offset = ctx.model(|model| began.left(model, through.get()));
                 ctx.record(Event::Through {
-                    offset: through.get(),
+                    offset,
                     level: Level::Synced,
                 })
             })
         }
         Op::Flush => {
-            let through = ctx.model(super::Model::end);
+            let (through, began) = ctx.model(|model| (model.end(), Moment::of(model)));
             let done = log.flush();
             settle(ctx, done, |()| {
+                let offset = ctx.model(|model| began.left(model, through));
                 ctx.record(Event::Through {
-                    offset: through,
+                    offset,
                     level: Level::Os,
                 })
             })
@@ -128,12 +173,31 @@ fn perform(ctx: &Context, log: &Log, step: &Step<Op>) -> Result<bool, Failure> {
         Op::Follow => follow(ctx, log),
         Op::Watch => watch(ctx, log),
         Op::History { commits } => history(ctx, commits).map(|()| true),
+        Op::Hold { slot, kind, back } => slots.hold(ctx, log, (slot, kind, back)).map(|()| true),
+        Op::GoOn {
+            slot,
+            commits,
+            looks,
+        } => slots.go_on(ctx, slot, commits, looks).map(|()| true),
+        Op::Drop { slot } => slots.drop(ctx, slot).map(|()| true),
+        Op::Pin { slot, back } => slots.pin(ctx, log, slot, back).map(|()| true),
+        Op::OpenAgain => beside::open_again(ctx).map(|()| true),
+        Op::Verify => beside::verified(ctx).map(|()| true),
+        Op::SyncThrough { back } => beside::sync_through(ctx, log, back),
+        Op::Segments => beside::segments(ctx, log).map(|()| true),
+        Op::Batch {
+            commits,
+            bytes,
+            level,
+            refused,
+        } => batch(ctx, log, (commits, bytes, level, refused)),
+        Op::Close | Op::Renew { .. } => close(ctx, log).map(|()| true),
     }
 }
 
 /// What an operation's result means: its event, or an error that must be excusable. False if the
 /// log takes no more writes.
-fn settle<T>(
+pub(super) fn settle<T>(
     ctx: &Context,
     result: Result<T, LogError>,
     on_success: impl FnOnce(T) -> Result<(), Failure>,
@@ -162,39 +226,45 @@ pub(super) fn append(
     ctx.record(Event::Submitted {
         tokens: tokens.clone(),
     })?;
-    match log.commit(&commit, durability(level)) {
-        Ok(done) => {
+    let outcome = log.commit(&commit, durability(level));
+    ctx.record(outcome_event(tokens, level, &outcome))?;
+    match outcome {
+        Ok(_) => {
             goes_around(ctx);
-            let (first, epoch) = (done.first.get(), done.epoch.get());
-            ctx.record(Event::Acked {
-                tokens,
-                first,
-                epoch,
-                level,
-            })?;
             Ok(true)
         }
         Err(error) => {
-            let is_refused = matches!(
-                error,
-                LogError::NoSpace { .. }
-                    | LogError::CommitTooLarge { .. }
-                    | LogError::EmptyCommit
-                    | LogError::Closed
-            );
-            let event = if is_refused {
-                Event::Refused { tokens }
-            } else {
-                Event::Failed { tokens }
-            };
-            ctx.record(event)?;
             excuse(ctx, &error)?;
             Ok(is_usable(ctx, &error))
         }
     }
 }
 
-const fn durability(level: Level) -> Durability {
+/// What a commit's outcome is to the model.
+pub(super) fn outcome_event(
+    tokens: Range<u64>,
+    level: Level,
+    outcome: &Result<Committed, LogError>,
+) -> Event {
+    match outcome {
+        Ok(done) => Event::Acked {
+            tokens,
+            first: done.first.get(),
+            epoch: done.epoch.get(),
+            level,
+        },
+        Err(
+            LogError::NoSpace { .. }
+            | LogError::CommitTooLarge { .. }
+            | LogError::EmptyCommit
+            | LogError::Refused { .. }
+            | LogError::Closed,
+        ) => Event::Refused { tokens },
+        Err(_) => Event::Failed { tokens },
+    }
+}
+
+pub(super) const fn durability(level: Level) -> Durability {
     match level {
         Level::Buffered => Durability::Buffered,
         Level::Os => Durability::Os,
@@ -222,20 +292,38 @@ fn retain(ctx: &Context, log: &Log, back: u32) -> Result<bool, Failure> {
     settle(ctx, result, retained)
 }
 
+/// Cuts the last commits off, perhaps beside other clients: what they were told of the history that
+/// is cut is known by its epoch.
 fn truncate(ctx: &Context, log: &Log, commits: u32) -> Result<bool, Failure> {
-    if ctx.clients().len() > 1 {
-        // The others' acknowledgements would race with the cut, and no model could judge them.
+    if ctx.model(|model| model.is_cutting) {
+        // One at a time: of two that race, the model would not know which came first.
         return Ok(true);
     }
+    let is_alone = ctx.clients().len() == 1;
     let offset = ctx.model(|model| model.boundary_back(commits));
-    ctx.record(Event::TruncateBegan { offset })?;
+    let epoch = log.epoch().get();
+    ctx.record(Event::TruncateBegan { offset, epoch })?;
+    let is_at_end = log.visible_through().get() == offset;
     match log.truncate_to(TxOffset::new(offset)) {
         Ok(()) => {
             goes_around(ctx);
+            if log.epoch().get() == epoch {
+                // There was nothing behind it.
+                ctx.record(Event::TruncateRefused)?;
+                return Ok(true);
+            }
             ctx.mark("truncated history");
+            if !is_alone && !is_at_end {
+                ctx.mark("truncated beside other clients");
+            }
             ctx.record(Event::Truncated { offset })?;
             // That the cut is in its place is seen by what stands before it.
             read(ctx, log, 1)?;
+            Ok(true)
+        }
+        // Others have retired or appended what is there.
+        Err(LogError::HistoryGone { .. } | LogError::BeyondEnd { .. }) if !is_alone => {
+            ctx.record(Event::TruncateRefused)?;
             Ok(true)
         }
         Err(error) => {

@@ -3,8 +3,6 @@
 //! From here on no error is excused. Then the directory is looked at: it may hold what the
 //! format knows, and nothing that an unfinished step left.
 
-use std::path::Path;
-
 use blackstart::commitlog::{Log, LogError};
 use blackstart_sim::disk::{Errno, Shown};
 use blackstart_sim::{Failure, Promise};
@@ -13,7 +11,7 @@ use blackstart_vfs::FileKind;
 use super::drive::{Context, append, close};
 use super::excuse::chain;
 use super::op::Level;
-use super::opening::open;
+use super::opening::{dir, open};
 
 /// Names the calls of the last operations; drawn steps have small numbers.
 const AGAIN: u32 = 1_000_001;
@@ -58,7 +56,7 @@ fn stray_files(ctx: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     ctx.heal();
-    let entries = ctx.env().fs().read_dir(Path::new(""));
+    let entries = ctx.env().fs().read_dir(dir(ctx));
     let entries = entries.map_err(|error| {
         Failure::new(
             "no leaks",

@@ -146,6 +146,12 @@ pub(super) fn is_altered(ctx: &Context) -> bool {
     now || ctx.model(super::Model::is_altered)
 }
 
+/// As [`is_altered`], and nothing counts as reported by it.
+pub(super) fn may_be_altered(ctx: &Context) -> bool {
+    let now = !ctx.fs().altered_names().is_empty() || has_struck(ctx, "root made anew");
+    now || !met_altered(ctx).is_empty() || ctx.model(super::Model::is_altered)
+}
+
 /// An operation that answers with nothing of what it read has met altered names: a superblock is
 /// written again, a temporary name is passed over, a segment takes another one's name. What the
 /// opening made of them was judged then.

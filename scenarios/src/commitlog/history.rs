@@ -28,6 +28,8 @@ pub struct Opened {
     pub epoch: u32,
     /// All transactions, read back.
     pub found: Vec<Found>,
+    /// It was closed in order before.
+    pub closed: bool,
     /// Bytes were dropped and reported, and damaged ones were among them.
     pub reports_damage: bool,
     /// Whether an archive hook sees every segment before it is retired.
@@ -64,6 +66,24 @@ pub struct Archived {
     pub bytes: u64,
     /// A hash of them.
     pub hash: u64,
+}
+
+/// What the owner of a commit is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Its first transaction will have this offset.
+    Placed(u64),
+    /// It has reached its level.
+    Applied {
+        /// The offset of its first transaction.
+        first: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The level.
+        level: Level,
+    },
+    /// It has failed, having been placed there.
+    Failed(u64),
 }
 
 /// Something that happened.
@@ -128,6 +148,8 @@ pub enum Event {
     TruncateBegan {
         /// The first transaction that goes.
         offset: u64,
+        /// The epoch of the history that is cut; what follows it has a later one.
+        epoch: u32,
     },
     /// The cut has returned.
     Truncated {
@@ -160,6 +182,28 @@ pub enum Event {
     },
     /// The log was left without closing, as by the end of the process.
     Abandoned,
+    /// The owner of a commit is told something.
+    Owner {
+        /// The commit's tokens.
+        tokens: Range<u64>,
+        /// What it is told.
+        told: Told,
+    },
+    /// History from an offset on is pinned.
+    Pinned {
+        /// The offset.
+        from: u64,
+    },
+    /// A pin is dropped.
+    Unpinned {
+        /// Where it was.
+        from: u64,
+    },
+    /// A reader that was kept read these, and had not looked at the log as it is now.
+    Glimpsed {
+        /// What it read.
+        found: Vec<Found>,
+    },
     /// A reader read these.
     Read {
         /// What it read.

@@ -11,8 +11,9 @@ use std::ops::Range;
 use blackstart_sim::disk::CrashKind;
 use blackstart_sim::{Failure, Promise};
 
-use super::history::{Archived, Event};
+use super::history::{Archived, Event, Told};
 use super::op::{Archive, Config, Level};
+use super::owned::Owners;
 use super::payload::RECORD_BYTES_MIN;
 use super::{check, oracle, salvaged};
 
@@ -79,11 +80,26 @@ pub struct Model {
     pub(super) retain: Option<u64>,
     /// A cut that has begun and not returned.
     pub(super) truncate: Option<u64>,
+    /// A client is about to cut, and has not come to say how it went.
+    pub(super) is_cutting: bool,
+    /// The last cut that has begun: the epoch of the history that it cuts, and where.
+    pub(super) cut: Option<(u32, u64)>,
+    /// Histories that cuts have ended since the opening: their epochs, and where.
+    pub(super) ended: Vec<(u32, u64)>,
+    /// Where cuts have begun, in order, and where those that returned were made.
+    pub(super) cuts_begun: Vec<u64>,
+    pub(super) cuts: Vec<u64>,
     /// Every pair of epoch and offset that was durable or shown, with its token: for ever.
     pub(super) shown: BTreeMap<(u32, u64), u64>,
     /// Segments in the archive by their first offset; of a history that was cut the older ones
     /// stay until others take their names.
     pub(super) archived: BTreeMap<u64, Archived>,
+    /// How many openings have shown what there is.
+    pub(super) openings: u64,
+    /// Offsets from which on history is pinned.
+    pub(super) pins: Vec<u64>,
+    /// What owners of commits were told.
+    pub(super) owners: Owners,
     /// The highest epoch that was told.
     pub(super) epoch: u32,
     /// Segments that the archive hook has refused.
@@ -156,6 +172,10 @@ impl Model {
         let mut hasher = DefaultHasher::new();
         self.token_next.hash(&mut hasher);
         (self.is_altered(), self.is_renewed).hash(&mut hasher);
+        (config.begins && self.openings == 0).hash(&mut hasher);
+        if config.visits {
+            self.oldest.hash(&mut hasher);
+        }
         self.retain.hash(&mut hasher);
         if config.knows_durable {
             (self.epoch, self.synced_through).hash(&mut hasher);
@@ -198,14 +218,39 @@ impl Model {
                 epoch,
                 level,
             } => {
-                return self.acked(tokens, *first, *epoch, *level);
+                return match self.owners.settle(tokens.start, Some(*first))? {
+                    true => Ok(()),
+                    false => self.acked(tokens, *first, *epoch, *level),
+                };
+            }
+            Event::Owner { tokens, told } => {
+                self.owners.tell(tokens.start, *told)?;
+                if let Told::Applied {
+                    first,
+                    epoch,
+                    level,
+                } = *told
+                {
+                    // Its owner may rely on it from now on.
+                    return self.acked(tokens, first, epoch, level);
+                }
+            }
+            Event::Pinned { from } => self.pins.push(*from),
+            Event::Unpinned { from } => {
+                let pin = self.pins.iter().position(|pin| pin == from);
+                pin.map(|pin| self.pins.swap_remove(pin));
             }
             Event::Refused { tokens } => {
+                self.owners.settle(tokens.start, None)?;
                 self.unsettled
                     .retain(|unsettled| unsettled.tokens != *tokens);
             }
-            Event::Failed { .. } => {}
-            Event::TruncateRefused => self.truncate = None,
+            Event::Failed { tokens } => {
+                self.owners.settle(tokens.start, None)?;
+            }
+            Event::TruncateRefused => {
+                (self.truncate, self.cut, self.is_cutting) = (None, None, false);
+            }
             Event::Through { offset, level } => self.through(*offset, *level),
             Event::RetainBegan { offset } => {
                 self.retain = self.retain.max(Some(*offset));
@@ -217,14 +262,27 @@ impl Model {
             Event::ArchiveRefused { first } => {
                 self.refused.insert(*first);
             }
-            Event::TruncateBegan { offset } => self.truncate = Some(*offset),
-            Event::Truncated { offset } => self.truncated(*offset),
+            Event::TruncateBegan { offset, epoch } => {
+                self.truncate = Some(*offset);
+                self.cut = Some((*epoch, *offset));
+                self.is_cutting = true;
+                self.cuts_begun.push(*offset);
+            }
+            // A commit of the new history may have told of it before.
+            Event::Truncated { offset } => {
+                self.is_cutting = false;
+                if self.truncate.is_some() {
+                    self.truncated(*offset);
+                }
+            }
             Event::OpenBegan {
                 is_wide,
                 altered,
                 is_renewed,
             } => {
                 self.is_opening = true;
+                self.pins.clear();
+                self.owners = Owners::default();
                 self.is_wide |= is_wide;
                 self.altered.extend(altered.iter().cloned());
                 self.is_renewed |= is_renewed;
@@ -235,6 +293,7 @@ impl Model {
             Event::CacheLost => self.os_through = self.synced_through,
             Event::Closed { on_record } => self.closed(*on_record),
             Event::Abandoned => self.crash(CrashKind::Kill),
+            Event::Glimpsed { found } => return check::known(self, found),
             Event::Read {
                 found,
                 from,
@@ -303,8 +362,14 @@ impl Model {
                 format!("{tokens:?} was settled before"),
             ));
         };
+        // It may tell of a cut that was under way when it was handed in.
+        let was_cut = self.was_cut(first, epoch);
         let unsettled = self.unsettled.remove(index);
         self.epoch = self.epoch.max(epoch);
+        if was_cut {
+            // It was acknowledged before the cut, and its client comes to say so after it.
+            return Ok(());
+        }
         if first < unsettled.after {
             return Err(Failure::new(
                 "durable prefix",
@@ -346,6 +411,19 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a commit of several clients was acknowledged in the history that a cut has ended. One
+    /// of the new history shows that the cut has taken effect.
+    fn was_cut(&mut self, first: u64, epoch: u32) -> bool {
+        if let Some((cut_epoch, offset)) = self.cut
+            && epoch > cut_epoch
+            && self.truncate.is_some()
+        {
+            self.truncated(offset);
+        }
+        let mut ended = self.ended.iter();
+        ended.any(|(ended, offset)| epoch <= *ended && first >= *offset)
+    }
+
     /// A frame that begins at `bytes` or later, and is durable, says that all below `through`
     /// was durable: what ends a sector before it can't be damaged together with it.
     fn vouch_afar(&mut self, through: u64, bytes: u64) {
@@ -379,6 +457,12 @@ impl Model {
                 ),
             ));
         }
+        if let Some(pin) = self.pins.iter().find(|pin| **pin < oldest) {
+            return Err(Failure::new(
+                "pins",
+                format!("history from {pin} on is pinned, and it was retired up to {oldest}"),
+            ));
+        }
         self.oldest = oldest;
         self.entries = self.entries.split_off(&oldest);
         Ok(())
@@ -386,7 +470,14 @@ impl Model {
 
     fn truncated(&mut self, offset: u64) {
         self.truncate = None;
+        self.owners.restart();
+        self.cuts.push(offset);
+        self.ended.extend(self.cut);
         self.entries.split_off(&offset);
+        for unsettled in &mut self.unsettled {
+            unsettled.after = unsettled.after.min(offset);
+            unsettled.synced_before = unsettled.synced_before.min(offset);
+        }
         // What is gone is required no more; what is left is as durable as it was.
         self.os_through = self.os_through.min(offset);
         self.synced_through = self.synced_through.min(offset);

@@ -1,5 +1,7 @@
 //! What clients do, and how it is drawn.
 
+use std::collections::BTreeSet;
+
 use blackstart_sim::Step;
 use blackstart_sim::draw::Draw;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,15 @@ pub struct Config {
     /// Whether a log that is damaged is salvaged.
     #[serde(default)]
     pub salvages: bool,
+    /// Whether an opening hands what it reads to a visitor (`Log::open_and_visit`).
+    #[serde(default)]
+    pub visits: bool,
+    /// Whether a log is created with a first commit (`LogOptions::first_commit`).
+    #[serde(default)]
+    pub begins: bool,
+    /// Whether the log is in a directory below others that it has to make.
+    #[serde(default)]
+    pub is_below: bool,
 }
 
 /// The archive hook of the log under test.
@@ -97,10 +108,95 @@ pub enum Op {
         /// How many commits before the end of what the operating system has.
         commits: u32,
     },
+    /// Begin to read, and keep what reads in a slot of the client's for later operations.
+    Hold {
+        /// Where it is kept; what was there is dropped.
+        slot: u32,
+        /// What reads.
+        kind: Kept,
+        /// How far before the end it begins, or ends if it shows old history.
+        back: u32,
+    },
+    /// Go on with what is in a slot.
+    GoOn {
+        /// Where it is kept.
+        slot: u32,
+        /// The most commits that it reads.
+        commits: u32,
+        /// Whether a read-only view looks at the log as it is now.
+        looks: bool,
+    },
+    /// Drop what is in a slot.
+    Drop {
+        /// Where it is kept.
+        slot: u32,
+    },
+    /// Pin history, and keep the pin in a slot.
+    Pin {
+        /// Where it is kept.
+        slot: u32,
+        /// How far before the end the pinned history begins.
+        back: u32,
+    },
+    /// Try to open the log once more.
+    OpenAgain,
+    /// Verify the log.
+    Verify,
+    /// Make durable what is `back` transactions before the end.
+    SyncThrough {
+        /// How far before the end.
+        back: u32,
+    },
+    /// List the log's segments.
+    Segments,
+    /// Hand in several commits that have owners, and wait for all.
+    Batch {
+        /// How many.
+        commits: u32,
+        /// Bytes of each record.
+        bytes: u32,
+        /// How durable each must be.
+        level: Level,
+        /// Which of them its owner refuses.
+        refused: u32,
+    },
+    /// Close in order and go on: with the same log if that fails for lack of space, else open it
+    /// again; only by a lone client.
+    Close,
+    /// Close in order and open with `LogOptions::retain_from`; only by a lone client.
+    Renew {
+        /// How far before the end history is kept.
+        back: u32,
+    },
+}
+
+/// What reads the log over several operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// A reader of the writer's log, of what is visible.
+    Reader,
+    /// The same, of what is durable.
+    SyncedReader,
+    /// A follower of the writer's log.
+    Follower,
+    /// A log opened read-only, with a reader.
+    View,
+    /// The same, with an earlier end of the history.
+    OldView,
+    /// A log opened read-only, with a follower.
+    ViewFollower,
 }
 
 /// How often each kind of operation is drawn, before the swarm skews it.
-const WEIGHTS: [u32; 13] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2];
+const WEIGHTS: [u32; 24] = [
+    60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2, 6, 14, 1, 2, 2, 2, 3, 2, 8, 2, 2,
+];
+/// The same in an era of readers that live long.
+const LIVES: [u32; 24] = [
+    60, 8, 6, 10, 8, 10, 6, 6, 1, 1, 1, 1, 1, 14, 50, 1, 3, 1, 1, 2, 1, 4, 2, 3,
+];
+/// How many slots a client keeps readers in.
+const SLOTS: u64 = 2;
 /// A record that finds no room in any segment, but for that of the largest that are drawn.
 const SEGMENT_BYTES: u32 = 16_384;
 /// Merging operations makes no record larger than this.
@@ -123,6 +219,23 @@ impl Config {
             ]),
             knows_durable: draw.chance(300),
             salvages: draw.chance(500),
+            visits: draw.chance(300),
+            begins: draw.chance(150),
+            is_below: false,
+        }
+        .below(draw.chance(120))
+    }
+
+    /// In a directory below others, without what needs the root: an archive, a salvage.
+    fn below(self, is_below: bool) -> Self {
+        match is_below {
+            true => Self {
+                archive: Archive::Off,
+                salvages: false,
+                is_below,
+                ..self
+            },
+            false => self,
         }
     }
 }
@@ -139,6 +252,18 @@ impl Config {
                 buffer_bytes_max: 1 << 16,
                 ..*self
             },
+            Self {
+                visits: false,
+                ..*self
+            },
+            Self {
+                begins: false,
+                ..*self
+            },
+            Self {
+                is_below: false,
+                ..*self
+            },
         ];
         plain
             .into_iter()
@@ -149,14 +274,24 @@ impl Config {
 
 /// Draws the operations of one era.
 pub(super) fn steps(draw: &mut Draw<'_>, _config: &Config) -> Vec<Step<Op>> {
-    let weights = draw.swarm(&WEIGHTS);
+    let has_lives = draw.chance(250);
+    let weights = draw.swarm(if has_lives { &LIVES } else { &WEIGHTS });
     let levels = draw.swarm(&[1, 1, 3]);
     let client_count = *draw.pick(&[1, 1, 1, 2, 3]);
     let step_count = draw.range(1..=STEPS_MAX);
     let bytes_max = *draw.pick(&[8, 40, 200, 600, 3_000]);
+    let mut kept = BTreeSet::new();
     let steps = (1..=step_count).map(|id| {
-        let op = draw_op(draw, &weights, &levels, bytes_max, client_count == 1);
+        let mut op = draw_op(draw, &weights, &levels, bytes_max, client_count == 1);
         let client = draw.below(client_count) as u32;
+        if let Op::GoOn { slot, .. } = op
+            && !kept.contains(&(client, slot))
+        {
+            op = draw_hold(draw, slot);
+        }
+        if let Op::Hold { slot, .. } = op {
+            kept.insert((client, slot));
+        }
         Step {
             id: id as u32,
             client,
@@ -194,13 +329,68 @@ fn draw_op(
         12 => Op::History {
             commits: draw.below(6) as u32,
         },
+        13 => {
+            let slot = draw.below(SLOTS) as u32;
+            draw_hold(draw, slot)
+        }
+        14 => Op::GoOn {
+            slot: draw.below(SLOTS) as u32,
+            commits: *draw.pick(&[1, 2, 5, 100]),
+            looks: draw.chance(700),
+        },
+        15 => Op::Drop {
+            slot: draw.below(SLOTS) as u32,
+        },
+        16 => Op::Pin {
+            slot: draw.below(SLOTS) as u32,
+            back: draw.below(12) as u32,
+        },
+        17 => Op::OpenAgain,
+        18 => Op::Verify,
+        19 => Op::SyncThrough {
+            back: draw.below(4) as u32,
+        },
+        20 => Op::Segments,
+        21 => {
+            let commits = draw.range(1..=4) as u32;
+            Op::Batch {
+                commits,
+                bytes: draw.range(8..=bytes_max) as u32,
+                level: draw_level(draw, levels),
+                refused: draw.below(2 * u64::from(commits)) as u32,
+            }
+        }
+        22 if is_alone => Op::Close,
+        23 if is_alone => Op::Renew {
+            back: draw.below(24) as u32,
+        },
         _ => Op::Append {
             records: *draw.pick(&[1, 1, 1, 2, 3, 7]),
             bytes: draw.range(8..=bytes_max) as u32,
-            level: *[Level::Buffered, Level::Os, Level::Synced]
-                .get(draw.weighted(levels))
-                .unwrap_or(&Level::Synced),
+            level: draw_level(draw, levels),
         },
+    }
+}
+
+fn draw_level(draw: &mut Draw<'_>, levels: &[u32]) -> Level {
+    let all = [Level::Buffered, Level::Os, Level::Synced];
+    *all.get(draw.weighted(levels)).unwrap_or(&Level::Synced)
+}
+
+fn draw_hold(draw: &mut Draw<'_>, slot: u32) -> Op {
+    let kind = draw.pick(&[
+        Kept::Reader,
+        Kept::SyncedReader,
+        Kept::Follower,
+        Kept::View,
+        Kept::View,
+        Kept::OldView,
+        Kept::ViewFollower,
+    ]);
+    Op::Hold {
+        slot,
+        kind: *kind,
+        back: *draw.pick(&[0, 0, 1, 2, 5, 24]),
     }
 }
 
@@ -211,8 +401,10 @@ const RECORD_COST: u64 = 64;
 
 /// Refuses a commit that is too large to be kept in memory several times.
 pub(super) fn check(op: &Op) -> Result<(), String> {
-    let Op::Append { records, bytes, .. } = *op else {
-        return Ok(());
+    let (records, bytes) = match *op {
+        Op::Append { records, bytes, .. } => (records, bytes),
+        Op::Batch { commits, bytes, .. } => (commits, bytes),
+        _ => return Ok(()),
     };
     match u64::from(records).saturating_mul(u64::from(bytes) + RECORD_COST) {
         0..=COMMIT_BYTES_MAX => Ok(()),
@@ -305,6 +497,12 @@ impl Op {
                 simpler
             }
             // What they append may be all that matters of them.
+            Self::Batch { bytes, level, .. } => vec![Self::Append {
+                records: 1,
+                bytes,
+                level,
+            }],
+            Self::Close | Self::Renew { .. } => vec![Self::Reopen],
             Self::Follow | Self::Watch => vec![Self::Append {
                 records: 1,
                 bytes: 16,
@@ -317,6 +515,20 @@ impl Op {
             Self::Truncate { commits } if commits > 1 => vec![Self::Truncate { commits: 1 }],
             Self::Read { back } if back > 0 => vec![Self::Read { back: 0 }],
             Self::History { commits } if commits > 1 => vec![Self::History { commits: 1 }],
+            Self::Hold { slot, kind, back } if back > 0 => vec![Self::Hold {
+                slot,
+                kind,
+                back: back / 2,
+            }],
+            Self::GoOn {
+                slot,
+                commits,
+                looks: true,
+            } => vec![Self::GoOn {
+                slot,
+                commits,
+                looks: false,
+            }],
             _ => Vec::new(),
         }
     }

@@ -16,6 +16,7 @@ use super::history::{Event, Opened};
 use super::op::Archive;
 use super::readers::drain;
 use super::salvaged::salvage;
+use super::visit::{begin, open_and_visit};
 
 /// A byte that became zero may have been the last one that was not.
 const SECTOR: u64 = 512;
@@ -44,10 +45,24 @@ pub(super) fn writer_options(ctx: &Context) -> LogOptions {
     options
 }
 
+/// Where the log is.
+pub(super) fn dir(ctx: &Context) -> &'static Path {
+    Path::new(if ctx.config().is_below {
+        "above/below"
+    } else {
+        ""
+    })
+}
+
 /// Opens the log, reads everything, and lets the model judge. None if it can't be opened for an
 /// excusable reason.
 pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
-    let error = match open_once(ctx)? {
+    open_keeping(ctx, None)
+}
+
+/// The same, and retires what is below an offset.
+pub(super) fn open_keeping(ctx: &Context, retain: Option<u64>) -> Result<Option<Log>, Failure> {
+    let error = match open_once(ctx, retain)? {
         Ok(log) => return Ok(Some(log)),
         Err(error) => error,
     };
@@ -61,7 +76,7 @@ pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
     }
     // Liveness: once faults stop, it must open.
     ctx.heal();
-    match open_once(ctx)? {
+    match open_once(ctx, None)? {
         Ok(log) => Ok(Some(log)),
         Err(error) if tells_alteration(ctx, &error) => Ok(None),
         Err(error) => must_work(ctx, &error).map(|()| None),
@@ -90,10 +105,14 @@ const fn tells_damage(error: &LogError) -> bool {
     )
 }
 
-fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
+fn open_once(ctx: &Context, retain: Option<u64>) -> Result<Result<Log, LogError>, Failure> {
     let known = ctx.config().knows_durable;
     let known = known.then(|| ctx.model(super::Model::known_durable));
-    let opened = open_with(ctx, writer_options(ctx), known)?;
+    let mut options = writer_options(ctx);
+    if let Some(retain) = retain {
+        options = options.retain_from(TxOffset::new(retain));
+    }
+    let opened = open_with(ctx, options, known)?;
     Ok(opened.map(|(log, _)| log))
 }
 
@@ -108,7 +127,8 @@ pub(super) fn open_with(
         altered: ctx.fs().altered_names(),
         is_renewed: has_struck(ctx, "root made anew"),
     })?;
-    let opened = Log::open(ctx.env(), Path::new(""), options);
+    let began = begin(ctx)?;
+    let (opened, visited) = open_and_visit(ctx, began.options(options));
     let (log, report) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -132,6 +152,8 @@ pub(super) fn open_with(
         }
         return Ok(Err(error));
     }
+    began.judge(ctx, &report, &found)?;
+    visited.judge(ctx, &report, &found)?;
     for note in &report.files {
         ctx.reported(&note.file, &Told::File);
     }
@@ -141,6 +163,7 @@ pub(super) fn open_with(
         next: report.next.get(),
         epoch: report.epoch.get(),
         found,
+        closed: report.closed,
         reports_damage: is_covered,
         is_archived: ctx.config().archive != Archive::Off,
         known: known.filter(|_| !is_renewed),

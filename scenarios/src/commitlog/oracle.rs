@@ -320,6 +320,12 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.oldest = opened.oldest;
     model.os_through = opened.next;
     model.synced_through = opened.next;
+    if !opened.closed {
+        // The segment that it made says so, and what is on record beside the segments.
+        model.unclosed_vouch = None;
+        model.vouched_through = opened.next;
+        model.vouched_afar_through = opened.next;
+    }
     if let Some((vouched, afar)) = model.unclosed_vouch.take() {
         model.vouched_through = vouched;
         model.vouched_afar_through = afar;
@@ -332,7 +338,9 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.promise = opened.promise;
     model.is_opening = false;
     model.was_opening = false;
+    model.openings += 1;
     model.retain = None;
     model.epoch = model.epoch.max(opened.epoch);
-    model.truncate = None;
+    (model.truncate, model.cut, model.is_cutting) = (None, None, false);
+    model.ended.clear();
 }

@@ -21,6 +21,9 @@ const ROOMY: Config = Config {
     archive: Archive::Off,
     knows_durable: false,
     salvages: false,
+    visits: false,
+    begins: false,
+    is_below: false,
 };
 /// Segments that a few commits fill, preallocated.
 const TIGHT: Config = Config {

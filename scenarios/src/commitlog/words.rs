@@ -6,7 +6,7 @@ use blackstart_sim::story::Said;
 
 use super::history::{Event, Found, Opened, Salvaged};
 use super::model::Model;
-use super::op::Op;
+use super::op::{Kept, Op};
 
 /// What an operation does.
 pub(super) fn op(op: &Op) -> String {
@@ -34,6 +34,48 @@ pub(super) fn op(op: &Op) -> String {
             "open read-only with an end {} back",
             count(u64::from(commits), "commit")
         ),
+        Op::Hold { slot, kind, back } => format!("keep {} as {slot}, {back} back", kept(kind)),
+        Op::GoOn {
+            slot,
+            commits,
+            looks,
+        } => {
+            let how = if looks { "look again, and " } else { "" };
+            let what = count(u64::from(commits), "commit");
+            format!("{how}go on with {slot} for up to {what}")
+        }
+        Op::Drop { slot } => format!("let {slot} go"),
+        Op::Pin { slot, back } => format!("pin history from {back} before the end on, as {slot}"),
+        Op::OpenAgain => "open it once more".to_owned(),
+        Op::Verify => "verify it beside the writer".to_owned(),
+        Op::SyncThrough { back } => format!("sync through {back} before the end"),
+        Op::Segments => "list its segments".to_owned(),
+        Op::Batch {
+            commits,
+            bytes,
+            level,
+            refused,
+        } => {
+            let what = count(u64::from(commits), "owned commit");
+            let refused = match refused < commits {
+                true => format!(", number {refused} is refused"),
+                false => String::new(),
+            };
+            format!("hand in {what} of {bytes} B, {level:?}{refused}")
+        }
+        Op::Close => "close, and go on".to_owned(),
+        Op::Renew { back } => format!("close, and reopen keeping {back} before the end"),
+    }
+}
+
+const fn kept(kind: Kept) -> &'static str {
+    match kind {
+        Kept::Reader => "a reader",
+        Kept::SyncedReader => "a reader of what is durable",
+        Kept::Follower => "a follower",
+        Kept::View => "a read-only view",
+        Kept::OldView => "a read-only view of old history",
+        Kept::ViewFollower => "a follower of a read-only view",
     }
 }
 
@@ -68,7 +110,7 @@ pub(super) fn event(event: &Event) -> Said {
             Said::fact(format!("the archive refuses the segment from {first} on"))
         }
         Event::Salvaged(salvaged) => Said::shown(words_of_salvage(salvaged)),
-        Event::TruncateBegan { offset } => Said::fact(format!("the cut at {offset} begins")),
+        Event::TruncateBegan { offset, .. } => Said::fact(format!("the cut at {offset} begins")),
         Event::Truncated { offset } => {
             Said::promise(format!("everything from offset {offset} on is gone"))
         }
@@ -81,6 +123,16 @@ pub(super) fn event(event: &Event) -> Said {
         Event::CacheLost => Said::fact("a failed sync dropped the page cache"),
         Event::Closed { .. } => Said::promise("closed: everything is durable"),
         Event::Abandoned => Said::fact("left without closing"),
+        Event::Owner { tokens, told } => Said::fact(format!(
+            "the owner of {} is told: {told:?}",
+            range("token", tokens)
+        )),
+        Event::Pinned { from } => Said::promise(format!("history from {from} on is pinned")),
+        Event::Unpinned { from } => Said::fact(format!("the pin of {from} is dropped")),
+        Event::Glimpsed { found } => Said::shown(format!(
+            "a kept reader, without looking at the log as it is now: {}",
+            transactions(found)
+        )),
         Event::Read {
             found,
             from,

@@ -595,6 +595,27 @@ fn a_read_only_log_follows_by_looking_again() {
     assert_eq!(seen.visible_through(), tx(20));
 }
 
+/// A reader that stands before the oldest transaction: what is between is retired, and not lost.
+#[test]
+fn a_reader_that_looks_again_tells_retirement_from_loss() {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open_with(options().segment_bytes_max(512)).unwrap();
+    for round in 0..30 {
+        log.commit(&[format!("round {round}")], Durability::Synced)
+            .unwrap();
+    }
+    let (seen, _) = ReadOnlyLog::open(&scratch.env, "", options()).unwrap();
+    let mut reader = seen.reader(tx(0)).unwrap();
+    let kept = log.retain_from(tx(25)).unwrap();
+    assert!(kept > tx(0), "segments are retired");
+    seen.refresh().unwrap();
+    let gone = reader.next_commit().map(|_| ());
+    assert!(
+        matches!(gone, Err(LogError::HistoryGone { asked, oldest }) if (asked, oldest) == (tx(0), kept)),
+        "{gone:?}"
+    );
+}
+
 #[test]
 fn a_read_only_view_ends_where_it_is_told() {
     let scratch = Scratch::new();
