@@ -264,6 +264,7 @@ impl Segment {
             tag: number + 1,
             durable_bytes: 0,
             predecessor,
+            cut_epoch: None,
         }
     }
 

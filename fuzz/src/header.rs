@@ -22,7 +22,6 @@ pub fn check(bytes: &[u8]) {
         if whole[28] & 4 == 0 {
             whole[92..120].fill(0);
         }
-        whole[120..124].fill(0);
         put_checksum_right(&mut whole);
         decode(&whole);
     }

@@ -28,7 +28,7 @@
 //! | 104..112 | predecessor's end: tx offset | |
 //! | 112..116 | predecessor's end: checksum | of the last frame before that end; what its first frame would name if it has none |
 //! | 116..120 | predecessor: checksum of its header | |
-//! | 120..124 | zero | |
+//! | 120..124 | cut epoch | of the truncation that cut the history where the segment begins; 0 if none did |
 //! | 124..128 | checksum | CRC-32 of bytes 0..124 |
 //!
 //! The first frame names as the frame before: the CRC-32 of bytes 112..116 and the creation tag.
@@ -47,6 +47,8 @@ pub const FORMAT_VERSION: u32 = 2;
 /// The length of a segment's header.
 pub const SEGMENT_HEADER_BYTES: usize = 128;
 
+/// Where the cut epoch stands.
+const CUT_EPOCH_AT: usize = SEGMENT_HEADER_BYTES - 8;
 /// No version's header is longer.
 const HEADER_BYTES_MAX: usize = 4096;
 /// What stands at the same place in every version: magic, version, length.
@@ -152,6 +154,9 @@ pub struct SegmentHeader {
     pub durable_bytes: u32,
     /// Where the segment before ends; none in the first segment of a log.
     pub predecessor: Option<Predecessor>,
+    /// The epoch of the truncation that cut the history where the segment begins. Whoever has seen
+    /// the log in an earlier epoch only, and more of it, has seen what was cut.
+    pub cut_epoch: Option<Epoch>,
 }
 
 /// Why a segment's header cannot be used.
@@ -205,6 +210,8 @@ impl SegmentHeader {
             put(&before.end_checksum.to_le_bytes());
             put(&before.header_checksum.to_le_bytes());
         }
+        let cut_epoch = self.cut_epoch.map_or(0, Epoch::get);
+        bytes[CUT_EPOCH_AT..CUT_EPOCH_AT + 4].copy_from_slice(&cut_epoch.to_le_bytes());
         let (covered, stored) = bytes.split_at_mut(SEGMENT_HEADER_BYTES - 4);
         stored.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
         bytes
@@ -279,10 +286,8 @@ impl SegmentHeader {
         let epoch = Epoch::new(cursor.u32("epoch")?);
         let tag = cursor.u32("creation tag")?;
         let durable_bytes = cursor.u32("durable bytes")?;
-        let predecessor = match flags.contains(SegmentFlags::FOLLOWS) {
-            true => Some(predecessor(cursor)?),
-            false => None,
-        };
+        let before = predecessor(cursor)?;
+        let cut_epoch = cursor.u32("cut epoch")?;
         Ok(Self {
             features,
             flags: flags.without(SegmentFlags::FOLLOWS),
@@ -294,7 +299,8 @@ impl SegmentHeader {
             epoch,
             tag,
             durable_bytes,
-            predecessor,
+            predecessor: flags.contains(SegmentFlags::FOLLOWS).then_some(before),
+            cut_epoch: (cut_epoch != 0).then_some(Epoch::new(cut_epoch)),
         })
     }
 

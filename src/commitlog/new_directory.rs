@@ -58,7 +58,8 @@ fn publish(env: &Env, unfinished: &Path, to: &Path) -> Result<(), LogError> {
     renamed.map_err(|error| LogError::io(shown(), "give it its name", error))?;
     let parent = to.parent().unwrap_or(Path::new(""));
     let synced = env.fs().sync_dir(parent);
-    synced.map_err(|error| LogError::io(shown(), "sync its parent directory", error))
+    let shown = env.fs().display_path(parent).display().to_string();
+    synced.map_err(|error| LogError::io(shown, "sync the directory", error))
 }
 
 /// Removes what was written. What cannot be removed stays, under the name that says so.

@@ -329,6 +329,7 @@ fn first_segment(
         tag: 0,
         durable_bytes: 0,
         predecessor: None,
+        cut_epoch: None,
     };
     let mut creation = Creation::begin(directory, header, options.segment_bytes_max)?;
     if let Some(records) = options.first_commit.as_deref() {

@@ -96,6 +96,7 @@ impl Fork {
             epoch,
             incarnation: writer.incarnation,
             features: newest.features,
+            cut_epoch: Some(epoch),
             ..segment.header
         };
         if segment.header.first == tx_offset {

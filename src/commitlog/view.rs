@@ -189,8 +189,13 @@ impl State {
         let seen = self.visible.next;
         let known = |segment: &Arc<Segment>| self.segments().any(|known| known.is(segment));
         let unknown = fresh.segments().filter(|segment| !known(segment));
-        // A segment goes on with what was there before it up to where it was durable at first.
-        let cuts = unknown.map(|segment| segment.header.durable_through);
+        // A segment goes on with what was there before it up to where it was durable at first,
+        // unless the history was cut where it begins, since the view last saw it.
+        let epoch = self.active.segment.header.epoch;
+        let cuts = unknown.map(|segment| match segment.header.cut_epoch {
+            Some(cut_epoch) if cut_epoch > epoch => segment.header.first,
+            _ => segment.header.durable_through,
+        });
         let cut = cuts.chain([fresh.visible.next]).min();
         let changed = fresh.visible != self.visible
             || fresh.oldest != self.oldest

@@ -421,6 +421,7 @@ impl Writer {
             first: self.end.next,
             oldest: self.shared.state.lock().oldest,
             predecessor: Some(Predecessor::new(&old, self.end)),
+            cut_epoch: None,
             ..old
         };
         // A segment without commits gives its name to the next one.

@@ -29,7 +29,7 @@ use super::sight::{Moment, Sight, goes_on, is_gone, may_be_inside};
 /// Whether a view that looks again is told of a cut whose fork another opening has replaced since.
 /// That segment has the fork's name and its commits, and says that all of them were durable when it
 /// was made: nothing in format 2 shows where the cut was. Switch it on with a header that does.
-const CUTS_OUTLIVE_TAKEOVERS: bool = false;
+const CUTS_OUTLIVE_TAKEOVERS: bool = true;
 /// How long a follower waits, in virtual time, for more.
 const WAIT: Duration = Duration::from_secs(3);
 /// How often a follower of a read-only view looks, in virtual time.

@@ -26,6 +26,8 @@ pub struct Opened {
     pub next: u64,
     /// The epoch in which the log writes now.
     pub epoch: u32,
+    /// Whether the opening has written a superblock.
+    pub is_on_record: bool,
     /// All transactions, read back.
     pub found: Vec<Found>,
     /// It was closed in order before.

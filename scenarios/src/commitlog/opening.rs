@@ -162,6 +162,7 @@ pub(super) fn open_with(
         oldest: report.oldest.get(),
         next: report.next.get(),
         epoch: report.epoch.get(),
+        is_on_record: !report.closed || report.superblock_lost,
         found,
         closed: report.closed,
         reports_damage: is_covered,

@@ -333,7 +333,10 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.vouched_through = model.vouched_through.min(opened.next);
     model.vouched_afar_through = model.vouched_afar_through.min(opened.next);
     model.required = opened.next;
-    model.on_record_through = opened.next;
+    model.on_record_through = match opened.is_on_record {
+        true => opened.next,
+        false => model.on_record_through.min(opened.next),
+    };
     model.unsettled.clear();
     model.promise = opened.promise;
     model.is_opening = false;

@@ -25,6 +25,7 @@ fn opened(tokens: &[u64], from: u64) -> Event {
         next: from + tokens.len() as u64,
         found: found(tokens, from),
         epoch: 1,
+        is_on_record: true,
         closed: true,
         reports_damage: false,
         is_archived: false,

@@ -9,6 +9,7 @@ use blackstart_sim::disk::{DiskConfig, Errno, Image};
 use super::*;
 use crate::codec::ByteOffset;
 use crate::commitlog::chain::{Chain, Check, each_frame};
+use crate::commitlog::directory::TEMPS_MAX;
 use crate::commitlog::header::SegmentFlags;
 use crate::commitlog::options::Features;
 use crate::commitlog::recovery::apply::remove_files;
@@ -30,6 +31,7 @@ fn header(first: u64) -> SegmentHeader {
         tag: 0,
         durable_bytes: 0,
         predecessor: None,
+        cut_epoch: None,
     }
 }
 
@@ -132,7 +134,7 @@ fn a_temporary_name_that_is_taken_is_passed_over() {
 #[test]
 fn a_creation_that_fails_leaves_a_temporary_name_at_most() {
     for (kind, times, is_fatal) in [
-        (CallKind::Open, 1 + ATTEMPTS_MAX, false),
+        (CallKind::Open, 1 + TEMPS_MAX, false),
         (CallKind::Write, 1, true),
         (CallKind::SyncAll, 1, true),
     ] {

@@ -35,6 +35,7 @@ fn header() -> SegmentHeader {
             end_tx: TxOffset::new(11),
             end_checksum: 18,
         }),
+        cut_epoch: Some(Epoch::new(13)),
     }
 }
 
@@ -43,6 +44,7 @@ fn first() -> SegmentHeader {
     SegmentHeader {
         flags: SegmentFlags::NONE,
         predecessor: None,
+        cut_epoch: None,
         ..header()
     }
 }

@@ -561,6 +561,7 @@ impl Takeover {
             false => SegmentHeader {
                 first: from.next,
                 predecessor: Some(Predecessor::new(newest, from)),
+                cut_epoch: None,
                 flags: match renewal {
                     Some(_) => SegmentFlags::FORK,
                     None => SegmentFlags::NONE,

@@ -236,6 +236,7 @@ impl Survey {
             tag: 0,
             durable_bytes: 0,
             predecessor: None,
+            cut_epoch: None,
         }
     }
 

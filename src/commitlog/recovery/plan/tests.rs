@@ -56,6 +56,7 @@ impl Made {
             tag: 100,
             durable_bytes: 0,
             predecessor: None,
+            cut_epoch: None,
         })
     }
 

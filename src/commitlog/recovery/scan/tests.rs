@@ -89,6 +89,7 @@ fn header() -> SegmentHeader {
         tag: 7,
         durable_bytes: SEGMENT_HEADER_BYTES as u32,
         predecessor: None,
+        cut_epoch: None,
     }
 }
 
