@@ -106,6 +106,7 @@ impl Slots {
         match opened {
             Ok((what, view)) => {
                 let then = ctx.model(|model| Sight::of(model, begin.through));
+                let then = then.of_look(began);
                 let held = Held {
                     kind,
                     what,
@@ -155,7 +156,8 @@ impl Slots {
         for held in self.held.values_mut() {
             if held.view.is_none() && !held.is_stale {
                 held.is_stale = true;
-                held.then = ctx.model(|model| Sight::of(model, held.kind.reach(model)));
+                let last = ctx.model(|model| Sight::of(model, held.kind.reach(model)));
+                held.then = last.not_told_since(&held.then);
             }
         }
         Ok(())
@@ -369,7 +371,7 @@ impl Held {
         }
         self.before = last;
         if through.is_some() {
-            self.then = now;
+            self.then = now.of_look(self.began);
         }
         Ok(())
     }

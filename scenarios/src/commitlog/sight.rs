@@ -84,6 +84,21 @@ impl Sight {
         }
     }
 
+    /// The same, of a reader that looked at some time since the moment: it may not have been told
+    /// of a cut that was under way then, or has begun since.
+    pub fn of_look(mut self, began: Moment) -> Self {
+        self.cuts.0 = began.begun.saturating_sub(began.is_cutting.into());
+        self
+    }
+
+    /// The same, of a reader that was last told of cuts when it had the other sight.
+    pub fn not_told_since(self, earlier: &Self) -> Self {
+        Self {
+            cuts: earlier.cuts,
+            ..self
+        }
+    }
+
     /// Whether a transaction may be shown.
     fn may_show(&self, item: &Found) -> bool {
         let Some(token) = item.token else {
