@@ -33,7 +33,12 @@ impl FileName {
         if name == LOCK {
             return Self::Lock;
         }
-        if name.starts_with("lock.tmp") {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        // The next opening removes it: it has to be ours.
+        let is_temp = |ending: &str| {
+            ending == ".tmp" || ending.strip_prefix(".tmp.").is_some_and(is_number)
+        };
+        if name.strip_prefix(LOCK).is_some_and(is_temp) {
             return Self::Temp;
         }
         let Some((digits, ending)) = name.split_at_checked(DIGITS) else {
@@ -45,12 +50,9 @@ impl FileName {
         let Ok(first) = digits.parse().map(TxOffset::new) else {
             return Self::Other;
         };
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
         match ending {
             ".log" => Self::Segment(first),
-            ".tmp" => Self::Temp,
-            // The next opening removes it: it has to be ours.
-            _ if ending.strip_prefix(".tmp.").is_some_and(is_number) => Self::Temp,
+            _ if is_temp(ending) => Self::Temp,
             _ => Self::Other,
         }
     }

@@ -186,6 +186,8 @@ impl Reader {
     /// Fails with the error, unless files that changed under the reader explain it.
     #[cold]
     fn explain(&mut self, error: LogError) -> Result<(), LogError> {
+        // The writer may be about to tell that the name has another segment.
+        drop(self.shared.renaming.lock());
         if self.is_outdated() {
             return Ok(());
         }

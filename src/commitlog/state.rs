@@ -127,6 +127,8 @@ pub(crate) struct Shared {
     pub view: Option<View>,
     pub log_id: LogId,
     pub state: Mutex<State>,
+    /// Held while a segment gets a name under which readers know another one, until they know it.
+    pub renaming: blackstart_vfs::Mutex<()>,
     /// `state.visible.next`, read without the lock.
     visible: AtomicU64,
     /// `state.durable.next`, likewise.
@@ -146,6 +148,7 @@ impl Shared {
             durable: AtomicU64::new(state.durable.next.get()),
             generation: AtomicU64::new(state.truncations.len() as u64),
             state: Mutex::new(state),
+            renaming: blackstart_vfs::Mutex::new(&directory.env, ()),
             changed: Event::new(&directory.env),
             directory,
         }

@@ -55,10 +55,13 @@ pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), F
         .map_err(Failure::Harmless)
         .and_then(Creation::finish)
         .inspect_err(|_| Creation::abandon(&directory, tx_offset))?;
+    let shared = writer.shared.clone();
+    let renaming = shared.renaming.lock();
     let new = staged.publish().map_err(Failure::Fatal)?;
     writer.expect_predecessor(&new)?;
     // Readers hear of it before any file changes.
     writer.enter_and(new, |state, _| fork.forget(state, tx_offset))?;
+    drop(renaming);
     fork.finish(&directory).map_err(Failure::Fatal)?;
     drop(keeper);
     writer.note_newest();

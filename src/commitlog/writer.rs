@@ -221,9 +221,12 @@ impl Writer {
         let takeover = Takeover::new(&old, self.end, self.end, self.incarnation, None);
         let directory = self.shared.directory.clone();
         let segment_bytes_max = self.options.segment_bytes_max;
+        let shared = self.shared.clone();
+        let renaming = shared.renaming.lock();
         let new = take_over(&directory, &old, self.end, &takeover, segment_bytes_max)?;
         self.expect_predecessor(&new)?;
         self.enter(new)?;
+        drop(renaming);
         self.note_newest();
         Ok(())
     }

@@ -107,7 +107,7 @@ fn each_field_stands_where_the_table_says() {
     assert_eq!([48, 56, 64, 72].map(u64_at), [11, 3, 12, 13]);
     assert_eq!([80, 84, 88, 92].map(u32_at), [14, 15, 160, 300]);
     assert_eq!([96, 104].map(u64_at), [5, 11]);
-    assert_eq!([112, 116, 120].map(u32_at), [18, 17, 0]);
+    assert_eq!([112, 116, 120].map(u32_at), [18, 17, 13]);
     assert_eq!(u32_at(124), crc32fast::hash(&bytes[..124]));
     assert_eq!(header().checksum(), u32_at(124));
     let bytes = first().encode();
@@ -208,10 +208,7 @@ fn unknown_flags_are_refused() {
 fn there_is_one_form_of_a_header_only() {
     let with =
         |header: SegmentHeader, at: usize| forged(header.encode().to_vec(), |bytes| bytes[at] = 1);
-    for at in 120..124 {
-        assert_eq!(refused(&with(header(), at)), "unused byte", "{at}");
-    }
-    for at in 92..124 {
+    for at in 92..120 {
         assert_eq!(refused(&with(first(), at)), "unused byte", "{at}");
     }
 }

@@ -11,6 +11,9 @@ fn names_are_told_apart_and_come_back() {
         }
     }
     assert_eq!(FileName::parse(LOCK), FileName::Lock);
+    for attempt in [0, 1, 2, u32::MAX] {
+        assert_eq!(FileName::parse(&lock_temp(attempt)), FileName::Temp);
+    }
 }
 
 #[test]
@@ -25,7 +28,9 @@ fn only_the_exact_spelling_counts() {
         "",
         "lock ",
         "LOCK",
-        "lock.tmp",
+        "lock.tmp.",
+        "lock.tmp.x",
+        "lock.tmpfile",
         "0.log",
         "00000000000000000001",
         "00000000000000000001.LOG",
