@@ -21,7 +21,7 @@ use proptest::test_runner::{TestError, TestRunner};
 
 #[test]
 fn the_log_survives_a_campaign() {
-    let report = Campaign::new(CommitLog).seeds(160).jobs(2).run();
+    let report = Campaign::new(CommitLog).seeds(400).jobs(2).run();
     assert_eq!(report.uncatalogued(), [""; 0]);
     let never = report.never_hit();
     assert!(

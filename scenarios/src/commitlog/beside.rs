@@ -3,7 +3,10 @@
 //!
 //! Not here: readers (`readers`, `held`).
 
+use std::io;
+
 use blackstart::commitlog::{Log, LogError, Pin, SegmentInfo, TxOffset, verify};
+use blackstart_sim::disk::Told;
 use blackstart_sim::{Failure, Promise};
 
 use super::drive::{Context, settle};
@@ -130,9 +133,16 @@ fn is_there(ctx: &Context, segment: &SegmentInfo) -> Result<(), Failure> {
     let message = match ctx.env().fs().metadata(&segment.path) {
         Ok(metadata) if metadata.len >= segment.bytes => return Ok(()),
         Ok(metadata) => format!("{segment:?} has {} bytes", metadata.len),
+        Err(error) if is_told(ctx, segment, &error) => return Ok(()),
         Err(error) => format!("{segment:?}: {error}"),
     };
     Err(Failure::new("segments", message))
+}
+
+/// Whether a fault explains that a segment's file can't be looked at.
+fn is_told(ctx: &Context, segment: &SegmentInfo, error: &io::Error) -> bool {
+    let told = Told::Errno(error.raw_os_error().unwrap_or(0));
+    !ctx.reported(&segment.path.to_string_lossy(), &told).is_empty()
 }
 
 /// Keeps history from `back` transactions before the end on.
