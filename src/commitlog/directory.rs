@@ -92,9 +92,9 @@ impl Directory {
         }
     }
 
-    /// A new file under a temporary name, by the number of the attempt, and that name. What has such
-    /// a name and cannot be removed, such as a directory, does not keep a log from going on: the
-    /// next name will do.
+    /// A new file under a temporary name, by the number of the attempt, and that name. What has
+    /// such a name and cannot be removed, such as a directory, does not keep a log from going on:
+    /// the next name will do.
     pub fn new_file(&self, temp: impl Fn(u32) -> String) -> Result<(String, OpenFile), LogError> {
         let options = OpenOptions::new().read().write().create_new();
         let mut attempt = 0;

@@ -35,9 +35,8 @@ impl FileName {
         }
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
         // The next opening removes it: it has to be ours.
-        let is_temp = |ending: &str| {
-            ending == ".tmp" || ending.strip_prefix(".tmp.").is_some_and(is_number)
-        };
+        let is_temp =
+            |ending: &str| ending == ".tmp" || ending.strip_prefix(".tmp.").is_some_and(is_number);
         if name.strip_prefix(LOCK).is_some_and(is_temp) {
             return Self::Temp;
         }

@@ -196,8 +196,9 @@ impl Reader {
             ErrorClass::Damage => true,
             _ => error.is_not_found(),
         };
-        // A step of the writer that failed may have given a name to another file, which is not used;
-        // and a log that is closed may be open elsewhere, where its history is cut and retired.
+        // A step of the writer that failed may have given a name to another file, which is not
+        // used; and a log that is closed may be open elsewhere, where its history is cut and
+        // retired.
         let is_writable = self.shared.view.is_none();
         if let Some(refusal) = self
             .shared

@@ -142,7 +142,8 @@ fn is_there(ctx: &Context, segment: &SegmentInfo) -> Result<(), Failure> {
 /// Whether a fault explains that a segment's file can't be looked at.
 fn is_told(ctx: &Context, segment: &SegmentInfo, error: &io::Error) -> bool {
     let told = Told::Errno(error.raw_os_error().unwrap_or(0));
-    !ctx.reported(&segment.path.to_string_lossy(), &told).is_empty()
+    !ctx.reported(&segment.path.to_string_lossy(), &told)
+        .is_empty()
 }
 
 /// Keeps history from `back` transactions before the end on.

@@ -40,6 +40,8 @@ pub(super) struct Unsettled {
     pub after: u64,
     /// Everything below this was durable before it was handed in.
     pub synced_before: u64,
+    /// So many histories had ended before it was handed in.
+    pub ended_before: usize,
 }
 
 /// What is known of the log.
@@ -342,6 +344,7 @@ impl Model {
             tokens: tokens.clone(),
             after: self.end(),
             synced_before: self.synced_through,
+            ended_before: self.ended.len(),
         });
     }
 
@@ -363,7 +366,7 @@ impl Model {
             ));
         };
         // It may tell of a cut that was under way when it was handed in.
-        let was_cut = self.was_cut(first, epoch);
+        let was_cut = self.was_cut(index, first, epoch);
         let unsettled = self.unsettled.remove(index);
         self.epoch = self.epoch.max(epoch);
         if was_cut {
@@ -411,16 +414,16 @@ impl Model {
         Ok(())
     }
 
-    /// Whether a commit of several clients was acknowledged in the history that a cut has ended. One
-    /// of the new history shows that the cut has taken effect.
-    fn was_cut(&mut self, first: u64, epoch: u32) -> bool {
+    /// Whether a commit of several clients was acknowledged in the history that a cut has ended
+    /// since it was handed in. One of the new history shows that the cut has taken effect.
+    fn was_cut(&mut self, index: usize, first: u64, epoch: u32) -> bool {
         if let Some((cut_epoch, offset)) = self.cut
             && epoch > cut_epoch
             && self.truncate.is_some()
         {
             self.truncated(offset);
         }
-        let mut ended = self.ended.iter();
+        let mut ended = self.ended.iter().skip(self.unsettled[index].ended_before);
         ended.any(|(ended, offset)| epoch <= *ended && first >= *offset)
     }
 

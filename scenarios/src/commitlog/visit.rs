@@ -1,5 +1,5 @@
-//! What an opening hands over: the commits that it reads to a visitor, and a first commit to the log
-//! that it makes.
+//! What an opening hands over: the commits that it reads to a visitor, and a first commit to the
+//! log that it makes.
 
 use std::ops::Range;
 
@@ -48,8 +48,8 @@ pub(super) fn open_and_visit(
 }
 
 impl Visited {
-    /// The visitor was given what a reader shows, from the commit that holds `from` on; of a log that
-    /// was created, nothing was there to read.
+    /// The visitor was given what a reader shows, from the commit that holds `from` on; of a log
+    /// that was created, nothing was there to read.
     pub fn judge(
         &self,
         ctx: &Context,
@@ -78,7 +78,8 @@ impl Visited {
         Err(Failure::new(
             "visitor",
             format!(
-                "from {from} on the visitor of an opening was given {:?}, and a reader shows {shown:?}",
+                "from {from} on the visitor of an opening was given {:?}, and a reader shows \
+                 {shown:?}",
                 self.found
             ),
         ))

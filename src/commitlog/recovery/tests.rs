@@ -611,7 +611,8 @@ fn a_reader_that_looks_again_tells_retirement_from_loss() {
     seen.refresh().unwrap();
     let gone = reader.next_commit().map(|_| ());
     assert!(
-        matches!(gone, Err(LogError::HistoryGone { asked, oldest }) if (asked, oldest) == (tx(0), kept)),
+        matches!(gone, Err(LogError::HistoryGone { asked, oldest })
+            if (asked, oldest) == (tx(0), kept)),
         "{gone:?}"
     );
 }
