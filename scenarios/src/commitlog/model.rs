@@ -213,45 +213,18 @@ impl Model {
     /// Folds an event in.
     pub(super) fn apply(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
-            Event::Submitted { tokens } => self.submitted(tokens),
-            Event::Acked {
-                tokens,
-                first,
-                epoch,
-                level,
-            } => {
-                return match self.owners.settle(tokens.start, Some(*first))? {
-                    true => Ok(()),
-                    false => self.acked(tokens, *first, *epoch, *level),
-                };
-            }
-            Event::Owner { tokens, told } => {
-                self.owners.tell(tokens.start, *told)?;
-                if let Told::Applied {
-                    first,
-                    epoch,
-                    level,
-                } = *told
-                {
-                    // Its owner may rely on it from now on.
-                    return self.acked(tokens, first, epoch, level);
-                }
+            Event::Submitted { .. }
+            | Event::Acked { .. }
+            | Event::Owner { .. }
+            | Event::Refused { .. }
+            | Event::Failed { .. } => return self.outcome(event),
+            Event::TruncateRefused | Event::TruncateBegan { .. } | Event::Truncated { .. } => {
+                self.cut_event(event);
             }
             Event::Pinned { from } => self.pins.push(*from),
             Event::Unpinned { from } => {
                 let pin = self.pins.iter().position(|pin| pin == from);
                 pin.map(|pin| self.pins.swap_remove(pin));
-            }
-            Event::Refused { tokens } => {
-                self.owners.settle(tokens.start, None)?;
-                self.unsettled
-                    .retain(|unsettled| unsettled.tokens != *tokens);
-            }
-            Event::Failed { tokens } => {
-                self.owners.settle(tokens.start, None)?;
-            }
-            Event::TruncateRefused => {
-                (self.truncate, self.cut, self.is_cutting) = (None, None, false);
             }
             Event::Through { offset, level } => self.through(*offset, *level),
             Event::RetainBegan { offset } => {
@@ -263,19 +236,6 @@ impl Model {
             }
             Event::ArchiveRefused { first } => {
                 self.refused.insert(*first);
-            }
-            Event::TruncateBegan { offset, epoch } => {
-                self.truncate = Some(*offset);
-                self.cut = Some((*epoch, *offset));
-                self.is_cutting = true;
-                self.cuts_begun.push(*offset);
-            }
-            // A commit of the new history may have told of it before.
-            Event::Truncated { offset } => {
-                self.is_cutting = false;
-                if self.truncate.is_some() {
-                    self.truncated(*offset);
-                }
             }
             Event::OpenBegan {
                 is_wide,
@@ -314,6 +274,69 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// Folds in what became of a commit.
+    fn outcome(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Submitted { tokens } => self.submitted(tokens),
+            Event::Acked {
+                tokens,
+                first,
+                epoch,
+                level,
+            } => {
+                return match self.owners.settle(tokens.start, Some(*first))? {
+                    true => Ok(()),
+                    false => self.acked(tokens, *first, *epoch, *level),
+                };
+            }
+            Event::Owner { tokens, told } => {
+                self.owners.tell(tokens.start, *told)?;
+                if let Told::Applied {
+                    first,
+                    epoch,
+                    level,
+                } = *told
+                {
+                    // Its owner may rely on it from now on.
+                    return self.acked(tokens, first, epoch, level);
+                }
+            }
+            Event::Refused { tokens } => {
+                self.owners.settle(tokens.start, None)?;
+                self.unsettled
+                    .retain(|unsettled| unsettled.tokens != *tokens);
+            }
+            Event::Failed { tokens } => {
+                self.owners.settle(tokens.start, None)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Folds in a truncation.
+    fn cut_event(&mut self, event: &Event) {
+        match event {
+            Event::TruncateRefused => {
+                (self.truncate, self.cut, self.is_cutting) = (None, None, false);
+            }
+            Event::TruncateBegan { offset, epoch } => {
+                self.truncate = Some(*offset);
+                self.cut = Some((*epoch, *offset));
+                self.is_cutting = true;
+                self.cuts_begun.push(*offset);
+            }
+            // A commit of the new history may have told of it before.
+            Event::Truncated { offset } => {
+                self.is_cutting = false;
+                if self.truncate.is_some() {
+                    self.truncated(*offset);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn closed(&mut self, on_record: bool) {

@@ -454,6 +454,42 @@ impl Op {
         }
     }
 
+    fn simpler_append(records: u32, bytes: u32, level: Level) -> Vec<Self> {
+        let mut simpler = Vec::new();
+        if records > 1 {
+            simpler.push(Self::Append {
+                records: 1,
+                bytes,
+                level,
+            });
+        }
+        if bytes > 8 {
+            simpler.push(Self::Append {
+                records,
+                bytes: 8,
+                level,
+            });
+            simpler.push(Self::Append {
+                records,
+                bytes: bytes / 2,
+                level,
+            });
+        }
+        // It may be there to fill the segment, and for nothing else.
+        simpler.push(Self::Rotate);
+        let weaker = match level {
+            Level::Synced => Some(Level::Os),
+            Level::Os => Some(Level::Buffered),
+            Level::Buffered => None,
+        };
+        simpler.extend(weaker.map(|level| Self::Append {
+            records,
+            bytes,
+            level,
+        }));
+        simpler
+    }
+
     /// Simpler forms, simplest first.
     pub(super) fn simpler(&self) -> Vec<Self> {
         match *self {
@@ -461,41 +497,7 @@ impl Op {
                 records,
                 bytes,
                 level,
-            } => {
-                let mut simpler = Vec::new();
-                if records > 1 {
-                    simpler.push(Self::Append {
-                        records: 1,
-                        bytes,
-                        level,
-                    });
-                }
-                if bytes > 8 {
-                    simpler.push(Self::Append {
-                        records,
-                        bytes: 8,
-                        level,
-                    });
-                    simpler.push(Self::Append {
-                        records,
-                        bytes: bytes / 2,
-                        level,
-                    });
-                }
-                // It may be there to fill the segment, and for nothing else.
-                simpler.push(Self::Rotate);
-                let weaker = match level {
-                    Level::Synced => Some(Level::Os),
-                    Level::Os => Some(Level::Buffered),
-                    Level::Buffered => None,
-                };
-                simpler.extend(weaker.map(|level| Self::Append {
-                    records,
-                    bytes,
-                    level,
-                }));
-                simpler
-            }
+            } => Self::simpler_append(records, bytes, level),
             // What they append may be all that matters of them.
             Self::Batch { bytes, level, .. } => vec![Self::Append {
                 records: 1,

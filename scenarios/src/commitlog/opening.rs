@@ -174,6 +174,13 @@ pub(super) fn open_with(
         },
     }))?;
     ctx.verified();
+    mark_outcome(ctx);
+    archive::check(ctx)?;
+    Ok(Ok((log, report)))
+}
+
+/// Marks what became of commits.
+fn mark_outcome(ctx: &Context) {
     let (survived, lost) =
         ctx.model(|model| (model.survived_unacknowledged, model.lost_acknowledged));
     if survived {
@@ -185,8 +192,6 @@ pub(super) fn open_with(
             ctx.mark("dropped bytes excused by damage");
         }
     }
-    archive::check(ctx)?;
-    Ok(Ok((log, report)))
 }
 
 /// Whether bytes were dropped, and the report names those that were damaged.

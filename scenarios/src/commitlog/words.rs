@@ -140,16 +140,19 @@ pub(super) fn event(event: &Event) -> Said {
             is_synced,
             ..
         } => {
-            let what = if *is_synced {
-                "what is durable"
-            } else {
-                "what is visible"
-            };
+            let what = scope(*is_synced);
             Said::shown(format!(
                 "read {what} from {from}: {}; everything below {acked_through} must be there",
                 transactions(found)
             ))
         }
+    }
+}
+
+fn scope(is_synced: bool) -> &'static str {
+    match is_synced {
+        true => "what is durable",
+        false => "what is visible",
     }
 }
 
