@@ -253,8 +253,7 @@ impl Core {
         let mut writer = self.writer.lock();
         let result = run(&mut writer, |writer| {
             if writer.durable.next < tx_offset {
-                writer.sync()?;
-                writer.publish(|_| {});
+                writer.sync_published()?;
             }
             Ok(writer.durable.next)
         });

@@ -160,8 +160,7 @@ impl Log {
     /// [`LogError::NoSpace`]: as for [`flush`](Self::flush). A failing sync poisons the log.
     pub fn sync(&self) -> Result<TxOffset, LogError> {
         self.core.with_writer(|writer| {
-            writer.sync()?;
-            writer.publish(|_| {});
+            writer.sync_published()?;
             Ok(writer.durable.next)
         })
     }

@@ -32,7 +32,7 @@ use super::writer::Writer;
 
 /// Cuts the history at `tx_offset`. Everything that was encoded is published before.
 pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), Failure> {
-    writer.sync()?;
+    writer.sync_published()?;
     let keeper = writer.keeper.clone();
     // A retention that decided before has changed the oldest offset; one that comes later will see
     // the shorter history.

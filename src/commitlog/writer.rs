@@ -404,6 +404,14 @@ impl Writer {
         Ok(())
     }
 
+    /// As [`sync`](Self::sync), for who leads no batch: all that was encoded is published, and
+    /// readers learn that it is durable.
+    pub fn sync_published(&mut self) -> Result<(), Failure> {
+        self.sync()?;
+        self.publish(|_| {});
+        Ok(())
+    }
+
     /// Goes on in a new segment, unless the newest one has no commits and these features. All that
     /// was encoded is published before.
     pub fn rotate(&mut self, features: Features) -> Result<(), Failure> {
@@ -412,7 +420,7 @@ impl Writer {
             return Ok(());
         }
         self.begin()?;
-        self.sync()?;
+        self.sync_published()?;
         let old = self.segment.header;
         if !self.has_commits() && features == old.features {
             return Ok(());
@@ -450,7 +458,7 @@ impl Writer {
         if self.is_found() {
             return Ok(());
         }
-        self.sync()?;
+        self.sync_published()?;
         let savepoint = self.end;
         self.append(FrameKind::Close, 0, self.end.next, 0, |_| {});
         if let Err(failure) = self.flush() {
