@@ -135,6 +135,8 @@ fn existing(
     report.segments = opened.state.sealed.len() as u64 + 1;
     keeper = opened.keeper;
     let header = opened.state.active.segment.header;
+    // A close whose superblock was not written, or whose mark was not synced, left it behind.
+    let known = known.filter(|known| known.durable_through >= opened.state.durable.next);
     if !plan.scan.closed || known.is_none() {
         keeper.update(|superblock| {
             superblock.epoch = header.epoch;
