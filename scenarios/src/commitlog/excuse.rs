@@ -4,7 +4,7 @@
 //! |---|---|
 //! | of the system, with a file | that error number, given to a call on that file since the operation began |
 //! | poisoned | the same for its cause, at any time since the log was opened; never a failed read |
-//! | archive | the hook's own refusal, or a fault that the hook met |
+//! | archive | the hook's own refusal, a fault that the hook met, or names that others altered |
 //! | damage in a file | damage that was read in that file, names that others altered, a sync that took its bytes back, or a disk that lied |
 //! | damage between files | the same in any segment, or in the superblock |
 //! | an offset beyond the end | a sync that took bytes back, as what was seen before is; a disk that lied |
@@ -73,7 +73,8 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
         LogError::Archive { source, .. } => match source.downcast_ref() {
             Some(HookFailed::Refused) => true,
             Some(HookFailed::Io { file, number }) => {
-                !ctx.reported(file, &Told::Errno(*number)).is_empty()
+                // The hook goes by paths, and another directory may be in the place of the log's.
+                !ctx.reported(file, &Told::Errno(*number)).is_empty() || is_altered(ctx)
             }
             None => false,
         },

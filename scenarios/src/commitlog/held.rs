@@ -155,7 +155,8 @@ impl Slots {
         for held in self.held.values_mut() {
             if held.view.is_none() && !held.is_stale {
                 held.is_stale = true;
-                held.then = ctx.model(|model| Sight::of(model, held.kind.reach(model)));
+                let now = ctx.model(|model| Sight::of(model, held.kind.reach(model)));
+                held.then = held.then.renewed(now);
             }
         }
         Ok(())

@@ -84,6 +84,14 @@ impl Sight {
         }
     }
 
+    /// What can be seen now, by somebody who was told of no cut since this.
+    pub fn renewed(&self, now: Self) -> Self {
+        Self {
+            cuts: self.cuts,
+            ..now
+        }
+    }
+
     /// Whether a transaction may be shown.
     fn may_show(&self, item: &Found) -> bool {
         let Some(token) = item.token else {
