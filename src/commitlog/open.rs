@@ -110,7 +110,9 @@ fn existing(
     }
     remove_superfluous(directory, &mut plan, &mut opened)?;
     let header = opened.state.active.segment.header;
-    if !plan.scan.closed || known.is_none() {
+    // A close whose superblock was not written, or whose mark was not synced, left it behind.
+    let is_behind = |known: Superblock| known.durable_through < opened.state.durable.next;
+    if !plan.scan.closed || known.is_none_or(is_behind) {
         opened.keeper.update(|superblock| {
             superblock.epoch = header.epoch;
             superblock.newest = header.first;

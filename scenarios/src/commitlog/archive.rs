@@ -11,20 +11,63 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use blackstart::commitlog::{ArchiveError, ArchiveSegment, ReadOnlyLog};
+use blackstart::commitlog::{ArchiveError, ArchiveSegment, Log, ReadOnlyLog};
 use blackstart_sim::{Failure, Promise};
-use blackstart_vfs::{FileExt, OpenOptions};
+use blackstart_vfs::{FileExt, Mutex, OpenOptions};
 
-use super::drive::Context;
+use super::beside;
+use super::drive::{Context, append};
 use super::history::{Archived, Event};
-use super::op::Archive;
+use super::op::{Archive, Level};
 use super::opening::{dir, options};
-use super::readers::drain_to;
+use super::readers::{drain_to, read};
 use super::sight::Moment;
 
 /// Where archived segments go.
 const DIR: &str = "archive";
+
+/// The log that a hook may use while retention waits for it.
+#[derive(Clone)]
+pub(super) struct Desk(Arc<Mutex<Option<Log>>>);
+
+impl Desk {
+    /// There is none yet.
+    pub fn of(ctx: &Context) -> Self {
+        Self(Arc::new(Mutex::new(ctx.env(), None)))
+    }
+
+    /// Does `retain` while a hook may use the log.
+    pub fn lend<R>(&self, ctx: &Context, log: &Log, retain: impl FnOnce() -> R) -> R {
+        if ctx.config().archive != Archive::Using {
+            return retain();
+        }
+        *self.0.lock() = Some(log.clone());
+        let retained = retain();
+        *self.0.lock() = None;
+        retained
+    }
+
+    fn log(&self, ctx: &Context) -> Option<Log> {
+        let is_used = ctx.config().archive == Archive::Using;
+        is_used.then(|| self.0.lock().clone()).flatten()
+    }
+}
+
+/// A hook commits, reads and pins, as any client may.
+fn use_log(ctx: &Context, log: &Log) -> Result<(), Failure> {
+    ctx.mark("an archive hook used the log");
+    let is_usable = append(ctx, log, 1, 16, Level::Os)?;
+    if !is_usable {
+        return Ok(());
+    }
+    match beside::pin(ctx, log, 1)? {
+        Some(pin) => beside::unpin(ctx, pin)?,
+        None => return Ok(()),
+    }
+    read(ctx, log, 1)
+}
 
 /// Why the hook failed.
 #[derive(Debug)]
@@ -52,15 +95,30 @@ impl fmt::Display for HookFailed {
 impl std::error::Error for HookFailed {}
 
 /// Called by retention with a segment that it is about to remove.
-pub(super) fn hook(ctx: &Context, segment: &ArchiveSegment) -> Result<(), ArchiveError> {
+pub(super) fn hook(
+    ctx: &Context,
+    desk: &Desk,
+    segment: &ArchiveSegment,
+) -> Result<(), ArchiveError> {
     let (first, end) = (segment.range.start.get(), segment.range.end.get());
     if ctx.config().archive == Archive::Refusing && !ctx.model(|model| model.was_refused(first)) {
         judge(ctx, ctx.record(Event::ArchiveRefused { first }));
         ctx.mark("archive refused");
         return Err(Box::new(HookFailed::Refused));
     }
+    if is_cut_beside(ctx) {
+        // Another client's cut may take the segment while this looks at it: it comes again.
+        return Err(Box::new(HookFailed::Refused));
+    }
     look_into(ctx, segment);
-    let (bytes, hash) = store(ctx, &segment.path, segment.bytes)?;
+    if let Some(log) = desk.log(ctx) {
+        judge(ctx, use_log(ctx, &log));
+    }
+    let stored = store(ctx, &segment.path, segment.bytes);
+    if is_cut_beside(ctx) {
+        return Err(Box::new(HookFailed::Refused));
+    }
+    let (bytes, hash) = stored?;
     if bytes != segment.bytes {
         let message = format!(
             "the hook was told that {} has at least {} bytes; it has {bytes}",
@@ -73,6 +131,11 @@ pub(super) fn hook(ctx: &Context, segment: &ArchiveSegment) -> Result<(), Archiv
     judge(ctx, ctx.record(Event::Archived { first, archived }));
     ctx.mark("archived a segment");
     Ok(())
+}
+
+/// Whether other clients have begun to cut in this era: retention may have chosen before.
+fn is_cut_beside(ctx: &Context) -> bool {
+    ctx.clients().len() > 1 && ctx.model(|model| !model.ended.is_empty() || model.is_cutting)
 }
 
 /// A hook can't give a failure to its caller.

@@ -9,6 +9,7 @@ use blackstart::commitlog::{Log, LogError, Pin, SegmentInfo, TxOffset, verify};
 use blackstart_sim::disk::Told;
 use blackstart_sim::{Failure, Promise};
 
+use super::archive::Desk;
 use super::drive::{Context, settle};
 use super::excuse::{excuse, excuse_reader, has_struck, may_be_altered};
 use super::held::changes_nothing;
@@ -25,7 +26,7 @@ pub(super) fn open_again(ctx: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let effects = ctx.fs().trace_len();
-    let opened = Log::open(ctx.env(), dir(ctx), writer_options(ctx)).map(|_| ());
+    let opened = Log::open(ctx.env(), dir(ctx), writer_options(ctx, &Desk::of(ctx))).map(|_| ());
     if may_be_altered(ctx) {
         return Ok(());
     }
@@ -154,6 +155,8 @@ pub(super) fn pin(ctx: &Context, log: &Log, back: u32) -> Result<Option<Pin>, Fa
     });
     match log.pin(TxOffset::new(from)) {
         Ok(pin) => {
+            // Another pin comes and goes; this one stays.
+            drop(log.pin(log.visible_through()));
             ctx.record(Event::Pinned { from })?;
             ctx.mark("pinned");
             Ok(Some(pin))

@@ -6,6 +6,7 @@ use blackstart::commitlog::{Committed, Durability, Log, LogError, TxOffset};
 use blackstart_sim::{Ctx, Failure, Step};
 
 use super::CommitLog;
+use super::archive::Desk;
 use super::beside;
 use super::ending::end;
 use super::excuse::{excuse, goes_around, is_usable};
@@ -22,26 +23,29 @@ pub(super) type Context = Ctx<CommitLog>;
 
 /// One era.
 pub(super) fn run(ctx: &Context) -> Result<(), Failure> {
-    let Some(log) = open(ctx)? else { return Ok(()) };
+    let desk = Desk::of(ctx);
+    let Some(log) = open(ctx, &desk)? else {
+        return Ok(());
+    };
     let clients = ctx.clients();
     let log = match clients.as_slice() {
-        [_] => client(ctx, log, 0)?,
-        several => Some(together(ctx, log, several)?),
+        [_] => client(ctx, &desk, log, 0)?,
+        several => Some(together(ctx, &desk, log, several)?),
     };
     match log {
-        Some(log) => end(ctx, log),
+        Some(log) => end(ctx, &desk, log),
         None => Ok(()),
     }
 }
 
 /// Several clients on one log, each a task.
-fn together(ctx: &Context, log: Log, clients: &[u32]) -> Result<Log, Failure> {
+fn together(ctx: &Context, desk: &Desk, log: Log, clients: &[u32]) -> Result<Log, Failure> {
     ctx.mark("commits of several clients");
     let mut tasks = Vec::new();
     for &number in clients {
-        let (task_ctx, task_log) = (ctx.clone(), log.clone());
+        let (task_ctx, task_desk, task_log) = (ctx.clone(), desk.clone(), log.clone());
         let body = move || {
-            if let Err(failure) = client(&task_ctx, task_log, number) {
+            if let Err(failure) = client(&task_ctx, &task_desk, task_log, number) {
                 task_ctx.fail(failure);
             }
         };
@@ -59,7 +63,7 @@ fn together(ctx: &Context, log: Log, clients: &[u32]) -> Result<Log, Failure> {
 }
 
 /// One client's steps. Gives back the log it ended with, if there is one.
-fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> {
+fn client(ctx: &Context, desk: &Desk, log: Log, number: u32) -> Result<Option<Log>, Failure> {
     let mut log = log;
     let mut slots = Slots::default();
     let is_alone = ctx.clients().len() == 1;
@@ -76,7 +80,7 @@ fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> 
         if matches!(step.op, Op::Close) && !may_leave(ctx, &log)? {
             continue;
         }
-        let is_usable = perform(ctx, &log, &mut slots, step)?;
+        let is_usable = perform(ctx, (desk, &log), &mut slots, step)?;
         if is_alone && (reopens || !is_usable) {
             if !reopens {
                 ctx.record(Event::Abandoned)?;
@@ -90,7 +94,7 @@ fn client(ctx: &Context, log: Log, number: u32) -> Result<Option<Log>, Failure> 
                 Op::Renew { back } => Some(begin_retaining(ctx, back)?),
                 _ => None,
             };
-            match open_keeping(ctx, retain)? {
+            match open_keeping(ctx, desk, retain)? {
                 Some(again) => log = again,
                 None => return Ok(None),
             }
@@ -134,7 +138,12 @@ fn nothing_open(ctx: &Context) -> Result<(), Failure> {
 }
 
 /// Carries out one step; false if the log takes no more writes.
-fn perform(ctx: &Context, log: &Log, slots: &mut Slots, step: &Step<Op>) -> Result<bool, Failure> {
+fn perform(
+    ctx: &Context,
+    (desk, log): (&Desk, &Log),
+    slots: &mut Slots,
+    step: &Step<Op>,
+) -> Result<bool, Failure> {
     match step.op {
         Op::Append {
             records,
@@ -164,7 +173,7 @@ fn perform(ctx: &Context, log: &Log, slots: &mut Slots, step: &Step<Op>) -> Resu
             })
         }
         Op::Rotate => settle(ctx, log.rotate(), |()| Ok(())),
-        Op::Retain { back } => retain(ctx, log, back),
+        Op::Retain { back } => retain(ctx, desk, log, back),
         Op::Truncate { commits } => truncate(ctx, log, commits),
         Op::Reopen => close(ctx, log).map(|()| true),
         Op::Abandon => ctx.record(Event::Abandoned).map(|()| true),
@@ -191,6 +200,7 @@ fn perform(ctx: &Context, log: &Log, slots: &mut Slots, step: &Step<Op>) -> Resu
             level,
             refused,
         } => batch(ctx, log, (commits, bytes, level, refused)),
+        Op::Many { commits, bytes } => many(ctx, log, commits, bytes),
         Op::Close | Op::Renew { .. } => close(ctx, log).map(|()| true),
     }
 }
@@ -240,6 +250,17 @@ pub(super) fn append(
     }
 }
 
+/// Appends many small commits; false if the log takes no more writes.
+fn many(ctx: &Context, log: &Log, commits: u32, bytes: u32) -> Result<bool, Failure> {
+    for _ in 0..commits {
+        if !append(ctx, log, 1, bytes, Level::Buffered)? {
+            return Ok(false);
+        }
+    }
+    ctx.mark("appended many commits");
+    Ok(true)
+}
+
 /// What a commit's outcome is to the model.
 pub(super) fn outcome_event(
     tokens: Range<u64>,
@@ -272,7 +293,7 @@ pub(super) const fn durability(level: Level) -> Durability {
     }
 }
 
-fn retain(ctx: &Context, log: &Log, back: u32) -> Result<bool, Failure> {
+fn retain(ctx: &Context, desk: &Desk, log: &Log, back: u32) -> Result<bool, Failure> {
     let offset = ctx.model(|model| model.end().saturating_sub(u64::from(back)));
     ctx.record(Event::RetainBegan { offset })?;
     let before = ctx.model(|model| model.oldest);
@@ -284,7 +305,7 @@ fn retain(ctx: &Context, log: &Log, back: u32) -> Result<bool, Failure> {
             oldest: oldest.get(),
         })
     };
-    let result = log.retain_from(TxOffset::new(offset));
+    let result = desk.lend(ctx, log, || log.retain_from(TxOffset::new(offset)));
     if matches!(result, Err(LogError::Archive { .. })) {
         // What the hook took before it refused is gone.
         retained(log.oldest())?;

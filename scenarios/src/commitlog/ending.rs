@@ -8,8 +8,9 @@ use blackstart_sim::disk::{Errno, Shown};
 use blackstart_sim::{Failure, Promise};
 use blackstart_vfs::FileKind;
 
+use super::archive::Desk;
 use super::drive::{Context, append, close};
-use super::excuse::chain;
+use super::excuse::{chain, excuse, is_usable};
 use super::op::Level;
 use super::opening::{dir, open};
 
@@ -18,16 +19,22 @@ const AGAIN: u32 = 1_000_001;
 const ONCE_MORE: u32 = 1_000_002;
 
 /// Closes the log. If faults have struck, they stop, and it has to open, take a commit, and close.
-pub(super) fn end(ctx: &Context, log: Log) -> Result<(), Failure> {
+pub(super) fn end(ctx: &Context, desk: &Desk, log: Log) -> Result<(), Failure> {
     if ran_out_of_space(ctx) && log.poison().is_none() {
-        space_is_back(ctx, &log)?;
+        // Every second one tries to close while there is no space.
+        let is_closed = ctx.steps(0).count() % 2 == 1 && closes_full(ctx, &log)?;
+        if !is_closed && log.poison().is_none() {
+            space_is_back(ctx, &log)?;
+        }
     }
     close(ctx, &log)?;
     drop(log);
     if ctx.faults_struck() > 0 {
         ctx.heal();
         ctx.begin(ONCE_MORE);
-        let Some(log) = open(ctx)? else { return Ok(()) };
+        let Some(log) = open(ctx, desk)? else {
+            return Ok(());
+        };
         append(ctx, &log, 1, 16, Level::Synced)?;
         close(ctx, &log)?;
         ctx.mark("worked again when faults had stopped");
@@ -39,6 +46,19 @@ fn ran_out_of_space(ctx: &Context) -> bool {
     let sightings = ctx.fs().sightings();
     let full = [Errno::Enospc, Errno::Edquot].map(Shown::Failed);
     sightings.iter().any(|met| full.contains(&met.shown))
+}
+
+/// Closes the log on a disk that may be full; false if that fails, and the log stays open.
+fn closes_full(ctx: &Context, log: &Log) -> Result<bool, Failure> {
+    let error = match log.close() {
+        Ok(()) => return Ok(true),
+        Err(error) => error,
+    };
+    excuse(ctx, &error)?;
+    if is_usable(ctx, &error) {
+        ctx.mark("went on after a close that failed");
+    }
+    Ok(false)
 }
 
 /// A lack of space that is over has left nothing: the same handle takes a commit.

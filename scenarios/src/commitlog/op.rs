@@ -46,6 +46,8 @@ pub enum Archive {
     Linking,
     /// The same, and it fails once for each segment before.
     Refusing,
+    /// It gives every segment a second name, and uses the log that waits for it.
+    Using,
 }
 
 /// A level of durability; the log's own type is not part of a case.
@@ -160,6 +162,13 @@ pub enum Op {
         /// Which of them its owner refuses.
         refused: u32,
     },
+    /// Append many commits of one record each, buffered.
+    Many {
+        /// How many.
+        commits: u32,
+        /// Bytes of each record.
+        bytes: u32,
+    },
     /// Close in order and go on: with the same log if that fails for lack of space, else open it
     /// again; only by a lone client.
     Close,
@@ -188,13 +197,19 @@ pub enum Kept {
 }
 
 /// How often each kind of operation is drawn, before the swarm skews it.
-const WEIGHTS: [u32; 24] = [
-    60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2, 6, 14, 1, 2, 2, 2, 3, 2, 8, 2, 2,
+const WEIGHTS: [u32; 25] = [
+    60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2, 6, 14, 1, 2, 2, 2, 3, 2, 8, 4, 2, 0,
 ];
 /// The same in an era of readers that live long.
-const LIVES: [u32; 24] = [
-    60, 8, 6, 10, 8, 10, 6, 6, 1, 1, 1, 1, 1, 14, 50, 1, 3, 1, 1, 2, 1, 4, 2, 3,
+const LIVES: [u32; 25] = [
+    60, 8, 6, 10, 8, 10, 6, 6, 1, 1, 1, 1, 1, 14, 50, 1, 3, 1, 1, 2, 1, 4, 4, 3, 0,
 ];
+/// The same in a log of large segments.
+const LARGE: [u32; 25] = [
+    30, 8, 6, 3, 4, 6, 4, 8, 4, 1, 1, 2, 2, 4, 12, 1, 1, 0, 1, 2, 1, 4, 1, 2, 14,
+];
+/// Segments that are larger hold more than an opening copies into a new one.
+const SMALL_SEGMENT_BYTES_MAX: u64 = 16_384;
 /// How many slots a client keeps readers in.
 const SLOTS: u64 = 2;
 /// A record that finds no room in any segment, but for that of the largest that are drawn.
@@ -216,6 +231,7 @@ impl Config {
                 Archive::Off,
                 Archive::Linking,
                 Archive::Refusing,
+                Archive::Using,
             ]),
             knows_durable: draw.chance(300),
             salvages: draw.chance(500),
@@ -224,6 +240,22 @@ impl Config {
             is_below: false,
         }
         .below(draw.chance(120))
+        .large(draw.chance(4), draw)
+    }
+
+    /// Segments that hold thousands of frames, or contents of megabytes.
+    fn large(self, is_large: bool, draw: &mut Draw<'_>) -> Self {
+        match is_large {
+            true => Self {
+                segment_bytes_max: *draw.pick(&[1 << 18, 1 << 20, 1 << 23]),
+                ..self
+            },
+            false => self,
+        }
+    }
+
+    const fn is_large(&self) -> bool {
+        self.segment_bytes_max > SMALL_SEGMENT_BYTES_MAX
     }
 
     /// In a directory below others, without what needs the root: an archive, a salvage.
@@ -273,13 +305,21 @@ impl Config {
 }
 
 /// Draws the operations of one era.
-pub(super) fn steps(draw: &mut Draw<'_>, _config: &Config) -> Vec<Step<Op>> {
+pub(super) fn steps(draw: &mut Draw<'_>, config: &Config) -> Vec<Step<Op>> {
     let has_lives = draw.chance(250);
-    let weights = draw.swarm(if has_lives { &LIVES } else { &WEIGHTS });
+    let weights = draw.swarm(match has_lives {
+        _ if config.is_large() => &LARGE,
+        true => &LIVES,
+        false => &WEIGHTS,
+    });
     let levels = draw.swarm(&[1, 1, 3]);
     let client_count = *draw.pick(&[1, 1, 1, 2, 3]);
     let step_count = draw.range(1..=STEPS_MAX);
-    let bytes_max = *draw.pick(&[8, 40, 200, 600, 3_000]);
+    let sizes: &[u64] = match config.is_large() {
+        true => &[200, 3_000, 20_000, 50_000, 500_000],
+        false => &[8, 40, 200, 600, 3_000],
+    };
+    let bytes_max = *draw.pick(sizes);
     let mut kept = BTreeSet::new();
     let steps = (1..=step_count).map(|id| {
         let mut op = draw_op(draw, &weights, &levels, bytes_max, client_count == 1);
@@ -360,6 +400,10 @@ fn draw_op(
                 refused: draw.below(2 * u64::from(commits)) as u32,
             }
         }
+        24 => Op::Many {
+            commits: *draw.pick(&[20, 100, 100, 1_000]),
+            bytes: *draw.pick(&[8, 60, 200]),
+        },
         22 if is_alone => Op::Close,
         23 if is_alone => Op::Renew {
             back: draw.below(24) as u32,
@@ -403,7 +447,7 @@ const RECORD_COST: u64 = 64;
 pub(super) fn check(op: &Op) -> Result<(), String> {
     let (records, bytes) = match *op {
         Op::Append { records, bytes, .. } => (records, bytes),
-        Op::Batch { commits, bytes, .. } => (commits, bytes),
+        Op::Batch { commits, bytes, .. } | Op::Many { commits, bytes } => (commits, bytes),
         _ => return Ok(()),
     };
     match u64::from(records).saturating_mul(u64::from(bytes) + RECORD_COST) {
@@ -505,6 +549,17 @@ impl Op {
                 level,
             }],
             Self::Close | Self::Renew { .. } => vec![Self::Reopen],
+            Self::Many { commits, bytes } if commits > 1 => vec![
+                Self::Many {
+                    commits: commits / 2,
+                    bytes,
+                },
+                Self::Append {
+                    records: 1,
+                    bytes: commits.saturating_mul(bytes + 40),
+                    level: Level::Buffered,
+                },
+            ],
             Self::Follow | Self::Watch => vec![Self::Append {
                 records: 1,
                 bytes: 16,

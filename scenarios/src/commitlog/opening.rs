@@ -8,7 +8,7 @@ use blackstart::commitlog::{
 use blackstart_sim::disk::Told;
 use blackstart_sim::{Failure, Promise};
 
-use super::archive;
+use super::archive::{self, Desk};
 use super::drive::Context;
 use super::ending::must_work;
 use super::excuse::{excuse, has_struck, is_altered};
@@ -32,15 +32,15 @@ pub(super) fn options(ctx: &Context) -> LogOptions {
 }
 
 /// The same for a writer.
-pub(super) fn writer_options(ctx: &Context) -> LogOptions {
+pub(super) fn writer_options(ctx: &Context, desk: &Desk) -> LogOptions {
     let mut options = options(ctx);
     if ctx.config().knows_durable {
         let (epoch, through) = ctx.model(|model| (model.epoch, model.synced_through));
         options = options.durable_through(Epoch::new(epoch), TxOffset::new(through));
     }
     if ctx.config().archive != Archive::Off {
-        let hook_ctx = ctx.clone();
-        options = options.archive(move |segment| archive::hook(&hook_ctx, segment));
+        let (hook_ctx, hook_desk) = (ctx.clone(), desk.clone());
+        options = options.archive(move |segment| archive::hook(&hook_ctx, &hook_desk, segment));
     }
     options
 }
@@ -56,13 +56,17 @@ pub(super) fn dir(ctx: &Context) -> &'static Path {
 
 /// Opens the log, reads everything, and lets the model judge. None if it can't be opened for an
 /// excusable reason.
-pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
-    open_keeping(ctx, None)
+pub(super) fn open(ctx: &Context, desk: &Desk) -> Result<Option<Log>, Failure> {
+    open_keeping(ctx, desk, None)
 }
 
 /// The same, and retires what is below an offset.
-pub(super) fn open_keeping(ctx: &Context, retain: Option<u64>) -> Result<Option<Log>, Failure> {
-    let error = match open_once(ctx, retain)? {
+pub(super) fn open_keeping(
+    ctx: &Context,
+    desk: &Desk,
+    retain: Option<u64>,
+) -> Result<Option<Log>, Failure> {
+    let error = match open_once(ctx, desk, retain)? {
         Ok(log) => return Ok(Some(log)),
         Err(error) => error,
     };
@@ -76,7 +80,7 @@ pub(super) fn open_keeping(ctx: &Context, retain: Option<u64>) -> Result<Option<
     }
     // Liveness: once faults stop, it must open.
     ctx.heal();
-    match open_once(ctx, None)? {
+    match open_once(ctx, desk, None)? {
         Ok(log) => Ok(Some(log)),
         Err(error) if tells_alteration(ctx, &error) => Ok(None),
         Err(error) => must_work(ctx, &error).map(|()| None),
@@ -105,10 +109,14 @@ const fn tells_damage(error: &LogError) -> bool {
     )
 }
 
-fn open_once(ctx: &Context, retain: Option<u64>) -> Result<Result<Log, LogError>, Failure> {
+fn open_once(
+    ctx: &Context,
+    desk: &Desk,
+    retain: Option<u64>,
+) -> Result<Result<Log, LogError>, Failure> {
     let known = ctx.config().knows_durable;
     let known = known.then(|| ctx.model(super::Model::known_durable));
-    let mut options = writer_options(ctx);
+    let mut options = writer_options(ctx, desk);
     if let Some(retain) = retain {
         options = options.retain_from(TxOffset::new(retain));
     }

@@ -21,7 +21,7 @@ use std::path::Path;
 use blackstart::commitlog::{Durability, Log, LogError, LogOptions, SalvageReport};
 use blackstart_sim::{Failure, Promise};
 
-use super::archive::digest;
+use super::archive::{Desk, digest};
 use super::check;
 use super::drive::Context;
 use super::excuse::excuse;
@@ -39,8 +39,13 @@ const RECORD: &[u8] = b"goes on";
 pub(super) fn salvage(ctx: &Context) -> Result<(), Failure> {
     let before = bytes(ctx);
     let to = free_name(ctx);
-    let salvaged =
-        blackstart::commitlog::salvage(ctx.env(), "", ctx.env(), &to, &writer_options(ctx));
+    let salvaged = blackstart::commitlog::salvage(
+        ctx.env(),
+        "",
+        ctx.env(),
+        &to,
+        &writer_options(ctx, &Desk::of(ctx)),
+    );
     if before.is_some() && bytes(ctx).is_some_and(|after| Some(after) != before) {
         let message = "the damaged log's files are not as they were before the salvage";
         return Err(Failure::new("salvage", message));

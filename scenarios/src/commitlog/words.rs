@@ -63,6 +63,10 @@ pub(super) fn op(op: &Op) -> String {
             };
             format!("hand in {what} of {bytes} B, {level:?}{refused}")
         }
+        Op::Many { commits, bytes } => {
+            let what = count(u64::from(commits), "commit");
+            format!("append {what} of one record of {bytes} B, Buffered")
+        }
         Op::Close => "close, and go on".to_owned(),
         Op::Renew { back } => format!("close, and reopen keeping {back} before the end"),
     }
