@@ -143,7 +143,7 @@ fn files_that_are_no_part_of_the_log_are_named() {
     let parts = [
         "left out: notes.txt is no file of a log",
         "left out: 00000000000000000009.tmp is an unfinished segment",
-        "lock: no valid superblock",
+        "lock: the superblock, or its last state, was lost",
     ];
     check(dir, &["log", "verify", "log"], 0, &parts, &[]);
     let parts = [

@@ -53,7 +53,7 @@ impl Creation {
         header: SegmentHeader,
         segment_bytes_max: u64,
     ) -> Result<Self, LogError> {
-        let tag = u32::from_le_bytes(directory.draw()?);
+        let tag = header.epoch.tag(directory.draw()?);
         let header = SegmentHeader { tag, ..header };
         let (temp, file) = directory.new_file(|attempt| names::temp(header.first, attempt))?;
         Ok(Self {

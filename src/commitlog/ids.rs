@@ -71,6 +71,19 @@ impl Epoch {
             None => None,
         }
     }
+
+    /// The creation tag of a segment of this epoch, of which the low bytes were drawn.
+    pub(crate) const fn tag(self, drawn: [u8; 3]) -> u32 {
+        let [epoch, ..] = self.0.to_le_bytes();
+        u32::from_le_bytes([drawn[0], drawn[1], drawn[2], epoch])
+    }
+
+    /// Whether a segment with this creation tag is of an earlier epoch, of the 128 before.
+    pub(crate) const fn is_after_tag(self, tag: u32) -> bool {
+        let [.., epoch] = tag.to_le_bytes();
+        let [own, ..] = self.0.to_le_bytes();
+        epoch.wrapping_sub(own) >= 128
+    }
 }
 
 impl fmt::Display for Epoch {

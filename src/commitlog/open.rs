@@ -112,7 +112,7 @@ fn existing(
     let header = opened.state.active.segment.header;
     // A close whose superblock was not written, or whose mark was not synced, left it behind.
     let is_behind = |known: Superblock| known.durable_through < opened.state.durable.next;
-    if !plan.scan.closed || known.is_none_or(is_behind) {
+    if !plan.scan.closed || plan.known.is_lost() || known.is_none_or(is_behind) {
         opened.keeper.update(|superblock| {
             superblock.epoch = header.epoch;
             superblock.newest = header.first;

@@ -216,6 +216,8 @@ impl Reader {
                 self.open = None;
                 self.expect_kept()
             }
+            // The end of the history that it was to show may be gone, or inside a commit, by now.
+            Err(told) if told.class() == ErrorClass::Caller => Err(told),
             Ok((false, _)) | Err(_) => Err(error),
         }
     }

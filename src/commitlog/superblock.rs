@@ -89,6 +89,19 @@ impl Superblock {
         }
     }
 
+    /// Whether the file, of which this is the newest valid slot, has lost a later one: a write of it
+    /// was cut short, or it was damaged.
+    pub(crate) fn is_later_lost(&self, bytes: &[u8]) -> bool {
+        let next = (self.counter % SLOTS as u64 + 1) as usize % SLOTS;
+        let at = next * SLOT_BYTES;
+        let Some(slot) = bytes.get(at..at + SLOT_BYTES) else {
+            return true;
+        };
+        // The slots behind the newest are zeros until each was written once.
+        let was_written = self.counter >= SLOTS as u64 - 1 || slot.iter().any(|byte| *byte != 0);
+        was_written && Self::slot(slot, ByteOffset::new(at as u64)).is_err()
+    }
+
     fn slot(bytes: &[u8], at: ByteOffset) -> Result<Self, Defect> {
         let mut cursor = Cursor::new(bytes, at);
         let covered = cursor.bytes(COVERED_BYTES, "superblock")?;

@@ -155,7 +155,10 @@ pub(crate) fn opening(opening: Result<&RecoveryReport, &LogError>) -> String {
     );
     left_out(&mut text, &report.files);
     if report.superblock_lost {
-        text.push_str("lock: no valid superblock; the next writable opening writes one\n");
+        text.push_str(
+            "lock: the superblock, or its last state, was lost; \
+             the next writable opening writes it again\n",
+        );
     }
     text
 }

@@ -16,7 +16,7 @@ use super::op::{Level, Op};
 use super::opening::{open, open_keeping};
 use super::owned::batch;
 use super::payload;
-use super::readers::{follow, history, peek, read, watch};
+use super::readers::{follow, history, is_told_of_others, peek, read, watch};
 use super::sight::Moment;
 
 pub(super) type Context = Ctx<CommitLog>;
@@ -343,7 +343,7 @@ fn truncate(ctx: &Context, log: &Log, commits: u32) -> Result<bool, Failure> {
             Ok(true)
         }
         // Others have retired or appended what is there.
-        Err(LogError::HistoryGone { .. } | LogError::BeyondEnd { .. }) if !is_alone => {
+        Err(error) if !is_alone && is_told_of_others(&error) => {
             ctx.record(Event::TruncateRefused)?;
             Ok(true)
         }

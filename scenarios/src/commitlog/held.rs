@@ -26,10 +26,6 @@ use super::opening::{dir, options};
 use super::readers::{add, is_told_of_others, still_cached};
 use super::sight::{Moment, Sight, goes_on, is_gone, may_be_inside};
 
-/// Whether a view that looks again is told of a cut whose fork another opening has replaced since.
-/// That segment has the fork's name and its commits, and says that all of them were durable when it
-/// was made: nothing in format 2 shows where the cut was. Switch it on with a header that does.
-const CUTS_OUTLIVE_TAKEOVERS: bool = true;
 /// How long a follower waits, in virtual time, for more.
 const WAIT: Duration = Duration::from_secs(3);
 /// How often a follower of a read-only view looks, in virtual time.
@@ -121,7 +117,10 @@ impl Slots {
                 ctx.verified();
                 Ok(())
             }
-            Err(error) if is_told_of_others(&error) && is_raced(ctx, began) => Ok(()),
+            Err(error) if is_told_of_others(&error) && is_raced(ctx, began) => {
+                ctx.verified();
+                Ok(())
+            }
             Err(error) => excuse_reader(ctx, &error),
         }
     }
@@ -183,11 +182,13 @@ pub(super) fn changes_nothing(
 impl Kept {
     /// Everything below this has to be visible to it.
     fn reach(self, model: &Model) -> u64 {
-        match self {
+        let through = match self {
             Self::Reader => model.end(),
             Self::SyncedReader | Self::Follower => model.synced_through,
             Self::View | Self::OldView | Self::ViewFollower => model.os_through,
-        }
+        };
+        // A cut that has begun, or has failed, may be seen.
+        through.min(model.truncate.unwrap_or(u64::MAX))
     }
 }
 
@@ -378,16 +379,13 @@ impl Held {
 
     /// Who has looked at the log as it is now was told if what it has shown is gone.
     fn still_there(&self, ctx: &Context, from: u64) -> Result<(), Failure> {
-        let (is_gone, cut) = ctx.model(|model| {
-            let is_gone = self.before.is_some_and(|shown| is_gone(model, &shown));
-            (is_gone, self.then.cut_since(model, true))
-        });
-        if !is_gone && cut.is_none_or(|cut| cut >= from) {
-            return Ok(());
-        }
-        let is_replaced = ctx.model(|model| self.then.openings < model.openings);
-        if !CUTS_OUTLIVE_TAKEOVERS && self.view.is_some() && cut.is_some() && is_replaced {
-            ctx.mark("a kept view missed a cut whose fork was replaced");
+        let cut = ctx.model(|model| self.then.cut_since(model, true));
+        let is_there = match &self.before {
+            Some(shown) => !ctx.model(|model| is_gone(model, shown)),
+            // Where it stands it has stood since it began.
+            None => cut.is_none_or(|cut| cut >= from),
+        };
+        if is_there {
             return Ok(());
         }
         let message = format!(
@@ -400,6 +398,7 @@ impl Held {
     /// It answered with an error, and is of no more use.
     fn refused(&self, ctx: &Context, error: &LogError) -> Result<(), Failure> {
         if (is_unsure(ctx) || is_raced(ctx, self.began)) && is_told_of_others(error) {
+            ctx.verified();
             return Ok(());
         }
         let is_right = match error {

@@ -34,6 +34,8 @@ pub struct Opened {
     pub closed: bool,
     /// Bytes were dropped and reported, and damaged ones were among them.
     pub reports_damage: bool,
+    /// Whether the report says that the superblock lost its last state, to damage that was read.
+    pub reports_lost_record: bool,
     /// Whether an archive hook sees every segment before it is retired.
     pub is_archived: bool,
     /// The log was told that everything below this was durable.

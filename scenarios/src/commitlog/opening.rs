@@ -149,6 +149,8 @@ pub(super) fn open_with(
         }
     };
     let is_covered = reports_damage(ctx, &report);
+    let reports_lost_record = report.superblock_lost
+        && !ctx.reported("lock", &Told::Bytes(0..u64::MAX)).is_empty();
     let is_renewed = ctx.model(|model| model.is_renewed);
     let mut found = Vec::new();
     let read = log
@@ -174,6 +176,7 @@ pub(super) fn open_with(
         found,
         closed: report.closed,
         reports_damage: is_covered,
+        reports_lost_record,
         is_archived: ctx.config().archive != Archive::Off,
         known: known.filter(|_| !is_renewed),
         promise: match is_renewed {

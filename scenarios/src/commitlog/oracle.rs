@@ -93,12 +93,13 @@ fn archived(model: &Model, opened: &Opened) -> Result<(), Failure> {
     ))
 }
 
-/// Only a retirement that had begun moves the oldest offset, and never back: unless the mark that
-/// says so was in the last bytes of the log and is damaged, and the report says that.
+/// Only a retirement that had begun moves the oldest offset, and never back: unless what says so was
+/// damaged, and the report says that.
 fn oldest(model: &Model, opened: &Opened) -> Result<(), Failure> {
     let most = model.retain.unwrap_or(model.oldest).max(model.oldest);
     let is_reported = opened.reports_damage || model.was_opening;
     let is_excused = opened.promise == Promise::DamageReported && is_reported;
+    let is_excused = is_excused || opened.reports_lost_record;
     let least = match is_excused || is_record_altered(model) {
         true => 0,
         false => model.oldest,

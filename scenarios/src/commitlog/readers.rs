@@ -134,7 +134,10 @@ fn conclude_raced(
             Ok(())
         }
         (Err(error), _) if !is_told_of_others(&error) => excuse_reader(ctx, &error),
-        _ => Ok(()),
+        _ => {
+            ctx.verified();
+            Ok(())
+        }
     }
 }
 
@@ -142,7 +145,10 @@ fn conclude_raced(
 pub(super) const fn is_told_of_others(error: &LogError) -> bool {
     matches!(
         error,
-        LogError::Truncated { .. } | LogError::HistoryGone { .. } | LogError::BeyondEnd { .. }
+        LogError::Truncated { .. }
+            | LogError::HistoryGone { .. }
+            | LogError::BeyondEnd { .. }
+            | LogError::NotACommitBoundary { .. }
     )
 }
 

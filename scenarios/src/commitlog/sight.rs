@@ -63,8 +63,6 @@ pub(super) struct Sight {
     pub through: u64,
     /// How many cuts had begun, and how many had returned.
     cuts: (usize, usize),
-    /// How often the log had been opened.
-    pub openings: u64,
 }
 
 impl Sight {
@@ -80,7 +78,6 @@ impl Sight {
             oldest: model.oldest,
             through,
             cuts: (model.cuts_begun.len(), model.cuts.len()),
-            openings: model.openings,
         }
     }
 

@@ -28,6 +28,7 @@ fn opened(tokens: &[u64], from: u64) -> Event {
         is_on_record: true,
         closed: true,
         reports_damage: false,
+        reports_lost_record: false,
         is_archived: false,
         known: None,
         promise: Promise::Full,

@@ -82,6 +82,8 @@ pub(crate) enum Known {
     Damaged,
     /// The newest valid slot.
     Superblock(Superblock),
+    /// The newest valid slot, and a later one was lost.
+    Older(Superblock),
 }
 
 impl Known {
@@ -93,6 +95,7 @@ impl Known {
         let read = source.open(names::LOCK)?.read_full_at(&mut bytes, 0)?;
         bytes.truncate(read);
         Ok(match Superblock::decode(&bytes) {
+            Ok(superblock) if superblock.is_later_lost(&bytes) => Self::Older(superblock),
             Ok(superblock) => Self::Superblock(superblock),
             Err(_) if bytes.is_empty() => Self::Nothing,
             Err(defect) if is_moved_segment(&bytes, listing) => {
@@ -106,10 +109,15 @@ impl Known {
         })
     }
 
+    /// Whether the superblock, or its last state, was lost.
+    pub fn is_lost(&self) -> bool {
+        !matches!(self, Self::Superblock(_))
+    }
+
     /// The superblock, if there is a valid one.
     pub fn superblock(&self) -> Option<&Superblock> {
         match self {
-            Self::Superblock(superblock) => Some(superblock),
+            Self::Superblock(superblock) | Self::Older(superblock) => Some(superblock),
             Self::Nothing | Self::Damaged => None,
         }
     }

@@ -203,7 +203,7 @@ fn trace(source: &dyn LogSource, known: &Known, beforehand: &Beforehand) -> Opti
             Some(format!("the knowledge of {bound} durable transactions"))
         }
         (Known::Nothing, _) => None,
-        (Known::Damaged | Known::Superblock(_), _) => Some(source.shown(names::LOCK)),
+        (Known::Damaged | Known::Superblock(_) | Known::Older(_), _) => Some(source.shown(names::LOCK)),
     }
 }
 
@@ -509,7 +509,7 @@ impl Plan {
             end: self.end.clone(),
             files: self.files.clone(),
             cut: Vec::new(),
-            superblock_lost: self.known.superblock().is_none(),
+            superblock_lost: self.known.is_lost(),
             elapsed: Duration::ZERO,
         }
     }

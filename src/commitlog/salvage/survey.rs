@@ -31,6 +31,8 @@ pub(super) struct Damaged {
     pub next: Option<TxOffset>,
     /// All transactions before this were durable.
     pub bound: TxOffset,
+    /// Its epoch is this or a later one, as the superblock says.
+    pub epoch_min: Epoch,
 }
 
 /// What is known of a damaged log before its segments are walked.
@@ -101,6 +103,10 @@ pub(super) fn survey(source: &Directory, options: &LogOptions) -> Result<Survey,
             end: end.map(|before| before.end()),
             next,
             bound,
+            epoch_min: match known.superblock() {
+                Some(superblock) if *first >= superblock.newest => superblock.epoch,
+                _ => Epoch::FIRST,
+            },
         }
     });
     let segments = segments.collect();

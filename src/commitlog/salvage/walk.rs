@@ -31,7 +31,7 @@ pub(super) fn walk(
     let mut problem = segment.problem.clone();
     let (key, mut place) = match &segment.header {
         Some(header) => (header.key(), Some(header.start())),
-        None => match tag_of(&file, any, start, len)? {
+        None => match tag_of(&file, any, segment, start, len)? {
             Some(tag) => (any.tagged(tag), None),
             None => return Ok(problem),
         },
@@ -83,18 +83,22 @@ fn damage(source: &Directory, segment: &Damaged, defect: Defect) -> LogError {
     }
 }
 
-/// The creation tag of a segment whose header is lost: that of most of its frames. Blocks of an
-/// undone creation may hold frames with another.
+/// The creation tag of a segment whose header is lost: that of most of its frames. Its blocks may
+/// hold frames of an undone creation, or of a segment that it has replaced; what a truncation cut
+/// is of an earlier epoch.
 fn tag_of(
     file: &HeadFile,
     key: FrameKey,
+    segment: &Damaged,
     from: ByteOffset,
     len: ByteOffset,
 ) -> Result<Option<u32>, LogError> {
     let mut counts = std::collections::BTreeMap::<u32, u64>::new();
     let mut search = Search::new(file, key, from, len);
     while let Some((_, frame)) = search.next()? {
-        *counts.entry(frame.tag).or_default() += 1;
+        if !segment.epoch_min.is_after_tag(frame.tag) {
+            *counts.entry(frame.tag).or_default() += 1;
+        }
     }
     let most = counts.into_iter().max_by_key(|(_, count)| *count);
     Ok(most.map(|(tag, _)| tag))

@@ -78,6 +78,36 @@ fn without_a_valid_slot_it_is_refused() {
     assert_eq!(defect.field, "superblock version");
 }
 
+/// Of a slot behind the newest one something is left, or was due to be there.
+#[test]
+fn a_later_slot_that_was_lost_is_noticed() {
+    let newest = |bytes: &[u8]| Superblock::decode(bytes).unwrap();
+    for newest_counter in [0, 3, 6, 7, 8, 12, 15, 16] {
+        let slots: Vec<_> = (0..=newest_counter).map(superblock).collect();
+        let whole = file(&slots);
+        assert_eq!(newest(&whole), superblock(newest_counter));
+        assert!(!newest(&whole).is_later_lost(&whole), "{newest_counter}");
+        let at = superblock(newest_counter).position() as usize;
+        if newest_counter == 0 {
+            continue;
+        }
+        for (harm, is_noticed) in [
+            (vec![0xFF; SLOT_BYTES], true),
+            (vec![0; SLOT_BYTES], newest_counter >= SLOTS as u64),
+        ] {
+            let mut harmed = whole.clone();
+            harmed[at..at + SLOT_BYTES].copy_from_slice(&harm);
+            assert_eq!(newest(&harmed), superblock(newest_counter - 1));
+            assert_eq!(newest(&harmed).is_later_lost(&harmed), is_noticed);
+        }
+        let short = &whole[..SUPERBLOCK_BYTES - 1];
+        if at + SLOT_BYTES < SUPERBLOCK_BYTES {
+            let is_next_last = at + 2 * SLOT_BYTES == SUPERBLOCK_BYTES;
+            assert_eq!(newest(short).is_later_lost(short), is_next_last);
+        }
+    }
+}
+
 /// [I1] and [I2], in a life with rotations, a retention and a close, which crashes after each step:
 /// a log with a segment that was appended to has a valid superblock, which never says too much.
 #[test]

@@ -198,12 +198,14 @@ fn superblock(epoch: u32, oldest: u64, newest: u64, durable_through: u64) -> Vec
     let superblock = Superblock {
         log_id: LogId::new([1; 16]),
         epoch: Epoch::new(epoch),
-        counter: 6,
+        counter: 0,
         oldest: tx(oldest),
         newest: tx(newest),
         durable_through: tx(durable_through),
     };
-    [&superblock.encode()[..], &[0; 512]].concat()
+    let mut file = superblock.encode().to_vec();
+    file.resize(crate::commitlog::superblock::SUPERBLOCK_BYTES, 0);
+    file
 }
 
 fn with_lock(mut source: MemorySource, lock: Vec<u8>) -> MemorySource {
@@ -625,6 +627,9 @@ fn a_lost_superblock_is_told_and_a_foreign_one_refused() {
         "cut short"
     );
     assert!(!lost(Some(superblock(1, 0, 0, 3))));
+    let mut torn = superblock(1, 0, 0, 3);
+    torn[512] = 1;
+    assert!(lost(Some(torn)), "the next one was torn");
     assert!(!lost(Some(superblock(1, 0, 0, 0))), "an older one will do");
     let foreign = with_lock(source([&abc]), foreign);
     check(&foreign, "lock: it belongs to log id not to id");
