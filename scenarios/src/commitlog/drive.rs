@@ -361,8 +361,10 @@ pub(super) fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
     match log.close() {
         Ok(()) => {
             goes_around(ctx);
-            // A superblock that cannot be written is no reason not to close.
-            let on_record = log.stats().superblock_failures == 0;
+            // A superblock that cannot be written is no reason not to close; and none is written if
+            // the log was found closed, and nothing was appended.
+            let stats = log.stats();
+            let on_record = stats.superblock_failures == 0 && stats.bytes_written > 0;
             ctx.record(Event::Closed { on_record })
         }
         Err(error) => {

@@ -53,6 +53,8 @@ pub(super) struct Held {
     before: Option<Found>,
     /// The log that it was made from is no longer open.
     is_stale: bool,
+    /// A cut raced with what it did last: it may have looked at any time since.
+    is_look_unknown: bool,
 }
 
 /// What a client keeps, by slot.
@@ -112,6 +114,7 @@ impl Slots {
                     began,
                     before: None,
                     is_stale: false,
+                    is_look_unknown: is_raced(ctx, began),
                 };
                 self.held.insert(slot, held);
                 ctx.verified();
@@ -348,7 +351,10 @@ impl Held {
         let least = through.unwrap_or(self.then.through.min(reach));
         let least = still_cached(ctx, least).min(limit);
         let acked_through = if is_all { least } else { end.min(least) };
-        if is_unsure(ctx) || is_raced(ctx, self.began) {
+        let is_raced = is_raced(ctx, self.began);
+        let is_unknown = self.is_look_unknown && through.is_none();
+        self.is_look_unknown = is_raced || is_unknown;
+        if is_unsure(ctx) || self.is_look_unknown {
             ctx.record(Event::Glimpsed { found })?;
         } else if through.is_some() {
             self.still_there(ctx, from)?;

@@ -152,6 +152,7 @@ pub(super) fn batch(
             Ok(_) => goes_around(ctx),
             Err(LogError::Refused { .. }) if is_refused => {
                 ctx.mark("an owner refused its commit");
+                goes_around(ctx);
             }
             Err(error) => {
                 excuse(ctx, &error)?;
