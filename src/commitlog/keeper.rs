@@ -35,7 +35,8 @@ impl SuperblockKeeper {
         }
     }
 
-    /// Makes durable what was read.
+    /// Makes durable what it should say, if the file may say something else after a crash: what an
+    /// update that failed was to say, or what was there before it.
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -51,8 +52,9 @@ impl SuperblockKeeper {
     /// # Errors
     /// What it says then is the old or the new; the next update is tried from the old.
     pub fn update(&mut self, change: impl FnOnce(&mut Superblock)) -> Result<(), LogError> {
-        change(&mut self.wanted);
-        self.wanted.counter = match &self.read {
+        let mut wanted = self.wanted;
+        change(&mut wanted);
+        wanted.counter = match &self.read {
             None => 0,
             Some(read) => {
                 let number = "counter of the superblock";
@@ -60,18 +62,19 @@ impl SuperblockKeeper {
                 next.ok_or(LogError::Exhausted { number })?
             }
         };
-        self.write()?;
-        (self.read, self.is_durable) = (Some(self.wanted), true);
+        self.is_durable = false;
+        self.write(&wanted)?;
+        (self.wanted, self.read, self.is_durable) = (wanted, Some(wanted), true);
         Ok(())
     }
 
-    fn write(&self) -> Result<(), LogError> {
-        let slot = self.wanted.encode();
+    fn write(&self, wanted: &Superblock) -> Result<(), LogError> {
+        let slot = wanted.encode();
         if self.read.is_some() {
             let options = OpenOptions::new().read().write();
             match self.directory.open_file(names::LOCK, options) {
                 Ok(file) if file.len()? >= SUPERBLOCK_BYTES as u64 => {
-                    file.write(&slot, self.wanted.position())?;
+                    file.write(&slot, wanted.position())?;
                     return file.sync_data();
                 }
                 // It was cut short, or taken.
@@ -81,7 +84,7 @@ impl SuperblockKeeper {
             }
         }
         let (temp, file) = self.directory.new_file(names::lock_temp)?;
-        let made = self.make(&slot, &temp, &file);
+        let made = self.make(wanted, &temp, &file);
         if made.is_err() {
             // The next opening removes it otherwise.
             drop(self.directory.remove(&temp));
@@ -91,10 +94,10 @@ impl SuperblockKeeper {
 
     /// Makes the file. It gets its name when it is complete: a crash before could leave it with the
     /// old bytes of blocks that another file has freed, and a segment under this name is damage.
-    fn make(&self, slot: &[u8], temp: &str, file: &OpenFile) -> Result<(), LogError> {
+    fn make(&self, wanted: &Superblock, temp: &str, file: &OpenFile) -> Result<(), LogError> {
         let mut bytes = vec![0; SUPERBLOCK_BYTES];
-        let at = self.wanted.position() as usize;
-        bytes[at..at + slot.len()].copy_from_slice(slot);
+        let (slot, at) = (wanted.encode(), wanted.position() as usize);
+        bytes[at..at + slot.len()].copy_from_slice(&slot);
         file.write(&bytes, 0)?;
         file.sync_all()?;
         self.directory.rename(temp, names::LOCK)?;

@@ -211,7 +211,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Archive`]: the segments before the refused one are removed.
     /// [`LogError::Poisoned`], [`LogError::Closed`]: the hook was not called. [`LogError::Io`]:
-    /// what was retired is gone, or will be at the next opening; the log goes on.
+    /// nothing is retired, though the next opening may do it; or all is, and the files go then.
     pub fn retain_from(&self, tx_offset: TxOffset) -> Result<TxOffset, LogError> {
         self.core.retain_from(tx_offset)
     }

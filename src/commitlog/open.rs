@@ -113,11 +113,9 @@ fn existing(
     // A close whose superblock was not written, or whose mark was not synced, left it behind.
     let is_behind = |known: Superblock| known.durable_through < opened.state.durable.next;
     if !plan.scan.closed || plan.known.is_lost() || known.is_none_or(is_behind) {
-        opened.keeper.update(|superblock| {
-            superblock.epoch = header.epoch;
-            superblock.newest = header.first;
-            superblock.durable_through = opened.state.durable.next;
-        })?;
+        let durable_through = opened.state.durable.next;
+        let describe = |superblock: &mut Superblock| superblock.describe(&header, durable_through);
+        opened.keeper.update(describe)?;
     }
     Ok(opened)
 }

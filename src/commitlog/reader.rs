@@ -216,9 +216,10 @@ impl Reader {
                 self.open = None;
                 self.expect_kept()
             }
-            // The end of the history that it was to show may be gone, or inside a commit, by now.
-            Err(told) if told.class() == ErrorClass::Caller => Err(told),
-            Ok((false, _)) | Err(_) => Err(error),
+            Ok((false, _)) => Err(error),
+            Err(again) if again.class() == ErrorClass::Damage => Err(error),
+            // The history that it was to show is gone by now, or it cannot be looked at again.
+            Err(again) => Err(again),
         }
     }
 

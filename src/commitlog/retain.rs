@@ -60,7 +60,7 @@ impl Core {
     /// Keeps history from `from` on.
     pub fn pin(self: &Arc<Self>, from: TxOffset) -> Result<Pin, LogError> {
         let mut state = self.shared.state.lock();
-        let (asked, oldest) = (from, state.oldest);
+        let (asked, oldest) = (from, state.retiring.unwrap_or(state.oldest));
         if asked < oldest {
             return Err(LogError::HistoryGone { asked, oldest });
         }
@@ -110,16 +110,19 @@ impl Core {
     /// Records the new oldest offset and removes the segments before it.
     fn retire(&self, archived: Vec<(Sealed, TxOffset)>) -> Result<(), LogError> {
         let mut keeper = self.keeper.lock();
+        let mut state = self.shared.state.lock();
         // A truncation may have taken some of them, and somebody may have pinned some.
-        let (retired, oldest) = {
-            let state = self.shared.state.lock();
-            still_retirable(&state, archived)
-        };
+        let (retired, oldest) = still_retirable(&state, archived);
         let Some(oldest) = oldest else {
             return Ok(());
         };
-        keeper.update(|superblock| superblock.oldest = oldest)?;
+        // From here on nobody can pin it.
+        state.retiring = Some(oldest);
+        drop(state);
+        let updated = keeper.update(|superblock| superblock.oldest = oldest);
         let mut state = self.shared.state.lock();
+        state.retiring = None;
+        updated?;
         state.oldest = oldest;
         for sealed in &retired {
             state.sealed.remove(&sealed.segment.header.first);

@@ -102,6 +102,8 @@ pub(crate) struct State {
     /// Everything before is durable.
     pub durable: Link,
     pub oldest: TxOffset,
+    /// What `oldest` becomes once the superblock says so, while that is written.
+    pub retiring: Option<TxOffset>,
     /// Where the history was cut while the log was open. The generation is their number.
     pub truncations: Vec<TxOffset>,
     /// History from these offsets on must stay.
@@ -259,6 +261,7 @@ impl State {
             visible: end,
             durable: end,
             oldest,
+            retiring: None,
             truncations: Vec::new(),
             pins: BTreeMap::new(),
             pin_next: 0,

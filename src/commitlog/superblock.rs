@@ -24,6 +24,7 @@
 //! | 56..64 | durable through | all transactions before this were durable, in this epoch |
 //! | 64..68 | checksum | CRC-32 of bytes 0..64; zeros follow to the slot's end |
 
+use super::header::SegmentHeader;
 use super::{Epoch, LogId, TxOffset};
 use crate::codec::{ByteOffset, Cursor, Defect, Value};
 
@@ -54,6 +55,13 @@ pub struct Superblock {
 }
 
 impl Superblock {
+    /// Has it name the newest segment, and how far all is durable.
+    pub(crate) fn describe(&mut self, newest: &SegmentHeader, durable_through: TxOffset) {
+        self.epoch = newest.epoch;
+        self.newest = newest.first;
+        self.durable_through = durable_through;
+    }
+
     /// One slot as bytes.
     pub fn encode(&self) -> [u8; SLOT_BYTES] {
         let mut bytes = [0; SLOT_BYTES];

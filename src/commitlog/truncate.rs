@@ -36,7 +36,7 @@ pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), F
     let keeper = writer.keeper.clone();
     // A retention that decided before has changed the oldest offset; one that comes later will see
     // the shorter history.
-    let keeper = keeper.lock();
+    let mut keeper = keeper.lock();
     let (oldest, next) = (writer.shared.state.lock().oldest, writer.end.next);
     let asked = tx_offset;
     if asked < oldest {
@@ -49,6 +49,8 @@ pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), F
         return Ok(());
     }
     writer.expect_lock()?;
+    // After a retention that failed the superblock may say that what the fork needs is retired.
+    keeper.confirm().map_err(Failure::Harmless)?;
     let fork = Fork::plan(writer, tx_offset).map_err(Failure::Harmless)?;
     let directory = writer.shared.directory.clone();
     let staged = Creation::begin(&directory, fork.header, writer.options.segment_bytes_max)

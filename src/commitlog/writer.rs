@@ -471,7 +471,7 @@ impl Writer {
         }
         self.file.sync_all().map_err(Failure::Fatal)?;
         self.expect_name()?;
-        self.note_durable();
+        self.note(self.end.next);
         Ok(())
     }
 
@@ -532,21 +532,14 @@ impl Writer {
     /// Has the superblock name the newest segment, which is durable. The log can do without: the
     /// superblock says less then, and nothing that is wrong.
     pub fn note_newest(&self) {
-        let header = self.segment.header;
-        self.note(|superblock| {
-            superblock.epoch = header.epoch;
-            superblock.newest = header.first;
-            superblock.durable_through = header.durable_through;
-        });
+        self.note(self.segment.header.durable_through);
     }
 
-    fn note_durable(&self) {
-        let durable_through = self.end.next;
-        self.note(|superblock| superblock.durable_through = durable_through);
-    }
-
-    fn note(&self, change: impl FnOnce(&mut super::superblock::Superblock)) {
-        if self.keeper.lock().update(change).is_err() {
+    fn note(&self, durable_through: TxOffset) {
+        let newest = self.segment.header;
+        let mut keeper = self.keeper.lock();
+        let updated = keeper.update(|superblock| superblock.describe(&newest, durable_through));
+        if updated.is_err() {
             self.shared.state.lock().stats.superblock_failures += 1;
         }
     }

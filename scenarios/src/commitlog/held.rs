@@ -377,8 +377,9 @@ impl Held {
             ctx.mark("a kept reader outlived its log");
         }
         self.before = last;
-        if through.is_some() {
-            self.then = now.of_look(self.began);
+        match through {
+            Some(_) => self.then = now.of_look(self.began),
+            None => self.then.through = self.then.through.min(reach),
         }
         Ok(())
     }

@@ -93,8 +93,8 @@ fn archived(model: &Model, opened: &Opened) -> Result<(), Failure> {
     ))
 }
 
-/// Only a retirement that had begun moves the oldest offset, and never back: unless what says so was
-/// damaged, and the report says that.
+/// Only a retirement that had begun moves the oldest offset, and never back: unless what says so
+/// was damaged, and the report says that.
 fn oldest(model: &Model, opened: &Opened) -> Result<(), Failure> {
     let most = model.retain.unwrap_or(model.oldest).max(model.oldest);
     let is_reported = opened.reports_damage || model.was_opening;

@@ -203,7 +203,7 @@ fn trace(source: &dyn LogSource, known: &Known, beforehand: &Beforehand) -> Opti
             Some(format!("the knowledge of {bound} durable transactions"))
         }
         (Known::Nothing, _) => None,
-        (Known::Damaged | Known::Superblock(_) | Known::Older(_), _) => Some(source.shown(names::LOCK)),
+        _ => Some(source.shown(names::LOCK)),
     }
 }
 

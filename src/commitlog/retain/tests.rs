@@ -1,13 +1,15 @@
 //! Tests of retention.
 
 use std::cmp::Ordering;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use blackstart_sim::call::CallKind;
 use blackstart_sim::disk::{Budget, DiskConfig, Errno, SimFs};
 use parking_lot::Mutex;
 
+use crate::commitlog::testing::hooked::{Call, HookedFs};
 use crate::commitlog::testing::{Scratch, commit, options, read, tx};
 use crate::commitlog::{
     ArchiveSegment, Durability, FileReason, Log, LogError, LogOptions, SegmentInfo, TxOffset,
@@ -384,6 +386,39 @@ fn what_was_pinned_or_cut_while_it_was_archived_stays() {
     assert_eq!(oldest, tx(4), "commits do not disturb it");
     assert_eq!(read(log.reader(tx(4)).unwrap()), ["4:e", "5:f", "6:g"]);
     drop((scratch, log));
+}
+
+/// Between the decision and its last call nobody pins what goes, whatever the superblock's write
+/// comes to.
+#[test]
+fn what_is_about_to_be_retired_is_not_pinned() {
+    for fails in [false, true] {
+        let scratch = Scratch::new();
+        let handle: Arc<OnceLock<Log>> = Arc::default();
+        let (within, refused) = (handle.clone(), Arc::new(Mutex::new(0)));
+        let count = refused.clone();
+        let fs = HookedFs::new(Arc::new(scratch.disk.clone()), move |call, path| {
+            let is_superblock = call == Call::Write && path == Path::new("lock");
+            if let Some(log) = within.get().filter(|_| is_superblock) {
+                let pinned = log.pin(tx(0)).map(|_| ());
+                assert!(matches!(pinned, Err(LogError::HistoryGone { .. })));
+                *count.lock() += 1;
+                if fails {
+                    return Err(io::Error::from_raw_os_error(5));
+                }
+            }
+            Ok(())
+        });
+        let env = scratch.env.with_fs(Arc::new(fs));
+        let (log, _) = Log::open(&env, "", options()).unwrap();
+        commit(&log, &["a", "b"]);
+        log.rotate().unwrap();
+        handle.set(log.clone()).expect("it is set once");
+        assert_eq!(log.retain_from(tx(2)).is_err(), fails);
+        let oldest = if fails { tx(0) } else { tx(2) };
+        assert_eq!((*refused.lock(), log.oldest()), (1, oldest));
+        assert_eq!(log.pin(tx(0)).is_ok(), fails);
+    }
 }
 
 #[test]
