@@ -29,6 +29,7 @@ mod sight;
 mod small;
 mod visit;
 mod words;
+mod workload;
 
 #[cfg(test)]
 mod tests;
@@ -131,7 +132,7 @@ impl Scenario for CommitLog {
     }
 
     fn steps(&self, draw: &mut Draw<'_>, config: &Config) -> Vec<Step<Op>> {
-        op::steps(draw, config)
+        workload::steps(draw, config)
     }
 
     fn verification(&self, _config: &Config) -> Vec<Step<Op>> {

@@ -97,8 +97,8 @@ impl Superblock {
         }
     }
 
-    /// Whether the file, of which this is the newest valid slot, has lost a later one: a write of it
-    /// was cut short, or it was damaged.
+    /// Whether the file, of which this is the newest valid slot, has lost a later one: a write of
+    /// it was cut short, or it was damaged.
     pub(crate) fn is_later_lost(&self, bytes: &[u8]) -> bool {
         let next = (self.counter % SLOTS as u64 + 1) as usize % SLOTS;
         let at = next * SLOT_BYTES;

@@ -1,5 +1,6 @@
 //! Opening the log, reading all of it, and what must hold of that.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use blackstart::commitlog::{
@@ -136,6 +137,7 @@ pub(super) fn open_with(
         is_renewed: has_struck(ctx, "root made anew"),
     })?;
     let began = begin(ctx)?;
+    let there = names(ctx);
     let (opened, visited) = open_and_visit(ctx, began.options(options));
     let (log, report) = match opened {
         Ok(opened) => opened,
@@ -149,8 +151,8 @@ pub(super) fn open_with(
         }
     };
     let is_covered = reports_damage(ctx, &report);
-    let reports_lost_record = report.superblock_lost
-        && !ctx.reported("lock", &Told::Bytes(0..u64::MAX)).is_empty();
+    let reports_lost_record =
+        report.superblock_lost && !ctx.reported("lock", &Told::Bytes(0..u64::MAX)).is_empty();
     let is_renewed = ctx.model(|model| model.is_renewed);
     let mut found = Vec::new();
     let read = log
@@ -164,6 +166,7 @@ pub(super) fn open_with(
     }
     began.judge(ctx, &report, &found)?;
     visited.judge(ctx, &report, &found)?;
+    nothing_left_out(ctx, &there, &log, &report)?;
     for note in &report.files {
         ctx.reported(&note.file, &Told::File);
     }
@@ -202,6 +205,56 @@ fn mark_outcome(ctx: &Context) {
         if ctx.promise() > Promise::Full {
             ctx.mark("dropped bytes excused by damage");
         }
+    }
+}
+
+/// The names in the log's directory.
+fn names(ctx: &Context) -> Vec<String> {
+    let prefix = dir(ctx);
+    let names = ctx.fs().file_names().into_iter();
+    let own = names.filter_map(|name| {
+        let own = Path::new(&name).strip_prefix(prefix).ok()?;
+        let is_direct = own.components().count() == 1;
+        is_direct.then(|| own.to_string_lossy().into_owned())
+    });
+    own.collect()
+}
+
+/// Each file that was there is a segment of the log, the superblock, or named in the report.
+fn nothing_left_out(
+    ctx: &Context,
+    there: &[String],
+    log: &Log,
+    report: &RecoveryReport,
+) -> Result<(), Failure> {
+    if has_struck(ctx, "root made anew") {
+        return Ok(());
+    }
+    let segments = log.segments();
+    let own = segments
+        .iter()
+        .filter_map(|segment| segment.path.file_name());
+    let mut known: BTreeSet<String> = own
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    known.extend(report.files.iter().map(|note| note.file.clone()));
+    // What an opening is told to retire, it removes.
+    let is_retired = |name: &str| {
+        let first = name
+            .strip_suffix(".log")
+            .and_then(|first| first.parse().ok());
+        first.is_some_and(|first: u64| first < report.oldest.get())
+            && ctx.env().fs().metadata(&dir(ctx).join(name)).is_err()
+    };
+    let mut left = there
+        .iter()
+        .filter(|name| *name != "lock" && !known.contains(*name));
+    match left.find(|name| !is_retired(name)) {
+        None => Ok(()),
+        Some(name) => Err(Failure::new(
+            "nothing is left out",
+            format!("{name} was there, is no part of the log, and the report does not name it"),
+        )),
     }
 }
 

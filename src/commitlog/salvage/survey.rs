@@ -58,16 +58,7 @@ pub(super) fn survey(source: &Directory, options: &LogOptions) -> Result<Survey,
         heads.push(Head::read(source, *first)?.0);
     }
     let log_id = log_id(source, &heads, &known)?;
-    let mut headers = BTreeMap::new();
-    for head in &heads {
-        let usable = head.usable(source, Some(log_id), options.known_features);
-        let usable = match usable {
-            Err(error @ LogError::Corrupt { .. }) => Err(error),
-            Err(error) => return Err(error),
-            Ok(header) => Ok(header),
-        };
-        headers.insert(head.first, usable);
-    }
+    let headers = headers(source, &heads, log_id, options.known_features)?;
     let sound = || headers.values().filter_map(|header| header.as_ref().ok());
     let epoch = sound().map(|header| header.epoch).max();
     let known_epoch = known.superblock().map(|superblock| superblock.epoch);
@@ -121,6 +112,26 @@ pub(super) fn survey(source: &Directory, options: &LogOptions) -> Result<Survey,
         files,
         problems: missing.into_iter().collect(),
     })
+}
+
+/// The segments' headers, or what damage they have.
+///
+/// # Errors
+/// Those of a segment that is whole, and cannot be used.
+fn headers(
+    source: &Directory,
+    heads: &[Head],
+    log_id: LogId,
+    known: Features,
+) -> Result<BTreeMap<TxOffset, Result<SegmentHeader, LogError>>, LogError> {
+    let usable = heads.iter().map(|head| {
+        let usable = match head.usable(source, Some(log_id), known) {
+            Err(error) if !matches!(error, LogError::Corrupt { .. }) => return Err(error),
+            usable => usable,
+        };
+        Ok((head.first, usable))
+    });
+    usable.collect()
 }
 
 /// The newest segment that the superblock names, if it is gone and no later fork explains that.
