@@ -89,8 +89,8 @@ pub struct RecoveryReport {
     pub files: Vec<FileNote>,
     /// Segments that were cut where a fork took over.
     pub cut: Vec<String>,
-    /// Whether the superblock, or its last state, was missing or damaged. A writable opening has
-    /// written it again.
+    /// Whether the superblock was missing or damaged, or a state of it was, perhaps the last. A
+    /// writable opening has written it again.
     pub superblock_lost: bool,
     /// How long it took.
     pub elapsed: Duration,

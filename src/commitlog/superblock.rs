@@ -97,17 +97,21 @@ impl Superblock {
         }
     }
 
-    /// Whether the file, of which this is the newest valid slot, has lost a later one: a write of
-    /// it was cut short, or it was damaged.
+    /// Whether the file, of which this is the newest valid slot, may have lost a later one: a write
+    /// of it was cut short, or it was damaged.
     pub(crate) fn is_later_lost(&self, bytes: &[u8]) -> bool {
         let next = (self.counter % SLOTS as u64 + 1) as usize % SLOTS;
-        let at = next * SLOT_BYTES;
-        let Some(slot) = bytes.get(at..at + SLOT_BYTES) else {
-            return true;
-        };
         // The slots behind the newest are zeros until each was written once.
-        let was_written = self.counter >= SLOTS as u64 - 1 || slot.iter().any(|byte| *byte != 0);
-        was_written && Self::slot(slot, ByteOffset::new(at as u64)).is_err()
+        let is_due = |at: usize| at == next && self.counter >= SLOTS as u64 - 1;
+        (0..SLOTS).any(|at| {
+            let from = at * SLOT_BYTES;
+            let Some(slot) = bytes.get(from..from + SLOT_BYTES) else {
+                return at == next;
+            };
+            let is_empty = slot.iter().all(|byte| *byte == 0);
+            let is_valid = Self::slot(slot, ByteOffset::new(from as u64)).is_ok();
+            !is_valid && (!is_empty || is_due(at))
+        })
     }
 
     fn slot(bytes: &[u8], at: ByteOffset) -> Result<Self, Defect> {

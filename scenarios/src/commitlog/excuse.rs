@@ -44,10 +44,16 @@ pub(super) fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     ))
 }
 
-/// As [`excuse`]; and other clients may have retired what a reader asked for.
+/// As [`excuse`]; and other clients, or a retirement that failed, may have retired what a reader
+/// asked for.
 pub(super) fn excuse_reader(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     match error {
-        LogError::HistoryGone { .. } if ctx.clients().len() > 1 => Ok(()),
+        LogError::HistoryGone { asked, .. }
+            if ctx.clients().len() > 1
+                || ctx.model(|model| model.retain.is_some_and(|retain| asked.get() < retain)) =>
+        {
+            Ok(())
+        }
         error => excuse(ctx, error),
     }
 }
