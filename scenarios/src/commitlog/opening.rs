@@ -238,6 +238,12 @@ fn nothing_left_out(
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
     known.extend(report.files.iter().map(|note| note.file.clone()));
+    // Others may have taken a name while the directory was listed.
+    let altered = ctx.fs().altered_names();
+    let altered = altered
+        .iter()
+        .filter_map(|name| Path::new(name).file_name());
+    known.extend(altered.map(|name| name.to_string_lossy().into_owned()));
     // What an opening is told to retire, it removes.
     let is_retired = |name: &str| {
         let first = name
