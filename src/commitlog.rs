@@ -10,9 +10,9 @@
 //!   acknowledged at the level of the crash.
 //! - \[I2\] A commit is there whole or not at all.
 //! - \[I3\] A transaction's offset never changes and, together with its epoch, is never given
-//!   twice.
-//! - \[I4\] Damage is never taken for an end, and an end never for damage, where any evidence tells
-//!   them apart; and neither ever for a wrong value.
+//!   twice in one directory; with its incarnation in no copy of it either.
+//! - \[I4\] Corruption is never mistaken for the end of the log, or the reverse, where evidence can
+//!   distinguish them; neither is ever returned as data. No file is left out in silence.
 //! - \[I5\] A failure of the world is an error that says what and where. After one that leaves the
 //!   disk's state unknown nothing is written any more.
 //!
@@ -36,18 +36,28 @@
 //! # }
 //! ```
 //!
-//! | part | files |
+//! | layer | files |
 //! |---|---|
-//! | format | `header`, `frame`, `records`, `index`, `names` |
-//! | reading segments | `source`, `chain`, `seek`, `reader`, `follow` |
-//! | opening | `open`, `readonly`, `recovery`, `salvage` |
-//! | writing | `writer`, `group`, `creation`, `rotate`, `truncate`, `retain` |
-//! | looking from outside | `inspect` |
+//! | numbers and words | `ids`, `link`, `names`, `options`, `error`, `report` |
+//! | format | `frame`, `header`, `records`, `superblock` |
+//! | access | `source`, `directory`, `chain`, `commit`, `index`, `segment` |
+//! | making a segment, a directory; the superblock | `creation`, `new_directory`, `keeper` |
+//! | recovery | `recovery` and its parts |
+//! | an open log | `state`, `writer`, `queue`, `core` |
+//! | reading | `seek`, `view`, `reader`, `follow` |
+//! | what a log does | `group`, `truncate`, `retain`, `open` |
+//! | handles and tools | `log`, `readonly`, `inspect`, `backup`, `salvage` |
 //!
-//! Not here: what a record means. Sealed segments are not compressed.
+//! Each file uses only files of its own and of earlier layers.
+//!
+//! Not here: what a record means. Full segments are not compressed.
 
+mod backup;
 mod chain;
+mod commit;
+mod core;
 mod creation;
+mod directory;
 mod error;
 mod follow;
 mod frame;
@@ -56,40 +66,55 @@ mod header;
 mod ids;
 mod index;
 mod inspect;
+mod keeper;
+mod link;
 mod log;
 mod names;
+mod new_directory;
 mod open;
 mod options;
+mod queue;
 mod reader;
 mod readonly;
 mod records;
 pub mod recovery;
 mod report;
 mod retain;
-mod rotate;
 mod salvage;
 mod seek;
-mod shared;
+mod segment;
 mod source;
+mod state;
+mod superblock;
 #[cfg(test)]
 mod testing;
 mod truncate;
+mod view;
 mod writer;
 
-pub use error::{Evidence, LogError};
+pub use backup::{BackupReport, backup};
+pub use commit::{Commit, Recovered, Visitor};
+pub use error::{ErrorClass, Evidence, LogError};
 pub use follow::Follower;
-pub use frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, MARK_BYTES, Seed};
-pub use group::{Committed, LogStats, Ticket};
+pub use frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKey, FrameKind, SMALL_PAYLOAD_BYTES_MAX};
+pub use group::Ticket;
 pub use header::{
-    FORMAT_VERSION, HeaderProblem, SEGMENT_HEADER_BYTES, SegmentFlags, SegmentHeader,
+    FORMAT_VERSION, HeaderProblem, Predecessor, SEGMENT_HEADER_BYTES, SegmentFlags, SegmentHeader,
 };
-pub use ids::{Epoch, LogId, TxOffset};
-pub use index::{IndexOf, decode_index};
+pub use ids::{Epoch, Incarnation, LogId, TxOffset};
 pub use inspect::{Inspected, SegmentVerdict, Verification, inspect, verify};
 pub use log::Log;
-pub use options::{ArchiveError, ArchiveHook, ArchiveSegment, Durability, LogOptions};
-pub use reader::{Commit, Entry, ReadScope, Reader};
+pub use options::{
+    ArchiveError, ArchiveHook, ArchiveSegment, Durability, Features, LogOptions, ReadScope,
+};
+pub use queue::{CommitOwner, Refusal};
+pub use reader::{Entry, Reader};
 pub use readonly::ReadOnlyLog;
 pub use records::{Transactions, check as check_records};
-pub use report::{LogEnd, RecoveryReport, Tail};
-pub use source::{LogSource, MemorySource, ReadAt, SourceFile};
+pub use report::{FileNote, FileReason, LogEnd, RecoveryReport, Tail};
+pub use retain::{Pin, SegmentInfo};
+pub use salvage::{SalvageReport, salvage};
+pub use source::{LogSource, MemorySource, ReadAt, SourceFile, SourceName};
+pub use state::LogStats;
+pub use superblock::{SUPERBLOCK_BYTES, Superblock};
+pub use writer::Committed;

@@ -12,5 +12,7 @@
 //! Dependencies point down: `commitlog` → `codec` → `blackstart-vfs`.
 #![forbid(unsafe_code)]
 
+pub use blackstart_vfs::Env;
+
 pub mod codec;
 pub mod commitlog;

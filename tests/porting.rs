@@ -143,6 +143,7 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a scratch directory")
 }
 
+/// port [I1]: the shim syncs what it is asked to sync, and nothing else.
 #[test]
 fn nothing_is_durable_before_it_is_synced() -> io::Result<()> {
     let after = |sync: &dyn Fn(&SimFs, &fs::File) -> io::Result<()>| {
@@ -212,22 +213,33 @@ fn a_future_that_nobody_wakes_is_a_deadlock() {
     assert_eq!(finish, Finish::Complete);
 }
 
+/// Linux's number.
+const EIO: i32 = 5;
+
 /// Code that must not be unwound: it counts its calls on the seam and how it was left.
 struct Foreign<'a> {
     barrier: &'a Barrier,
     disk: &'a dyn Fs,
     calls: u32,
+    /// Calls that went on to the seam.
+    reached: u32,
+    /// Calls that failed with EIO.
     errors: u32,
 }
 
 impl Foreign<'_> {
     fn touch(&mut self) {
         self.calls += 1;
-        let listed = self.barrier.call(|| self.disk.read_dir(Path::new("")));
-        self.errors += u32::from(listed.is_err());
+        let listed = self.barrier.call(|| {
+            self.reached += 1;
+            self.disk.read_dir(Path::new(""))
+        });
+        let is_eio = |error: io::Error| error.raw_os_error() == Some(EIO);
+        self.errors += u32::from(listed.is_err_and(is_eio));
     }
 }
 
+/// barrier [I1] and barrier [I2]; the seam's lib [I2].
 #[test]
 fn a_crash_passes_foreign_code_by_and_goes_on_behind_it() {
     let third = CallId {
@@ -241,7 +253,7 @@ fn a_crash_passes_foreign_code_by_and_goes_on_behind_it() {
         ..WorldConfig::default()
     });
     let disk = simulated_disk(&world);
-    let seen = Arc::new(parking_lot::Mutex::new((0, 0)));
+    let seen = Arc::new(parking_lot::Mutex::new((0, 0, 0)));
     let (to_tell, barrier) = (Arc::clone(&seen), Barrier::default());
     let finish = world.run(Box::new(move || {
         disk.create_root().expect("the root can be created");
@@ -250,14 +262,16 @@ fn a_crash_passes_foreign_code_by_and_goes_on_behind_it() {
                 barrier: &barrier,
                 disk: &disk,
                 calls: 0,
+                reached: 0,
                 errors: 0,
             };
             (0..6).for_each(|_| foreign.touch());
-            *to_tell.lock() = (foreign.calls, foreign.errors);
+            *to_tell.lock() = (foreign.calls, foreign.reached, foreign.errors);
             panic!("what it says after the crash is nobody's");
         });
-        *to_tell.lock() = (0, 0);
+        *to_tell.lock() = (0, 0, 0);
     }));
-    assert_eq!(finish, Finish::Crashed);
-    assert_eq!(*seen.lock(), (6, 4));
+    assert_eq!(finish, Finish::Crashed, "barrier [I2]");
+    // The third call is the one that crashes.
+    assert_eq!(*seen.lock(), (6, 3, 4), "barrier [I1]");
 }

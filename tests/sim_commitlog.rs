@@ -21,7 +21,7 @@ use proptest::test_runner::{TestError, TestRunner};
 
 #[test]
 fn the_log_survives_a_campaign() {
-    let report = Campaign::new(CommitLog).seeds(160).jobs(2).run();
+    let report = Campaign::new(CommitLog).seeds(400).jobs(2).run();
     assert_eq!(report.uncatalogued(), [""; 0]);
     let never = report.never_hit();
     assert!(
@@ -40,6 +40,9 @@ fn the_log_survives_each_profile() {
     }
 }
 
+/// What says that commits are lost: in silence, or by an error that no fault explains.
+const LOST: [&str; 2] = ["durable prefix", "spurious error"];
+
 /// The log gives a segment its name by a rename over another, and a sync of the directory. NTFS has
 /// neither as one durable step, so that the log must not be used there as it is.
 #[test]
@@ -53,8 +56,9 @@ fn the_log_is_not_for_ntfs() {
     let registry = registry();
     let scenario = registry.find("commitlog").expect("it is registered");
     let report = scenario.campaign(&options, &Silent, &AtomicBool::new(false));
-    let oracles = report.failures.iter().map(|found| &found.failure.oracle);
-    let lost = oracles.filter(|oracle| *oracle == "durable prefix");
+    // Most losses are told: the superblock knows of a segment whose name is lost.
+    let found = report.failures.iter();
+    let lost = found.filter(|found| LOST.contains(&&*found.failure.oracle));
     assert!(lost.count() > 3, "{}", report.summary());
 }
 

@@ -40,7 +40,7 @@ fn tears_of_64_bytes_and_inside_of_units() {
     let options = ExploreOptions {
         tear_bytes: Some(64),
         torn_units: true,
-        choices_max: 200,
+        choices_max: 400,
         depth_max: 1,
         ..ExploreOptions::default()
     };

@@ -8,6 +8,8 @@
 //! |---------------------------------------------------------------|---------------|
 //! | which crate may depend on which; where versions are named     | `manifests`   |
 //! | which module of the engine may use which                      | `layers`      |
+//! | which file of the commit log may use which                    | `order`       |
+//! | invariants are cited by what holds them                       | `invariants`  |
 //! | who may touch files, time and threads; banned types; `unsafe` | `seam`        |
 //! | conditional compilation, ignored tests, tests beside code     | `attributes`  |
 //! | lengths of files, functions and lines; names; module docs     | `shape`       |
@@ -23,10 +25,14 @@
 mod attributes;
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/invariants.rs"]
+mod invariants;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/manifests.rs"]
 mod manifests;
+#[path = "tidy/order.rs"]
+mod order;
 #[path = "tidy/seam.rs"]
 mod seam;
 #[path = "tidy/shape.rs"]
@@ -150,6 +156,7 @@ fn files_are_named_for_what_they_hold() {
     settle(over_sources(shape::file_name), &[]);
 }
 
+/// The seam's lib [I1].
 #[test]
 fn the_world_is_behind_the_seam() {
     settle(over_sources(seam::world), BESIDE_THE_SEAM);
@@ -181,6 +188,16 @@ fn no_test_is_ignored_and_tests_have_their_own_files() {
 #[test]
 fn modules_of_the_engine_depend_downwards() {
     settle(over_sources(layers::directions), &[]);
+}
+
+#[test]
+fn files_of_the_commit_log_have_an_order() {
+    settle(over_sources(order::no_circles), &[]);
+}
+
+#[test]
+fn invariants_are_held_by_something() {
+    settle(invariants::uncited(&tree::sources()), &[]);
 }
 
 #[test]

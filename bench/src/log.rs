@@ -4,6 +4,7 @@ mod blackstart;
 mod contender;
 mod mrecordlog;
 mod okaywal;
+mod openings;
 mod raft_engine;
 mod raw;
 mod record;
@@ -32,6 +33,9 @@ pub struct LogArgs {
     /// Only these workloads, separated by commas
     #[arg(long, value_delimiter = ',')]
     work: Vec<tables::Workload>,
+    /// How many openings the workload `openings` measures
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    openings: u64,
 }
 
 impl LogArgs {

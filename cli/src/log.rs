@@ -1,20 +1,26 @@
-//! `blackstart log`: looks at a commit log and never writes.
+//! `blackstart log`: looks at a commit log, saves what is left of a damaged one, copies one, and
+//! retires history.
+//!
+//! `inspect`, `verify` and `backup` take no lock and write nothing into the log's directory.
+//! `salvage` locks it and writes nothing into it.
 
-use std::fmt::Write as _;
+mod advice;
+mod show;
+
 use std::path::{Path, PathBuf};
 
 use blackstart::commitlog::{
-    FrameKind, HeaderProblem, Inspected, LogEnd, LogError, SegmentFlags, SegmentHeader,
-    SegmentVerdict, Verification, inspect, verify,
+    Epoch, Inspected, Log, LogError, LogOptions, ReadOnlyLog, TxOffset, backup, inspect, salvage,
+    verify,
 };
 use blackstart_sim::cli::{Exit, say};
 use blackstart_vfs::Env;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 /// Commands on a log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
-    /// List segments, commits and marks, and what follows the last good commit
+    /// List segments, commits, and what follows the last good commit; never writes
     Inspect {
         /// The log's directory
         dir: PathBuf,
@@ -22,173 +28,153 @@ pub(crate) enum LogCommand {
         #[arg(long)]
         brief: bool,
     },
-    /// Read everything and check every checksum
+    /// Read everything and check every checksum; never writes
     Verify {
         /// The log's directory
         dir: PathBuf,
+        #[command(flatten)]
+        known: Known,
+    },
+    /// Write what can be read of a damaged log into a new directory; list all that is lost
+    Salvage {
+        /// The log's directory; nothing in it is changed
+        dir: PathBuf,
+        /// The new directory
+        to: PathBuf,
+        #[command(flatten)]
+        known: Known,
+    },
+    /// Copy a log, which may be in use, into a new directory
+    Backup {
+        /// The log's directory; nothing in it is changed
+        dir: PathBuf,
+        /// The new directory
+        to: PathBuf,
+    },
+    /// Remove the segments that hold only old transactions: also the way out of a full disk
+    Retain {
+        /// The log's directory
+        dir: PathBuf,
+        /// Keep this transaction and all later ones
+        #[arg(long, value_name = "OFFSET")]
+        from: u64,
     },
 }
 
-/// Why a log can't be looked at.
+/// What somebody knows of a log beside its files.
+#[derive(Args, Debug)]
+pub(crate) struct Known {
+    /// All transactions before OFFSET were durable in EPOCH: a log that ends before is damaged
+    #[arg(long, value_name = "EPOCH:OFFSET", value_parser = durable_through)]
+    durable_through: Option<(Epoch, TxOffset)>,
+}
+
+fn durable_through(text: &str) -> Result<(Epoch, TxOffset), String> {
+    let parts = text.split_once(':').and_then(|(epoch, offset)| {
+        let (epoch, offset) = (epoch.parse().ok()?, offset.parse().ok()?);
+        Some((Epoch::new(epoch), TxOffset::new(offset)))
+    });
+    parts.ok_or_else(|| "it is two numbers, such as 3:1200".to_owned())
+}
+
+impl Known {
+    fn options(&self) -> LogOptions {
+        let options = LogOptions::new();
+        match self.durable_through {
+            Some((epoch, offset)) => options.durable_through(epoch, offset),
+            None => options,
+        }
+    }
+}
+
+/// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogCommandError {
-    #[error("{}: there is no log", dir.display())]
-    NotFound { dir: PathBuf },
-    #[error("{}: {source}", dir.display())]
-    Log { dir: PathBuf, source: Box<LogError> },
+    #[error("{source}{}", advice::on(source))]
+    Log {
+        #[from]
+        source: LogError,
+    },
+    #[error("{}: it is no name for a new directory", to.display())]
+    NoName { to: PathBuf },
+}
+
+impl LogCommandError {
+    /// Damage that a command came upon is a finding, as for `verify`.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Log { source } if advice::is_damage(source) => Exit::Failure,
+            _ => Exit::Usage,
+        }
+    }
 }
 
 /// Carries out a command.
 pub(crate) fn run(command: &LogCommand) -> Result<Exit, LogCommandError> {
     match command {
-        LogCommand::Inspect { dir, brief } => {
-            let mut shown = Shown {
-                brief: *brief,
-                frames: 0,
-            };
-            let looked = inspect(&Env::os(dir), "", &mut |seen| shown.show(&seen));
-            looked.map_err(|source| of_log(dir, source))?;
-            let verification = verify(&Env::os(dir), "").map_err(|source| of_log(dir, source))?;
-            say(&opening(&verification));
-            Ok(Exit::Fine)
-        }
-        LogCommand::Verify { dir } => {
-            let verification = verify(&Env::os(dir), "").map_err(|source| of_log(dir, source))?;
-            for segment in &verification.segments {
-                say(&verdict(segment));
-            }
-            say(&opening(&verification));
-            Ok(if verification.is_good() {
-                Exit::Fine
-            } else {
-                Exit::Failure
-            })
-        }
+        LogCommand::Inspect { dir, brief } => run_inspect(dir, *brief),
+        LogCommand::Verify { dir, known } => run_verify(dir, &known.options()),
+        LogCommand::Salvage { dir, to, known } => run_salvage(dir, to, &known.options()),
+        LogCommand::Backup { dir, to } => run_backup(dir, to),
+        LogCommand::Retain { dir, from } => run_retain(dir, TxOffset::new(*from)),
     }
 }
 
-fn of_log(dir: &Path, source: LogError) -> LogCommandError {
-    let dir = dir.to_path_buf();
-    match source {
-        LogError::NotFound { .. } => LogCommandError::NotFound { dir },
-        source => LogCommandError::Log {
-            dir,
-            source: Box::new(source),
-        },
-    }
-}
-
-struct Shown {
-    brief: bool,
-    frames: u64,
-}
-
-impl Shown {
-    fn show(&mut self, seen: &Inspected) {
-        match seen {
-            Inspected::Segment {
-                file,
-                bytes,
-                header,
-            } => {
-                self.frames = 0;
-                say(&segment(file, *bytes, header));
-            }
-            Inspected::Frame { at, frame, end } if !self.brief => {
-                self.frames += 1;
-                let what = match frame.kind {
-                    FrameKind::Commit => {
-                        format!(
-                            "commit   {}..{end}, {} transactions",
-                            frame.first, frame.tx_count
-                        )
-                    }
-                    FrameKind::Lost => format!("lost     {}..{end}", frame.first),
-                    kind => format!("{:8} at transaction {}", mark(kind), frame.first),
-                };
-                say(&format!(
-                    "  {at:>10}  {what}, {} bytes, durable through {}\n",
-                    frame.payload_len, frame.durable_through
-                ));
-            }
-            Inspected::Break {
-                defect,
-                bytes,
-                later_frames,
-            } => {
-                say(&format!(
-                    "  the chain ends: {defect}; {bytes} bytes follow, with {later_frames} valid \
-                     frames among them\n"
-                ));
-            }
-            Inspected::Other { file } => say(&format!("{file}\n")),
-            _ => {}
+fn run_inspect(dir: &Path, brief: bool) -> Result<Exit, LogCommandError> {
+    let env = Env::os(dir);
+    inspect(&env, "", &mut |seen| {
+        if !(brief && matches!(seen, Inspected::Frame { .. })) {
+            say(&show::inspected(&seen));
         }
+    })?;
+    let opening = ReadOnlyLog::open(&env, "", LogOptions::new());
+    say(&show::opening(opening.as_ref().map(|(_, report)| report)));
+    Ok(Exit::Fine)
+}
+
+fn run_verify(dir: &Path, options: &LogOptions) -> Result<Exit, LogCommandError> {
+    let verification = verify(&Env::os(dir), "", options)?;
+    for segment in &verification.segments {
+        say(&show::verdict(segment));
     }
+    say(&show::opening(verification.opening.as_ref()));
+    Ok(match verification.is_good() {
+        true => Exit::Fine,
+        false => Exit::Failure,
+    })
 }
 
-fn mark(kind: FrameKind) -> String {
-    format!("{kind:?}").to_lowercase()
+fn run_salvage(dir: &Path, to: &Path, options: &LogOptions) -> Result<Exit, LogCommandError> {
+    let (target, name) = target(to)?;
+    let report = salvage(&Env::os(dir), "", &target, name, options)?;
+    say(&show::salvaged(&report, to));
+    Ok(match report.lost.is_empty() {
+        true => Exit::Fine,
+        false => Exit::Failure,
+    })
 }
 
-fn segment(file: &str, bytes: u64, header: &Result<SegmentHeader, HeaderProblem>) -> String {
-    let header = match header {
-        Ok(header) => header,
-        Err(HeaderProblem::UnknownVersion(version)) => {
-            return format!("{file}  {bytes} bytes, format version {version} is not known\n");
-        }
-        Err(HeaderProblem::Defect(defect)) => return format!("{file}  {bytes} bytes, {defect}\n"),
-        Err(_) => return format!("{file}  {bytes} bytes, the header can't be read\n"),
+fn run_backup(dir: &Path, to: &Path) -> Result<Exit, LogCommandError> {
+    let (target, name) = target(to)?;
+    let report = backup(&Env::os(dir), "", &target, name, &LogOptions::new())?;
+    say(&show::copied(&report, to));
+    Ok(Exit::Fine)
+}
+
+fn run_retain(dir: &Path, from: TxOffset) -> Result<Exit, LogCommandError> {
+    let options = LogOptions::new().retain_from(from);
+    let (log, report) = Log::open(&Env::os(dir), "", options)?;
+    log.close()?;
+    say(&show::retained(&report, from));
+    Ok(Exit::Fine)
+}
+
+/// Where a new directory goes: its parent and its name.
+fn target(to: &Path) -> Result<(Env, &Path), LogCommandError> {
+    let Some(name) = to.file_name() else {
+        let to = to.to_path_buf();
+        return Err(LogCommandError::NoName { to });
     };
-    let mut text = format!(
-        "{file}  {bytes} bytes, log {}, epoch {}, from transaction {}, oldest kept {}",
-        header.log_id, header.epoch, header.first, header.oldest
-    );
-    for (flag, name) in [
-        (SegmentFlags::FORK, "a recorded fork"),
-        (SegmentFlags::SALVAGED, "salvaged"),
-    ] {
-        if header.flags.contains(flag) {
-            let _ = write!(text, ", {name}");
-        }
-    }
-    text.push('\n');
-    text
-}
-
-fn verdict(segment: &SegmentVerdict) -> String {
-    let mut text = format!(
-        "{}  {} commits, {} transactions, {} bytes",
-        segment.file, segment.commits, segment.transactions, segment.bytes
-    );
-    for lost in &segment.lost {
-        let _ = write!(text, ", lost {}..{}", lost.start, lost.end);
-    }
-    match &segment.problem {
-        Some(problem) => {
-            let _ = writeln!(text, ": {problem}");
-        }
-        None => text.push_str(": good\n"),
-    }
-    text
-}
-
-/// What an opening would find.
-fn opening(verification: &Verification) -> String {
-    let report = match &verification.opening {
-        Ok(report) => report,
-        Err(error) => return format!("opening would refuse it: {error}\n"),
-    };
-    let end = match &report.end {
-        LogEnd::Tail(tail) => format!(
-            "a torn tail of {} bytes in {} at byte {}, which opening drops",
-            tail.bytes, tail.file, tail.at
-        ),
-        _ if report.closed => "closed".to_owned(),
-        _ => "not closed, nothing to drop".to_owned(),
-    };
-    format!(
-        "transactions {}..{}, {} segments, known durable through {}; the end: {end}\n",
-        report.oldest, report.next, report.segments, report.known_durable_through
-    )
+    let parent = to.parent().unwrap_or(Path::new(""));
+    Ok((Env::os(parent), Path::new(name)))
 }

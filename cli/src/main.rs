@@ -26,7 +26,7 @@ enum Command {
     /// Deterministic simulation: campaigns, cases, planted bugs
     #[command(subcommand)]
     Sim(Sim),
-    /// Look at a commit log; never writes
+    /// Look at a commit log, salvage, copy or shorten it
     #[command(subcommand)]
     Log(log::LogCommand),
 }
@@ -63,7 +63,7 @@ fn main() -> std::process::ExitCode {
             command: Command::Log(command),
         }) => match log::run(&command) {
             Ok(exit) => exit,
-            Err(error) => complain(&error),
+            Err(error) => complain(&error).and(error.exit()),
         },
     };
     std::process::ExitCode::from(exit as u8)

@@ -10,15 +10,26 @@ pub fn check(bytes: &[u8]) {
     if let Some(start) = bytes.first_chunk::<SEGMENT_HEADER_BYTES>() {
         let mut whole = *start;
         whole[..8].copy_from_slice(b"BLKSTLOG");
-        let (covered, checksum) = whole.split_at_mut(SEGMENT_HEADER_BYTES - CHECKSUM_BYTES);
-        checksum.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
+        put_checksum_right(&mut whole);
         decode(&whole);
         // The version and the length are what a fuzzer is least likely to guess.
-        whole[8..16].copy_from_slice(&[1, 0, 0, 0, SEGMENT_HEADER_BYTES as u8, 0, 0, 0]);
-        let (covered, checksum) = whole.split_at_mut(SEGMENT_HEADER_BYTES - CHECKSUM_BYTES);
-        checksum.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
+        whole[8..16].copy_from_slice(&[2, 0, 0, 0, SEGMENT_HEADER_BYTES as u8, 0, 0, 0]);
+        put_checksum_right(&mut whole);
+        decode(&whole);
+        // So are the flags, and zeros where nothing is before.
+        whole[28] %= 8;
+        whole[29..32].fill(0);
+        if whole[28] & 4 == 0 {
+            whole[92..120].fill(0);
+        }
+        put_checksum_right(&mut whole);
         decode(&whole);
     }
+}
+
+fn put_checksum_right(whole: &mut [u8; SEGMENT_HEADER_BYTES]) {
+    let (covered, checksum) = whole.split_at_mut(SEGMENT_HEADER_BYTES - CHECKSUM_BYTES);
+    checksum.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
 }
 
 fn decode(bytes: &[u8]) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use arbitrary::{Arbitrary, Unstructured};
-use blackstart::commitlog::{Durability, Log, LogOptions, TxOffset};
+use blackstart::commitlog::{Durability, Log, LogOptions, SalvageReport, TxOffset, salvage};
 use blackstart_vfs::{Env, Fs};
 
 use super::files::Damage;
@@ -42,6 +42,7 @@ pub fn check(bytes: &[u8]) {
     let (disk, env) = opening::simulated();
     let log = history.write(&env);
     let (seen, oldest, next) = (opening::read(&log), log.oldest(), log.visible_through());
+    let epoch = log.epoch();
     if history.is_closed {
         log.close().expect("an honest disk");
     }
@@ -60,15 +61,19 @@ pub fn check(bytes: &[u8]) {
     for (name, bytes) in &files {
         opening::put(&disk, name, bytes);
     }
-    let mut options = LogOptions::new().salvage(true);
+    let mut options = LogOptions::new();
     if history.knows_the_end {
-        options = options.durable_through(next);
+        options = options.durable_through(epoch, next);
     }
-    match Log::open(&env, "", options) {
-        Ok((salvaged, _)) => {
+    let (_, target) = opening::simulated();
+    let saved = salvage(&env, "", &target, "saved", &options);
+    assert_eq!(opening::contents(&disk), files, "salvaged, and changed");
+    match saved {
+        Ok(report) => {
+            let (log, found) = Log::open(&target, "saved", options).expect("it was saved");
             let truth = Truth::new(&seen, oldest, next);
-            truth.judge(&salvaged, history.knows_the_end);
-            opening::use_log(&env, salvaged);
+            truth.judge(&log, &report, history.knows_the_end);
+            opening::use_log(&target, "saved", log, found.closed);
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
@@ -133,8 +138,9 @@ impl Truth {
         }
     }
 
-    fn judge(&self, salvaged: &Log, knows_the_end: bool) {
+    fn judge(&self, salvaged: &Log, report: &SalvageReport, knows_the_end: bool) {
         let seen = opening::read(salvaged);
+        let mut lost = Vec::new();
         for one in &seen {
             match one {
                 Seen::Transaction(offset, record) if *offset >= self.oldest.get() => {
@@ -144,21 +150,22 @@ impl Truth {
                         "at {offset}: {seen:?}"
                     );
                 }
-                // What retention removed may show again if the mark of it is lost.
-                Seen::Transaction(..) | Seen::Lost(..) => {}
+                // What retention removed may show again if all that tells of it is lost.
+                Seen::Transaction(..) => {}
+                Seen::Lost(from, to) => lost.push(TxOffset::new(*from)..TxOffset::new(*to)),
                 Seen::Unreadable(error) => panic!("salvaged, and unreadable: {error}"),
             }
         }
+        assert_eq!(lost, report.lost, "what is lost is listed: {seen:?}");
         assert!(
             salvaged.oldest() <= self.oldest,
             "history went missing: {seen:?}"
         );
-        if knows_the_end {
-            assert_eq!(
-                salvaged.visible_through(),
-                self.next,
-                "the end went missing: {seen:?}"
-            );
-        }
+        // An older state of the superblock may know of history that was cut since: that counts as
+        // lost.
+        assert!(
+            !knows_the_end || salvaged.visible_through() >= self.next,
+            "the end went missing: {seen:?}"
+        );
     }
 }

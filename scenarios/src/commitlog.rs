@@ -10,20 +10,26 @@
 //! - \[I2\] An error of the log is excused only by a fault that explains it: the table of `excuse`.
 
 mod archive;
+mod beside;
 mod check;
 mod drive;
 mod ending;
 mod excuse;
+mod held;
 mod history;
 mod model;
 mod op;
 mod opening;
 mod oracle;
+mod owned;
 mod payload;
 mod readers;
 mod salvaged;
+mod sight;
 mod small;
+mod visit;
 mod words;
+mod workload;
 
 #[cfg(test)]
 mod tests;
@@ -33,14 +39,14 @@ use blackstart_sim::draw::Draw;
 use blackstart_sim::story::Said;
 use blackstart_sim::{Ctx, Failure, Scenario, SmallCase, Step};
 
-pub use history::{Archived, Event, Found, Opened};
+pub use history::{Archived, Event, Found, Opened, Told};
 pub use model::Model;
-pub use op::{Archive, Config, Level, Op};
+pub use op::{Archive, Config, Kept, Level, Op};
 
 /// Whether campaigns alter the log's files, between two eras and while it runs.
-const MEETS_ALTERATIONS: bool = false;
+const MEETS_ALTERATIONS: bool = true;
 /// Whether campaigns draw failures of those calls alone that make a file longer.
-const MEETS_GROWTH_FAILURES: bool = false;
+const MEETS_GROWTH_FAILURES: bool = true;
 
 /// The scenario `commitlog`.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +77,7 @@ impl Scenario for CommitLog {
             "!acknowledged commit lost below its level",
             "!retired a segment",
             "!truncated history",
+            "!truncated beside other clients",
             "!poisoned",
             "!no space, went on",
             "!typed error",
@@ -82,11 +89,24 @@ impl Scenario for CommitLog {
             "!went on when there was space again",
             "!archived a segment",
             "!archive refused",
+            "!an archive hook used the log",
             "!looked again",
             "!salvaged",
             "!salvaged around a loss",
             "!read old history",
             "!history inside a commit refused",
+            "!a second opening was refused",
+            "!verified beside the writer",
+            "!pinned",
+            "appended many commits",
+            "!an owner refused its commit",
+            "!visited while opening",
+            "!created with a first commit",
+            "went on after a close that failed",
+            "!a kept reader went on",
+            "!a kept reader outlived its log",
+            "!a kept reader was told of a cut",
+            "!a kept reader was told of a retirement",
             "dropped bytes excused by damage",
         ]
     }
@@ -112,7 +132,7 @@ impl Scenario for CommitLog {
     }
 
     fn steps(&self, draw: &mut Draw<'_>, config: &Config) -> Vec<Step<Op>> {
-        op::steps(draw, config)
+        workload::steps(draw, config)
     }
 
     fn verification(&self, _config: &Config) -> Vec<Step<Op>> {

@@ -59,8 +59,25 @@ impl fmt::Display for Value {
     }
 }
 
-/// What a decoder found wrong. It is small and owns nothing, so that probing bytes that are
-/// probably no frame at all costs nothing.
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl From<&'static str> for Value {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// What a decoder found wrong. It owns nothing, so that failed probes allocate nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defect {
     /// Where the field stands, in bytes from the start of the file.
@@ -74,6 +91,23 @@ pub struct Defect {
 }
 
 impl Defect {
+    /// A defect of the field at `at`.
+    #[cold]
+    pub fn new(
+        at: ByteOffset,
+        field: &'static str,
+        expected: impl Into<Value>,
+        found: impl Into<Value>,
+    ) -> Self {
+        let (expected, found) = (expected.into(), found.into());
+        Self {
+            at,
+            field,
+            expected,
+            found,
+        }
+    }
+
     /// The same with the file's name.
     pub fn in_file(self, file: impl Into<String>) -> Corrupt {
         Corrupt {
@@ -102,7 +136,7 @@ impl fmt::Display for Defect {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {defect}")]
 pub struct Corrupt {
-    /// The file's name within its directory.
+    /// The file, as the path was given.
     pub file: String,
     /// Where and what.
     pub defect: Defect,

@@ -1,6 +1,6 @@
 //! A checked reader over bytes.
 
-use super::{ByteOffset, Defect, Value};
+use super::{ByteOffset, Defect};
 
 /// Takes fields from the front of a slice. Each step either has the bytes or says which field
 /// they end in.
@@ -92,12 +92,7 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     fn short(&self, len: usize, field: &'static str) -> Defect {
-        Defect {
-            at: self.at,
-            field,
-            expected: Value::Number(len as u64),
-            found: Value::Text("the end of the bytes"),
-        }
+        Defect::new(self.at, field, len as u64, "the end of the bytes")
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Epoch, LogId, TxOffset};
+use super::{LogId, TxOffset};
 use crate::codec::{ByteOffset, Corrupt};
 
 /// Why something must have been durable although it cannot be read now.
@@ -35,7 +35,12 @@ pub enum Evidence {
         /// All transactions before this were durable.
         tx_offset: TxOffset,
     },
-    /// A segment's name is made durable after its header.
+    /// The log's superblock says so (the file `lock`).
+    Superblock {
+        /// All transactions before this were durable.
+        tx_offset: TxOffset,
+    },
+    /// A segment gets its name only when its header and first content are durable.
     Name,
     /// It was read, and was good, a moment before.
     ReadBefore,
@@ -50,7 +55,7 @@ pub enum LogError {
     /// The operating system reported an error. On a write or sync the log is now poisoned.
     #[error("{file}: cannot {action}")]
     Io {
-        /// The file or directory, relative to the root of the environment.
+        /// The file or directory, as its path was given.
         file: String,
         /// What was tried.
         action: &'static str,
@@ -61,7 +66,7 @@ pub enum LogError {
     /// the log goes on.
     #[error("{file}: no space to {action}")]
     NoSpace {
-        /// The file or directory, relative to the root of the environment.
+        /// The file or directory, as its path was given.
         file: String,
         /// What was tried.
         action: &'static str,
@@ -89,9 +94,24 @@ pub enum LogError {
         /// The log's directory.
         dir: PathBuf,
     },
-    /// A log that was to be read changed each time it was looked at.
-    #[error("{dir}: the log's files change faster than they can be looked at")]
-    InMotion {
+    /// The process was forked: this is the child, and the log belongs to the parent.
+    #[error("{dir}: the log was opened by another process, of which this one is a fork")]
+    Forked {
+        /// The log's directory.
+        dir: PathBuf,
+        /// What the lock's check said.
+        source: Arc<io::Error>,
+    },
+    /// The newest segment's name was removed, or given to another file, while the log was open.
+    /// What was acknowledged before is in the file that lost its name.
+    #[error("{file}: it was removed, renamed or replaced while the log was open")]
+    Replaced {
+        /// The file.
+        file: String,
+    },
+    /// The log changed each time it was read.
+    #[error("{dir}: the log's files change faster than they can be read")]
+    ChangedWhileReading {
         /// The log's directory.
         dir: PathBuf,
     },
@@ -101,19 +121,27 @@ pub enum LogError {
         /// The log's directory.
         dir: PathBuf,
     },
-    /// There is a log, and a new one was to be created.
-    #[error("{dir}: there is a log already")]
+    /// There is a log, or a directory, and a new one was to be created.
+    #[error("{dir}: it exists already")]
     AlreadyExists {
         /// The log's directory.
         dir: PathBuf,
     },
-    /// There are traces of a log but none of its segments; no empty log is put in its place.
-    #[error("{dir}: {found} is left of a log whose segments are all missing")]
+    /// A log was here, and none of its segments is; no empty log is put in its place.
+    #[error("{dir}: all segments of a log are missing; {found} shows that there was one")]
     SegmentsMissing {
         /// The log's directory.
         dir: PathBuf,
-        /// A file that only an existing log leaves.
+        /// What shows it.
         found: String,
+    },
+    /// The newest segment is missing.
+    #[error("{file}: the segment is missing; {named_by} names it")]
+    SegmentMissing {
+        /// The missing file.
+        file: String,
+        /// The file that names it.
+        named_by: String,
     },
     /// Something that was durable is damaged.
     #[error("{corrupt}")]
@@ -144,25 +172,18 @@ pub enum LogError {
         /// The one that comes.
         found: TxOffset,
     },
-    /// A segment does not continue the one before it: they are from different histories.
-    #[error("{file}: it continues another history: chain {found:#010x}, expected {expected:#010x}")]
-    WrongChain {
+    /// A segment does not follow the one before it: they are from different histories.
+    #[error(
+        "{file}: it follows another segment: header checksum {found:#010x}, \
+         expected {expected:#010x}"
+    )]
+    WrongPredecessor {
         /// The later file.
         file: String,
-        /// The checksum at the end of the segment before.
+        /// The checksum of the header of the segment before.
         expected: u32,
-        /// The checksum that the segment continues.
+        /// The checksum that the segment names.
         found: u32,
-    },
-    /// Epochs go down from one segment to the next, and no recorded fork explains it.
-    #[error("{file}: epoch {found} comes after epoch {before}")]
-    EpochOrder {
-        /// The later file.
-        file: String,
-        /// The epoch of the segment before.
-        before: Epoch,
-        /// Its own epoch.
-        found: Epoch,
     },
     /// A segment belongs to another log.
     #[error("{file}: it belongs to log {found}, not to {expected}")]
@@ -175,13 +196,13 @@ pub enum LogError {
         found: LogId,
     },
     /// The segment's format is not known.
-    #[error("{file}: format version {found} is not supported (up to {supported})")]
+    #[error("{file}: format version {found} is not supported, only {supported}")]
     UnsupportedVersion {
         /// The file.
         file: String,
         /// Its version.
         found: u32,
-        /// The newest known version.
+        /// The version that is.
         supported: u32,
     },
     /// The segment uses features that must be understood.
@@ -252,8 +273,8 @@ pub enum LogError {
         /// Where the history was cut.
         at: TxOffset,
     },
-    /// These transactions were lost to damage and left out by a salvage. The next read goes on
-    /// after them.
+    /// These transactions were lost to damage: the log was written by a salvage. The next read goes
+    /// on after them.
     #[error("transactions {from} to {to} were lost to damage")]
     Lost {
         /// The first lost transaction.
@@ -269,6 +290,19 @@ pub enum LogError {
         /// What the hook said.
         source: Arc<dyn Error + Send + Sync>,
     },
+    /// The commit's owner refused it when it learnt its offset
+    /// ([`CommitOwner`](super::CommitOwner)). It is not in the log; it used no offset.
+    #[error("the commit's owner refused it")]
+    Refused {
+        /// What the owner said.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The owner of a log that was being opened could not take a commit.
+    #[error("the log's owner could not take a commit that was recovered")]
+    Visitor {
+        /// What the owner said.
+        source: Arc<dyn Error + Send + Sync>,
+    },
     /// An option has a value that makes no sense.
     #[error("option {option}: {reason}")]
     InvalidOption {
@@ -279,7 +313,90 @@ pub enum LogError {
     },
 }
 
+/// What kind of thing went wrong: callers that have an answer for each kind match this, and not the
+/// variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The caller asked for what cannot be: an option, an offset, a log that is closed or in use.
+    Caller,
+    /// There is no space. The log goes on.
+    NoSpace,
+    /// Something that was durable is damaged or missing, or is of another log or format.
+    Damage,
+    /// The operating system failed.
+    System,
+    /// An earlier failure ended writing; the log has to be opened again.
+    Poisoned,
+}
+
+/// What happens to an open log when a step fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nothing has changed; the log goes on.
+    Harmless(LogError),
+    /// What is on the disk is unknown; the log is poisoned.
+    Fatal(LogError),
+}
+
+impl Failure {
+    /// A failed write: for lack of space it can be undone.
+    pub fn of_write(error: LogError) -> Self {
+        match error {
+            LogError::NoSpace { .. } => Self::Harmless(error),
+            _ => Self::Fatal(error),
+        }
+    }
+
+    pub fn into_error(self) -> LogError {
+        let (Self::Harmless(error) | Self::Fatal(error)) = self;
+        error
+    }
+}
+
 impl LogError {
+    /// Whether the operating system found no such file.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// What kind of thing went wrong.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoSpace { .. } => ErrorClass::NoSpace,
+            Self::Io { .. }
+            | Self::Archive { .. }
+            | Self::Visitor { .. }
+            | Self::ChangedWhileReading { .. } => ErrorClass::System,
+            Self::Poisoned { .. } | Self::Interrupted => ErrorClass::Poisoned,
+            Self::SegmentsMissing { .. }
+            | Self::SegmentMissing { .. }
+            | Self::Replaced { .. }
+            | Self::Corrupt { .. }
+            | Self::Gap { .. }
+            | Self::Overlap { .. }
+            | Self::WrongPredecessor { .. }
+            | Self::Foreign { .. }
+            | Self::UnsupportedVersion { .. }
+            | Self::UnsupportedFeature { .. }
+            | Self::ReadOnlyFeature { .. }
+            | Self::Lost { .. } => ErrorClass::Damage,
+            Self::Closed
+            | Self::Locked { .. }
+            | Self::Forked { .. }
+            | Self::NotFound { .. }
+            | Self::AlreadyExists { .. }
+            | Self::EmptyCommit
+            | Self::CommitTooLarge { .. }
+            | Self::Exhausted { .. }
+            | Self::HistoryGone { .. }
+            | Self::BeyondEnd { .. }
+            | Self::NotACommitBoundary { .. }
+            | Self::Truncated { .. }
+            | Self::Refused { .. }
+            | Self::InvalidOption { .. } => ErrorClass::Caller,
+        }
+    }
+
     /// An error of the operating system, classed by its kind and never by its text.
     pub(crate) fn io(file: impl Into<String>, action: &'static str, error: io::Error) -> Self {
         let (file, source) = (file.into(), Arc::new(error));

@@ -1,24 +1,31 @@
 //! Following a live log.
 
+use std::time::Duration;
+
 use blackstart_vfs::Monotonic;
 
 use super::TxOffset;
+use super::commit::Commit;
 use super::error::LogError;
-use super::reader::{Commit, Reader};
+use super::reader::Reader;
+use super::view::refresh;
 
 /// A reader that waits for new commits. It goes on across rotations; see [`Reader`] for its
 /// errors.
 #[derive(Debug)]
 pub struct Follower {
     reader: Reader,
+    /// How often a log that another process writes is read again.
+    interval: Duration,
 }
 
 impl Follower {
-    pub(crate) fn new(reader: Reader) -> Self {
-        Self { reader }
+    pub(crate) fn new(reader: Reader, interval: Duration) -> Self {
+        Self { reader, interval }
     }
 
-    /// The next commit, waiting for one. None once the log is closed and all was read.
+    /// The next commit, waiting for one. None once the log is closed and all was read. If another
+    /// process writes the log and opens it again, a later call goes on.
     ///
     /// # Errors
     /// As [`Reader::next_commit`]; and [`LogError::Poisoned`] once all that is visible was read and
@@ -28,7 +35,7 @@ impl Follower {
     }
 
     /// As [`next_commit`](Self::next_commit), but also none at the deadline;
-    /// [`is_over`](Self::is_over) tells them apart.
+    /// [`is_over`](Self::is_over) distinguishes them.
     ///
     /// # Errors
     /// As [`next_commit`](Self::next_commit).
@@ -41,7 +48,7 @@ impl Follower {
 
     /// Whether the log is closed and all of it was read.
     pub fn is_over(&self) -> bool {
-        let is_closed = self.reader.shared().state.lock().closed;
+        let is_closed = matches!(self.reader.shared().refusal(), Some(LogError::Closed));
         is_closed && self.is_at_end()
     }
 
@@ -68,6 +75,7 @@ impl Follower {
     /// come, or not before the deadline.
     fn wait(&self, deadline: Option<Monotonic>) -> Result<bool, LogError> {
         let shared = self.reader.shared();
+        let mut is_fresh = false;
         loop {
             let ticket = shared.changed.ticket();
             // What refuses writing was said after the last commit became visible.
@@ -75,15 +83,32 @@ impl Follower {
             if !self.is_at_end() || self.reader.is_outdated() {
                 return Ok(true);
             }
+            if let (Some(view), false) = (&shared.view, is_fresh) {
+                refresh(shared, view)?;
+                is_fresh = true;
+                continue;
+            }
             match refusal {
                 Some(LogError::Closed) => return Ok(false),
                 Some(error) => return Err(error),
                 None => {}
             }
-            match deadline {
-                None => shared.changed.wait(ticket),
-                Some(deadline) if shared.changed.wait_until(ticket, deadline) => {}
-                Some(_) => return Ok(false),
+            is_fresh = false;
+            let clock = shared.directory.env.clock();
+            let again = shared
+                .view
+                .as_ref()
+                .map(|_| clock.monotonic() + self.interval);
+            let is_over = |deadline| clock.monotonic() >= deadline;
+            match (again, deadline) {
+                (None, None) => shared.changed.wait(ticket),
+                (None, Some(deadline)) if shared.changed.wait_until(ticket, deadline) => {}
+                (None, Some(_)) => return Ok(false),
+                (Some(_), Some(deadline)) if is_over(deadline) => return Ok(false),
+                (Some(again), deadline) => {
+                    let until = deadline.map_or(again, |deadline| deadline.min(again));
+                    shared.changed.wait_until(ticket, until);
+                }
             }
         }
     }

@@ -5,8 +5,9 @@ use std::fmt;
 /// Counts transactions from the start of the log: the first one is 0.
 ///
 /// An offset that was acknowledged durable, or shown by a recovery, is never given to another
-/// transaction unless the history was cut by [`truncate_to`](super::Log::truncate_to); and the
-/// pair of [`Epoch`] and offset is never given twice at all.
+/// transaction unless the history was cut by [`truncate_to`](super::Log::truncate_to). In one
+/// directory the pair of [`Epoch`] and offset is never given twice; with the [`Incarnation`] that
+/// holds for copies of the directory too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TxOffset(u64);
 
@@ -70,6 +71,19 @@ impl Epoch {
             None => None,
         }
     }
+
+    /// The creation tag of a segment of this epoch, of which the low bytes were drawn.
+    pub(crate) const fn tag(self, drawn: [u8; 3]) -> u32 {
+        let [epoch, ..] = self.0.to_le_bytes();
+        u32::from_le_bytes([drawn[0], drawn[1], drawn[2], epoch])
+    }
+
+    /// Whether a segment with this creation tag is of an earlier epoch, of the 128 before.
+    pub(crate) const fn is_after_tag(self, tag: u32) -> bool {
+        let [.., epoch] = tag.to_le_bytes();
+        let [own, ..] = self.0.to_le_bytes();
+        epoch.wrapping_sub(own) >= 128
+    }
 }
 
 impl fmt::Display for Epoch {
@@ -103,5 +117,34 @@ impl fmt::Display for LogId {
 impl fmt::Debug for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LogId({self})")
+    }
+}
+
+/// Which writable opening wrote something: 64 random bits that it drew. Two copies of one log may
+/// give the same [`Epoch`] and offset to different transactions; their openings differ in this.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(u64);
+
+impl Incarnation {
+    /// The incarnation with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incarnation({self})")
     }
 }

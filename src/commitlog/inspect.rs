@@ -10,17 +10,22 @@ use std::path::Path;
 use blackstart_vfs::Env;
 
 use super::TxOffset;
-use super::chain::{Chain, Check, Identity, Link, Step};
+use super::chain::{Chain, Check, each_frame};
+use super::directory::Directory;
 use super::error::{Evidence, LogError};
 use super::frame::{FrameHeader, FrameKind};
 use super::header::{HeaderProblem, SegmentHeader};
+use super::link::Link;
 use super::names;
+use super::options::LogOptions;
 use super::recovery::evidence::look_ahead;
-use super::recovery::heads::{self, Listing};
-use super::recovery::{Plan, Planned, plan};
-use super::report::RecoveryReport;
-use super::source::{Directory, LogSource};
-use crate::codec::{ByteOffset, Defect, Value};
+use super::recovery::listing::{Head, HeadFile, Known, Listing};
+use super::recovery::{Beforehand, Plan, Planned, plan};
+use super::report::{FileReason, RecoveryReport};
+use super::source::LogSource;
+use super::superblock::Superblock;
+use super::view::read_steadily;
+use crate::codec::{ByteOffset, Defect};
 
 /// Something seen in a log's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,15 +58,27 @@ pub enum Inspected {
         /// Valid frames among them.
         later_frames: u64,
     },
-    /// Another file of the log: unfinished, spare, index, or kept by a salvage.
+    /// A segment that was listed and is gone: a writer retired or superseded it meanwhile.
+    Gone {
+        /// Its file name.
+        file: String,
+    },
+    /// The superblock; none if there is none, or no valid one.
+    Superblock {
+        /// What it says.
+        superblock: Option<Superblock>,
+    },
+    /// A file that is no part of the log.
     Other {
         /// Its file name.
         file: String,
+        /// Why not.
+        reason: FileReason,
     },
 }
 
 /// Shows everything in a log's directory, segments in the order of their names. It judges nothing:
-/// see [`verify`].
+/// see [`verify`]. The log may be in use meanwhile.
 ///
 /// # Errors
 /// [`LogError::NotFound`] if there is no directory, [`LogError::Io`].
@@ -70,24 +87,25 @@ pub fn inspect(
     dir: impl AsRef<Path>,
     visit: &mut dyn FnMut(Inspected),
 ) -> Result<(), LogError> {
-    let directory = Directory::new(env, dir.as_ref());
-    let listing = list(&directory)?;
+    let directory = Directory::open(env, dir.as_ref())?;
+    let listing = Listing::read(&directory)?;
     for first in &listing.segments {
-        inspect_segment(&directory, *first, visit)?;
+        match inspect_segment(&directory, *first, visit) {
+            Err(error) if error.is_not_found() => visit(Inspected::Gone {
+                file: names::segment(*first),
+            }),
+            inspected => inspected?,
+        }
     }
-    let temps = listing.temps.into_iter().map(names::temp);
-    let spares = listing.spares.into_iter().map(names::spare);
-    let indexes = listing.indexes.into_iter().map(names::index);
-    for file in temps.chain(spares).chain(indexes).chain(listing.damaged) {
-        visit(Inspected::Other { file });
+    let superblock = Known::read(&directory, &listing)?.superblock().copied();
+    visit(Inspected::Superblock { superblock });
+    for note in listing.notes() {
+        visit(Inspected::Other {
+            file: note.file,
+            reason: note.reason,
+        });
     }
     Ok(())
-}
-
-fn list(directory: &Directory) -> Result<Listing, LogError> {
-    Listing::read(directory)?.ok_or_else(|| LogError::NotFound {
-        dir: directory.path.to_path_buf(),
-    })
 }
 
 fn inspect_segment(
@@ -95,40 +113,34 @@ fn inspect_segment(
     first: TxOffset,
     visit: &mut dyn FnMut(Inspected),
 ) -> Result<(), LogError> {
-    let file = names::segment(first);
-    let (bytes, len) = heads::open(source, &file)?;
-    let header = heads::header(&bytes)?;
+    let (Head { len, header, .. }, file) = Head::read(source, first)?;
     visit(Inspected::Segment {
-        file,
+        file: names::segment(first),
         bytes: len.get(),
         header,
     });
     let Ok(header) = header else { return Ok(()) };
-    let identity = Identity::of(&header);
-    let mut chain = Chain::new(identity, Link::start(&header));
-    loop {
-        let at = chain.link().at;
-        match chain.step(&bytes, len, Check::Payload)? {
-            Step::Frame(frame) => {
-                visit(Inspected::Frame {
-                    at,
-                    frame,
-                    end: chain.link().next,
-                });
-            }
-            Step::End => return Ok(()),
-            Step::Break(defect) => {
-                let tail = look_ahead(&bytes, identity, at, len)?;
-                let bytes = tail.content_end.since(at);
-                visit(Inspected::Break {
-                    defect,
-                    bytes,
-                    later_frames: tail.later_frames,
-                });
-                return Ok(());
-            }
-        }
-    }
+    let mut chain = Chain::new(header.key(), header.start());
+    let defect = each_frame(
+        &mut chain,
+        &file,
+        len,
+        Check::Payload,
+        |before, frame, chain| {
+            let (at, frame, end) = (before.at, *frame, chain.link().next);
+            visit(Inspected::Frame { at, frame, end });
+            Ok(())
+        },
+    )?;
+    let Some(defect) = defect else { return Ok(()) };
+    let at = chain.link().at;
+    let tail = look_ahead(&file, header.key(), at, len)?;
+    visit(Inspected::Break {
+        defect,
+        bytes: tail.content_end.since(at),
+        later_frames: tail.later_frames,
+    });
+    Ok(())
 }
 
 /// What [`verify`] found in one segment.
@@ -143,8 +155,8 @@ pub struct SegmentVerdict {
     pub transactions: u64,
     /// Bytes that were read and found good.
     pub bytes: u64,
-    /// Transactions that a salvage gave up.
-    pub lost: Vec<Range<TxOffset>>,
+    /// Transactions before this segment that a salvage gave up.
+    pub lost: Option<Range<TxOffset>>,
     /// What is wrong, if anything.
     pub problem: Option<LogError>,
 }
@@ -162,30 +174,61 @@ pub struct Verification {
 impl Verification {
     /// Whether the log opens and nothing is wrong in any segment. A torn tail is not wrong.
     pub fn is_good(&self) -> bool {
-        self.opening.is_ok()
-            && self
-                .segments
-                .iter()
-                .all(|segment| segment.problem.is_none())
+        self.problem().is_none()
+    }
+
+    /// The first problem.
+    pub fn problem(&self) -> Option<&LogError> {
+        let problems = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.problem.as_ref());
+        self.opening
+            .as_ref()
+            .err()
+            .into_iter()
+            .chain(problems)
+            .next()
     }
 }
 
-/// Reads a whole log and checks every frame and record.
+/// Reads a whole log and checks every frame and record. The log may be in use meanwhile: a problem
+/// that a writer explains is none.
 ///
 /// # Errors
-/// [`LogError::NotFound`] if there is no log, [`LogError::Io`]. What is wrong with the log is in
-/// the answer.
-pub fn verify(env: &Env, dir: impl AsRef<Path>) -> Result<Verification, LogError> {
-    let directory = Directory::new(env, dir.as_ref());
-    let listing = list(&directory)?;
+/// [`LogError::NotFound`] if there is no log, [`LogError::Io`],
+/// [`LogError::ChangedWhileReading`]. What is wrong with the log is in the answer.
+pub fn verify(
+    env: &Env,
+    dir: impl AsRef<Path>,
+    options: &LogOptions,
+) -> Result<Verification, LogError> {
+    let directory = Directory::open(env, dir.as_ref())?;
+    let mut last = None;
+    let read = read_steadily(&directory, || {
+        last = None;
+        let verification = verify_once(&directory, options)?;
+        let problem = verification.problem().cloned();
+        last = Some(verification);
+        problem.map_or(Ok(()), Err)
+    });
+    match (read, last) {
+        (Err(error @ LogError::ChangedWhileReading { .. }), _) => Err(error),
+        (_, Some(verification)) => Ok(verification),
+        (Err(error), None) => Err(error),
+        (Ok(()), None) => unreachable!("what was read without a problem was kept"),
+    }
+}
+
+fn verify_once(directory: &Directory, options: &LogOptions) -> Result<Verification, LogError> {
     let mut segments = Vec::new();
-    match plan(&directory, None) {
+    match plan(directory, Beforehand::of(options)) {
         Ok(Planned::Nothing { .. }) => Err(LogError::NotFound {
-            dir: directory.path.to_path_buf(),
+            dir: directory.shown_dir(),
         }),
         Ok(Planned::Log(plan)) => {
             for expected in expectations(&plan) {
-                segments.push(verify_segment(&directory, &expected)?);
+                segments.push(verify_segment(directory, &expected)?);
             }
             Ok(Verification {
                 opening: Ok(plan.report()),
@@ -194,15 +237,11 @@ pub fn verify(env: &Env, dir: impl AsRef<Path>) -> Result<Verification, LogError
         }
         Err(error) => {
             // Each by itself, as far as it goes.
-            for first in listing.segments {
-                let header = first_header(&directory, first)?;
-                let Some(header) = header else { continue };
-                let expected = Expected {
-                    header,
-                    len: None,
-                    end: None,
-                };
-                segments.push(verify_segment(&directory, &expected)?);
+            for first in Listing::read(directory).unwrap_or_default().segments {
+                let (Head { header, .. }, _) = Head::read(directory, first)?;
+                let Ok(header) = header else { continue };
+                let expected = Expected { header, end: None };
+                segments.push(verify_segment(directory, &expected)?);
             }
             Ok(Verification {
                 opening: Err(error),
@@ -215,95 +254,52 @@ pub fn verify(env: &Env, dir: impl AsRef<Path>) -> Result<Verification, LogError
 /// What a segment should be.
 struct Expected {
     header: SegmentHeader,
-    /// Where its frames end.
-    len: Option<ByteOffset>,
-    /// The transaction after its last one.
-    end: Option<TxOffset>,
+    /// Where its part of the log ends, if that is known.
+    end: Option<Link>,
 }
 
 fn expectations(plan: &Plan) -> Vec<Expected> {
-    let ends = plan.sealed.iter().skip(1).map(|sealed| sealed.header.first);
-    let ends = ends.chain([plan.newest.first]);
-    let sealed = plan.sealed.iter().zip(ends).map(|(sealed, end)| Expected {
-        header: sealed.header,
-        len: Some(sealed.len),
-        end: Some(end),
+    let sealed = plan.sealed.iter().map(|sealed| Expected {
+        header: sealed.segment.header,
+        end: Some(sealed.end),
     });
     let newest = Expected {
         header: plan.newest,
-        len: Some(plan.last.at),
-        end: Some(plan.last.next),
+        end: Some(plan.scan.end),
     };
     sealed.chain([newest]).collect()
 }
 
-fn first_header(
-    source: &dyn LogSource,
-    first: TxOffset,
-) -> Result<Option<SegmentHeader>, LogError> {
-    let (file, _) = heads::open(source, &names::segment(first))?;
-    Ok(heads::header(&file)?.ok())
-}
-
 fn verify_segment(source: &dyn LogSource, expected: &Expected) -> Result<SegmentVerdict, LogError> {
-    let file = names::segment(expected.header.first);
-    let (bytes, len) = heads::open(source, &file)?;
-    let limit = expected.len.unwrap_or(len);
-    let mut chain = Chain::new(
-        Identity::of(&expected.header),
-        Link::start(&expected.header),
-    );
-    let (commits, transactions, lost, problem) = (0, 0, Vec::new(), None);
-    let mut verdict = SegmentVerdict {
+    let header = &expected.header;
+    let file = names::segment(header.first);
+    let (bytes, len) = HeadFile::open(source, &file)?;
+    let limit = expected.end.map_or(len, |end| end.at);
+    let (mut commits, mut transactions) = (0, 0);
+    let mut chain = Chain::new(header.key(), header.start());
+    let broken = each_frame(&mut chain, &bytes, limit, Check::Records, |_, frame, _| {
+        commits += u64::from(frame.kind == FrameKind::Commit);
+        transactions += u64::from(frame.tx_count);
+        Ok(())
+    })?;
+    let link = chain.link();
+    let end = expected.end.filter(|end| *end != link);
+    let ends_badly = end.map(|end| {
+        let (expected, found) = (end.next.get(), link.next.get());
+        Defect::new(link.at, "end of the segment", expected, found)
+    });
+    let problem = broken.or(ends_badly).map(|defect| LogError::Corrupt {
+        corrupt: defect.in_file(source.shown(&file)),
+        evidence: Evidence::ReadBefore,
+    });
+    Ok(SegmentVerdict {
         file,
         commits,
         transactions,
-        bytes: 0,
-        lost,
+        bytes: link.at.get(),
+        lost: header.loss(),
         problem,
-    };
-    let defect = loop {
-        let Link { at, next, .. } = chain.link();
-        verdict.bytes = at.get();
-        match chain.step(&bytes, limit, Check::Records)? {
-            Step::Break(defect) => break Some(defect),
-            Step::End => {
-                break expected
-                    .end
-                    .filter(|end| *end != next)
-                    .map(|end| ends(at, end, next));
-            }
-            Step::Frame(frame) => {
-                if frame.kind == FrameKind::Lost {
-                    verdict.lost.push(next..chain.link().next);
-                }
-                if frame.kind != FrameKind::Commit {
-                    continue;
-                }
-                verdict.commits += 1;
-                verdict.transactions += u64::from(frame.tx_count);
-            }
-        }
-    };
-    verdict.problem = defect.map(|defect| {
-        let corrupt = defect.in_file(verdict.file.as_str());
-        LogError::Corrupt {
-            corrupt,
-            evidence: Evidence::ReadBefore,
-        }
-    });
-    Ok(verdict)
-}
-
-/// The chain ends well, and not where it should.
-fn ends(at: ByteOffset, expected: TxOffset, found: TxOffset) -> Defect {
-    let (expected, found) = (Value::Number(expected.get()), Value::Number(found.get()));
-    Defect {
-        at,
-        field: "end of the segment",
-        expected,
-        found,
-    }
+    })
 }
 
 #[cfg(test)]

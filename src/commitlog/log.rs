@@ -1,30 +1,33 @@
 //! The handle of a writable log.
 //!
-//! Not here: what it does. Opening is `open`, committing is `group`, and rotation, truncation and
-//! retention have their files.
+//! Not here: what it does. Opening is `open`, committing is `group` above `writer`, and truncation
+//! and retention have their files.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use blackstart_vfs::{Env, Lock};
-use parking_lot::Mutex;
+use blackstart_vfs::Env;
 
+use super::commit::Visitor;
+use super::core::Core;
 use super::error::LogError;
 use super::follow::Follower;
-use super::group::{Committed, LogStats, Queue, Ticket};
+use super::group::Ticket;
 use super::open;
-use super::options::{ArchiveHook, Durability, LogOptions};
-use super::reader::{ReadScope, Reader};
+use super::options::{Durability, Features, LogOptions, ReadScope};
+use super::queue::CommitOwner;
+use super::reader::Reader;
 use super::report::RecoveryReport;
-use super::rotate::rotate;
-use super::shared::Shared;
+use super::retain::{Pin, SegmentInfo};
+use super::state::{LogStats, Phase};
 use super::truncate::truncate;
-use super::writer::{Failure, Writer};
-use super::{Epoch, LogId, TxOffset};
+use super::writer::{Committed, Writer};
+use super::{Epoch, Incarnation, LogId, TxOffset};
 
 /// A writable log. Clones are the same log.
 ///
-/// Dropping the last clone gives the directory free and does no I/O: commits at level
+/// Dropping the last clone releases the directory lock and does no I/O: commits at level
 /// [`Durability::Buffered`] that are still in the buffer are lost, as if the process had died.
 /// [`close`](Self::close) first.
 #[derive(Clone, Debug)]
@@ -32,44 +35,55 @@ pub struct Log {
     core: Arc<Core>,
 }
 
-/// A log that is open for writing, as its handles and tickets share it.
-pub(crate) struct Core {
-    pub shared: Arc<Shared>,
-    pub writer: blackstart_vfs::Mutex<Writer>,
-    pub queue: Queue,
-    /// A queue with this many bytes is worked off by whoever adds to it.
-    pub queue_bytes_max: u64,
-    pub frame_bytes_max: u64,
-    pub archive: Option<ArchiveHook>,
-    /// Held while segments are archived and removed.
-    pub retention: blackstart_vfs::Mutex<()>,
-    /// The directory's lock, until the log is closed.
-    pub lock: Mutex<Option<Box<dyn Lock>>>,
-}
-
 impl Log {
     /// Opens the log in `dir` (relative to the environment's root; "" is the root itself) and
     /// recovers. When this returns, all that the log shows is durable.
     ///
     /// # Errors
-    /// [`LogError::NotFound`], [`LogError::AlreadyExists`], [`LogError::Locked`] and
-    /// [`LogError::InvalidOption`] are the caller's. [`LogError::Corrupt`], [`LogError::Gap`],
-    /// [`LogError::Overlap`], [`LogError::WrongChain`], [`LogError::EpochOrder`],
-    /// [`LogError::Foreign`] and [`LogError::SegmentsMissing`] say that the log is damaged, and
-    /// nothing was changed; [`LogOptions::salvage`] opens what is left. An error of the system
-    /// leaves a log that the next opening recovers from where this one stopped.
+    /// By [`LogError::class`]. Of the caller: [`LogError::NotFound`], [`LogError::AlreadyExists`],
+    /// [`LogError::Locked`], [`LogError::InvalidOption`]. Damage: nothing was changed, but for
+    /// temporary files that were removed; [`salvage`](super::salvage) reads what is left.
+    /// [`LogError::NoSpace`]: [`LogOptions::retain_from`] frees some. After an error of the system
+    /// the next opening goes on where this one stopped.
     pub fn open(
         env: &Env,
         dir: impl AsRef<Path>,
         options: LogOptions,
     ) -> Result<(Self, RecoveryReport), LogError> {
-        let (core, report) = open::open(env, dir.as_ref(), options)?;
-        Ok((
-            Self {
-                core: Arc::new(core),
-            },
-            report,
-        ))
+        Self::opened(open::open(env, dir.as_ref(), options, None)?)
+    }
+
+    /// As [`open`](Self::open), for a path of the operating system.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_path(
+        path: impl AsRef<Path>,
+        options: LogOptions,
+    ) -> Result<(Self, RecoveryReport), LogError> {
+        Self::open(&Env::os(path), "", options)
+    }
+
+    /// As [`open`](Self::open), and hands each commit that ends behind `from` to `visitor`, in log
+    /// order, in the pass that checks it. If this fails, the visitor was called in vain.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`LogError::HistoryGone`] if `from` is not kept any more;
+    /// [`LogError::Visitor`].
+    pub fn open_and_visit(
+        env: &Env,
+        dir: impl AsRef<Path>,
+        options: LogOptions,
+        from: TxOffset,
+        visitor: &mut Visitor<'_>,
+    ) -> Result<(Self, RecoveryReport), LogError> {
+        let visit = Some((from, visitor));
+        Self::opened(open::open(env, dir.as_ref(), options, visit)?)
+    }
+
+    fn opened((core, report): (Core, RecoveryReport)) -> Result<(Self, RecoveryReport), LogError> {
+        let core = Arc::new(core);
+        Ok((Self { core }, report))
     }
 
     /// Appends one commit, whose transactions are `records`, and waits until it has reached its
@@ -88,7 +102,20 @@ impl Log {
         records: &[R],
         durability: Durability,
     ) -> Result<Committed, LogError> {
-        self.core.commit(records, durability)
+        self.core.commit(records, durability, None)
+    }
+
+    /// As [`commit`](Self::commit), for an owner that is told where the commit stands.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); [`LogError::Refused`].
+    pub fn commit_owned<R: AsRef<[u8]>>(
+        &self,
+        records: &[R],
+        durability: Durability,
+        owner: Arc<dyn CommitOwner>,
+    ) -> Result<Committed, LogError> {
+        self.core.commit(records, durability, Some(owner))
     }
 
     /// Hands in a commit without waiting. It is carried out when somebody waits for it or for a
@@ -102,7 +129,20 @@ impl Log {
         records: &[R],
         durability: Durability,
     ) -> Result<Ticket, LogError> {
-        self.core.submit(records, durability)
+        self.core.submit(records, durability, None)
+    }
+
+    /// As [`submit`](Self::submit), for an owner that is told where the commit stands.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_owned<R: AsRef<[u8]>>(
+        &self,
+        records: &[R],
+        durability: Durability,
+        owner: Arc<dyn CommitOwner>,
+    ) -> Result<Ticket, LogError> {
+        self.core.submit(records, durability, Some(owner))
     }
 
     /// Hands everything that was committed to the operating system: it then survives the end of
@@ -120,18 +160,36 @@ impl Log {
     /// [`LogError::NoSpace`]: as for [`flush`](Self::flush). A failing sync poisons the log.
     pub fn sync(&self) -> Result<TxOffset, LogError> {
         self.core.with_writer(|writer| {
-            writer.sync()?;
-            writer.publish(|_| {});
-            Ok(writer.durable.tx)
+            writer.sync_published()?;
+            Ok(writer.durable.next)
         })
     }
 
-    /// Seals the newest segment and starts another, unless it has no commits.
+    /// Makes everything before `tx_offset` durable, and carries out nobody's queue; returns the
+    /// offset before which all is durable.
+    ///
+    /// # Errors
+    /// As [`sync`](Self::sync).
+    pub fn sync_through(&self, tx_offset: TxOffset) -> Result<TxOffset, LogError> {
+        self.core.sync_through(tx_offset)
+    }
+
+    /// Starts another segment, unless the newest one has no commits. It may stay empty: then all
+    /// history before it can be retired.
     ///
     /// # Errors
     /// [`LogError::NoSpace`]: the newest segment goes on.
     pub fn rotate(&self) -> Result<(), LogError> {
-        self.core.with_writer(rotate)
+        self.core.rotate(Features::NONE)
+    }
+
+    /// Starts another segment whose header has these feature bits as well, durably: before the
+    /// first commit that needs them.
+    ///
+    /// # Errors
+    /// [`LogError::NoSpace`]: the newest segment goes on, without them.
+    pub fn raise_features(&self, features: Features) -> Result<(), LogError> {
+        self.core.rotate(features)
     }
 
     /// Cuts the history: when this returns, the transactions from `tx_offset` on are gone,
@@ -145,26 +203,53 @@ impl Log {
         self.core.with_writer(|writer| truncate(writer, tx_offset))
     }
 
-    /// Removes the sealed segments that hold only transactions below `tx_offset`, after the
-    /// archive hook has seen each; returns the oldest transaction that is kept. The hook may take
-    /// its time: commits go on meanwhile.
+    /// Removes the full segments that hold only transactions below `tx_offset` and that nobody
+    /// pinned, after the archive hook has seen each; returns the oldest transaction that is kept.
+    /// Commits go on meanwhile. It takes no space. A file that cannot be removed stays until the
+    /// next opening.
     ///
     /// # Errors
     /// [`LogError::Archive`]: the segments before the refused one are removed.
-    /// [`LogError::Poisoned`], [`LogError::Closed`]: the hook was not called.
+    /// [`LogError::Poisoned`], [`LogError::Closed`]: the hook was not called. [`LogError::Io`]:
+    /// nothing is retired, though the next opening may do it; or all is, and the files go then.
     pub fn retain_from(&self, tx_offset: TxOffset) -> Result<TxOffset, LogError> {
         self.core.retain_from(tx_offset)
     }
 
-    /// Makes everything durable, marks the end as clean, so that the next opening need not scan,
-    /// and gives the directory free. A log that was found closed gets its mark once more: it may
-    /// have been in the page cache only. Further writes get [`LogError::Closed`]; readers go on.
+    /// The segments of the log, oldest first, as far as they are durable: with a [`Pin`], what a
+    /// backup copies or links.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        self.core.segments()
+    }
+
+    /// Keeps history from `from` on, whatever is retained, until the pin is dropped.
     ///
     /// # Errors
-    /// [`LogError::NoSpace`]: the log stays open. [`LogError::Poisoned`] and others: the
-    /// directory is free once all handles are dropped.
+    /// [`LogError::HistoryGone`].
+    pub fn pin(&self, from: TxOffset) -> Result<Pin, LogError> {
+        self.core.pin(from)
+    }
+
+    /// Makes everything durable, marks the end as clean, so that the next opening need not scan,
+    /// and releases the directory lock. Further writes get [`LogError::Closed`]; readers go on.
+    ///
+    /// # Errors
+    /// [`LogError::NoSpace`]: the log stays open. [`LogError::Poisoned`] and others: the lock is
+    /// released once all handles are dropped.
     pub fn close(&self) -> Result<(), LogError> {
-        self.core.close()
+        if matches!(self.core.shared.refusal(), Some(LogError::Closed)) {
+            return Ok(());
+        }
+        let lock = self.core.with_writer(|writer| {
+            writer.write_close_mark()?;
+            writer.publish(|_| {});
+            writer.shared.state.lock().phase = Phase::Closed;
+            Ok(writer.lock.take())
+        })?;
+        drop(lock);
+        // Followers learn that nothing more will come.
+        self.core.shared.changed.notify_all();
+        Ok(())
     }
 
     /// A reader of what is visible, from the commit that holds `from` on.
@@ -188,7 +273,7 @@ impl Log {
     /// # Errors
     /// As [`reader`](Self::reader).
     pub fn follow(&self, from: TxOffset, scope: ReadScope) -> Result<Follower, LogError> {
-        Ok(Follower::new(self.reader_of(from, scope)?))
+        Ok(Follower::new(self.reader_of(from, scope)?, Duration::ZERO))
     }
 
     /// The offset before which all transactions are visible: that of the next one, when nothing
@@ -212,6 +297,11 @@ impl Log {
         self.core.shared.state.lock().active.segment.header.epoch
     }
 
+    /// This opening.
+    pub fn incarnation(&self) -> Incarnation {
+        self.core.incarnation
+    }
+
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
         self.core.shared.log_id
@@ -224,63 +314,10 @@ impl Log {
 
     /// The failure that poisoned the log, if one did.
     pub fn poison(&self) -> Option<Arc<LogError>> {
-        self.core.shared.state.lock().poison.clone()
-    }
-}
-
-impl Core {
-    /// Runs `body` on the writer, after everything that is queued was carried out. Commits that
-    /// fail there have told their clients.
-    pub fn with_writer<R>(
-        &self,
-        body: impl FnOnce(&mut Writer) -> Result<R, Failure>,
-    ) -> Result<R, LogError> {
-        let mut writer = self.writer.lock();
-        let led = self.lead(&mut writer, None);
-        let result = match led {
-            // A lack of space for them need not be one for this.
-            Ok(_) | Err(LogError::NoSpace { .. }) => {
-                writer.guard(|writer| body(writer).map_err(|failure| writer.settle(failure)))
-            }
-            Err(error) => Err(error),
-        };
-        drop(writer);
-        self.shared.changed.notify_all();
-        result
-    }
-
-    fn close(&self) -> Result<(), LogError> {
-        if matches!(self.shared.refusal(), Some(LogError::Closed)) {
-            return Ok(());
+        match &self.core.shared.state.lock().phase {
+            Phase::Poisoned(cause) => Some(cause.clone()),
+            Phase::Found | Phase::Writing | Phase::Closed => None,
         }
-        self.with_writer(|writer| {
-            let oldest = writer.shared.state.lock().oldest;
-            writer.write_close_mark(oldest)?;
-            writer.publish(|_| {});
-            writer.shared.state.lock().closed = true;
-            Ok(())
-        })?;
-        let lock = self.lock.lock().take();
-        drop(lock);
-        // Followers learn that nothing more will come.
-        self.shared.changed.notify_all();
-        Ok(())
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        // Followers outlive the handles and would wait for ever.
-        self.shared.state.lock().closed = true;
-        self.shared.changed.notify_all();
-    }
-}
-
-impl std::fmt::Debug for Core {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core")
-            .field("directory", &self.shared.directory.name())
-            .finish()
     }
 }
 

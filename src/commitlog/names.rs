@@ -3,35 +3,43 @@
 //! | name | what |
 //! |---|---|
 //! | `{first tx offset, 20 digits}.log` | a segment |
-//! | `{…}.idx` | the offset index of that segment: a cache |
-//! | `{…}.tmp` | a segment that is being made; removed by the next opening |
-//! | `{…}.spare` | a retired segment kept for reuse; it has no header |
-//! | `{…}.damaged`, `{…}.damaged.{n}` | what a segment was before a salvage |
-//! | `lock` | the directory lock |
+//! | `{…}.tmp`, `{…}.tmp.{n}` | a segment that is being made; removed by the next opening |
+//! | `lock` | the superblock; see `superblock` |
+//! | `lock.tmp`, `lock.tmp.{n}` | a superblock that is being made, likewise |
+//!
+//! The lock itself lies on the directory, not on this file.
 
 use super::TxOffset;
 
-/// The name of the directory lock.
+/// The name of the superblock's file.
 pub(crate) const LOCK: &str = "lock";
 
 /// How many digits of the first tx offset a name has.
 const DIGITS: usize = 20;
 
-/// What a file in a log's directory is, told by its name.
+/// What a file in a log's directory is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileName {
     Segment(TxOffset),
-    Index(TxOffset),
-    Temp(TxOffset),
-    Spare(TxOffset),
-    Damaged(TxOffset),
-    /// The lock, or no file of a log.
+    Temp,
+    Lock,
+    /// No file of a log.
     Other,
 }
 
 impl FileName {
-    /// Tells a file by its name. Only the exact spelling counts: 20 digits and a known ending.
+    /// Classifies a name. Only the exact spelling counts: 20 digits and a known ending.
     pub fn parse(name: &str) -> Self {
+        if name == LOCK {
+            return Self::Lock;
+        }
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        // The next opening removes it: it has to be ours.
+        let is_temp =
+            |ending: &str| ending == ".tmp" || ending.strip_prefix(".tmp.").is_some_and(is_number);
+        if name.strip_prefix(LOCK).is_some_and(is_temp) {
+            return Self::Temp;
+        }
         let Some((digits, ending)) = name.split_at_checked(DIGITS) else {
             return Self::Other;
         };
@@ -43,40 +51,29 @@ impl FileName {
         };
         match ending {
             ".log" => Self::Segment(first),
-            ".idx" => Self::Index(first),
-            ".tmp" => Self::Temp(first),
-            ".spare" => Self::Spare(first),
-            _ if ending.starts_with(".damaged") => Self::Damaged(first),
+            _ if is_temp(ending) => Self::Temp,
             _ => Self::Other,
         }
     }
 }
 
 pub(crate) fn segment(first: TxOffset) -> String {
-    name(first, ".log")
+    format!("{:020}.log", first.get())
 }
 
-pub(crate) fn index(first: TxOffset) -> String {
-    name(first, ".idx")
-}
-
-pub(crate) fn temp(first: TxOffset) -> String {
-    name(first, ".tmp")
-}
-
-pub(crate) fn spare(first: TxOffset) -> String {
-    name(first, ".spare")
-}
-
-fn name(first: TxOffset, ending: &str) -> String {
-    format!("{:0DIGITS$}{ending}", first.get())
-}
-
-/// The `attempt`-th name for what a segment was before a salvage, counted from 0.
-pub(crate) fn damaged(first: TxOffset, attempt: u32) -> String {
+/// The `attempt`-th name for a segment that is being made, from 0.
+pub(crate) fn temp(first: TxOffset, attempt: u32) -> String {
     match attempt {
-        0 => name(first, ".damaged"),
-        _ => name(first, &format!(".damaged.{attempt}")),
+        0 => format!("{:020}.tmp", first.get()),
+        _ => format!("{:020}.tmp.{attempt}", first.get()),
+    }
+}
+
+/// The `attempt`-th name for a superblock that is being made, from 0.
+pub(crate) fn lock_temp(attempt: u32) -> String {
+    match attempt {
+        0 => format!("{LOCK}.tmp"),
+        _ => format!("{LOCK}.tmp.{attempt}"),
     }
 }
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::TxOffset;
 use super::error::LogError;
+use super::{Epoch, TxOffset};
 
 /// How far a commit must have come before it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,15 +20,54 @@ pub enum Durability {
     Synced,
 }
 
-/// A sealed segment that retention is about to remove.
+/// What a reader may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadScope {
+    /// Every commit that was acknowledged at its own level.
+    Visible,
+    /// Only what is durable.
+    Synced,
+}
+
+/// Bits that say what a log's content uses. The log gives them no meaning: they are its owner's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Features {
+    /// May be ignored.
+    pub compat: u32,
+    /// Must be known to write.
+    pub ro_compat: u32,
+    /// Must be known to read.
+    pub incompat: u32,
+}
+
+impl Features {
+    /// No bits.
+    pub const NONE: Self = Self {
+        compat: 0,
+        ro_compat: 0,
+        incompat: 0,
+    };
+
+    /// The bits of both.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self {
+            compat: self.compat | other.compat,
+            ro_compat: self.ro_compat | other.ro_compat,
+            incompat: self.incompat | other.incompat,
+        }
+    }
+}
+
+/// A full segment that retention is about to remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchiveSegment {
-    /// The file, relative to the root of the environment. It is complete, durable and will not
-    /// change; a hard link to it is a good archive.
+    /// The file, relative to the root of the environment. Its part of the log is complete, durable
+    /// and will not change; a hard link to it is a good archive.
     pub path: PathBuf,
     /// The transactions in it.
     pub range: Range<TxOffset>,
-    /// Its length.
+    /// How many bytes from the file's start are part of the log.
     pub bytes: u64,
 }
 
@@ -47,26 +86,26 @@ pub struct LogOptions {
     pub(crate) segment_bytes_max: u64,
     pub(crate) frame_bytes_max: u64,
     pub(crate) buffer_bytes_max: u64,
-    pub(crate) size_ahead_bytes: u64,
-    pub(crate) spare_segments_max: u32,
-    pub(crate) index_interval_bytes: u64,
-    pub(crate) durable_through: Option<TxOffset>,
+    pub(crate) preallocate_bytes: u64,
+    pub(crate) durable_through: Option<(Epoch, TxOffset)>,
     pub(crate) history_end: Option<TxOffset>,
-    pub(crate) salvage: bool,
+    pub(crate) retain_from: Option<TxOffset>,
+    pub(crate) first_commit: Option<Arc<Vec<Vec<u8>>>>,
+    pub(crate) features: Features,
+    pub(crate) known_features: Features,
     pub(crate) archive: Option<ArchiveHook>,
 }
 
 impl LogOptions {
-    /// The smallest `segment_bytes_max`: room for a header, a small commit and the seal.
-    pub const SEGMENT_BYTES_LEAST: u64 = 512;
+    /// The smallest `segment_bytes_max`: room for a header and a small commit.
+    pub const SEGMENT_BYTES_MIN: u64 = 512;
     /// The largest `segment_bytes_max`: positions in a segment are 32-bit numbers on disk.
-    pub const SEGMENT_BYTES_MOST: u64 = 1 << 31;
+    pub const SEGMENT_BYTES_MAX: u64 = 1 << 31;
     /// The largest `frame_bytes_max`. No frame of any log is larger.
-    pub const FRAME_BYTES_MOST: u64 = 1 << 30;
+    pub const FRAME_BYTES_MAX: u64 = 1 << 30;
 
-    /// An existing log is opened; nothing is created or salvaged. Segments of 256 MiB, commits up
-    /// to 32 MiB, a buffer of 128 KiB, the size set ahead by 1 MiB, no spare segments, an index
-    /// entry every 64 KiB.
+    /// Opens an existing log and creates none. Segments of 256 MiB, commits up to 32 MiB, a buffer
+    /// of 128 KiB, 1 MiB preallocated.
     #[expect(
         clippy::new_without_default,
         reason = "durability is chosen, not defaulted"
@@ -78,12 +117,13 @@ impl LogOptions {
             segment_bytes_max: 256 << 20,
             frame_bytes_max: 32 << 20,
             buffer_bytes_max: 128 << 10,
-            size_ahead_bytes: 1 << 20,
-            spare_segments_max: 0,
-            index_interval_bytes: 64 << 10,
+            preallocate_bytes: 1 << 20,
             durable_through: None,
             history_end: None,
-            salvage: false,
+            retain_from: None,
+            first_commit: None,
+            features: Features::NONE,
+            known_features: Features::NONE,
             archive: None,
         }
     }
@@ -102,7 +142,7 @@ impl LogOptions {
         self
     }
 
-    /// A segment is sealed before it grows beyond this, unless a single commit is larger.
+    /// The log begins a new segment before one grows beyond this, unless a single commit is larger.
     #[must_use]
     pub fn segment_bytes_max(mut self, bytes: u64) -> Self {
         self.segment_bytes_max = bytes;
@@ -116,60 +156,70 @@ impl LogOptions {
         self
     }
 
-    /// Commits at level [`Durability::Buffered`] are handed to the operating system once there
-    /// are this many bytes of them.
+    /// Commits at level [`Durability::Buffered`] are written out once this many bytes of them have
+    /// accumulated.
     #[must_use]
     pub fn buffer_bytes_max(mut self, bytes: u64) -> Self {
         self.buffer_bytes_max = bytes;
         self
     }
 
-    /// The size of the newest segment is set this far ahead of its end, so that a sync need not
-    /// write the file system's journal each time. 0: not at all.
+    /// The length of the newest segment's file is kept this far ahead of what is written, so that
+    /// most syncs change no length. 0: not at all.
     #[must_use]
-    pub fn size_ahead_bytes(mut self, bytes: u64) -> Self {
-        self.size_ahead_bytes = bytes;
+    pub fn preallocate_bytes(mut self, bytes: u64) -> Self {
+        self.preallocate_bytes = bytes;
         self
     }
 
-    /// Up to so many segments that retention removes are kept as spares, and become new segments:
-    /// writing over space that a file already has is cheaper to sync. A segment is reused only if
-    /// it has one name and nobody in this process reads it; a reader in *another* process that is
-    /// still inside a retired segment gets [`LogError::Corrupt`] or [`LogError::HistoryGone`].
+    /// The caller knows (from a manifest, say) that in this epoch all transactions before this
+    /// offset were durable: a log that ends before it is corrupt, not torn. A fork of a later epoch
+    /// bounds what the caller can know.
     #[must_use]
-    pub fn spare_segments_max(mut self, segments: u32) -> Self {
-        self.spare_segments_max = segments;
+    pub fn durable_through(mut self, epoch: Epoch, tx_offset: TxOffset) -> Self {
+        self.durable_through = Some((epoch, tx_offset));
         self
     }
 
-    /// The offset index of a segment has one entry in so many bytes.
-    #[must_use]
-    pub fn index_interval_bytes(mut self, bytes: u64) -> Self {
-        self.index_interval_bytes = bytes;
-        self
-    }
-
-    /// The caller knows (from a manifest, say) that all transactions before this offset were
-    /// durable: a log that ends before it is corrupt, not torn.
-    #[must_use]
-    pub fn durable_through(mut self, tx_offset: TxOffset) -> Self {
-        self.durable_through = Some(tx_offset);
-        self
-    }
-
-    /// Recovery to a point in time: the history ends before this offset. A read-only log shows no
-    /// more; a writable one is truncated there, as by [`truncate_to`](super::Log::truncate_to).
+    /// A read-only log shows the history before this offset, and no more. A writable one is cut
+    /// with [`truncate_to`](super::Log::truncate_to).
     #[must_use]
     pub fn history_end(mut self, tx_offset: TxOffset) -> Self {
         self.history_end = Some(tx_offset);
         self
     }
 
-    /// Open a corrupt log with what is left of it. Damaged segments are kept beside their
-    /// rewritten forms, and every lost range is in the report and shown to readers.
+    /// Removes the segments that hold only transactions below `tx_offset` before the opening
+    /// writes anything else: the way out of a full disk. The archive hook sees each segment first.
+    /// The newest segment always stays.
     #[must_use]
-    pub fn salvage(mut self, salvage: bool) -> Self {
-        self.salvage = salvage;
+    pub fn retain_from(mut self, tx_offset: TxOffset) -> Self {
+        self.retain_from = Some(tx_offset);
+        self
+    }
+
+    /// A log that this opening creates begins with this commit: the log exists, after any crash,
+    /// with the commit or not at all.
+    #[must_use]
+    pub fn first_commit<R: AsRef<[u8]>>(mut self, records: &[R]) -> Self {
+        let records = records.iter().map(|record| record.as_ref().to_vec());
+        self.first_commit = Some(Arc::new(records.collect()));
+        self
+    }
+
+    /// A log that this opening creates has these feature bits. They count as known.
+    #[must_use]
+    pub fn features(mut self, features: Features) -> Self {
+        self.features = features;
+        self.known_features = self.known_features.union(features);
+        self
+    }
+
+    /// This program knows these feature bits: a log that has others is refused, or opens for
+    /// reading only.
+    #[must_use]
+    pub fn known_features(mut self, features: Features) -> Self {
+        self.known_features = self.known_features.union(features);
         self
     }
 
@@ -187,15 +237,16 @@ impl LogOptions {
     /// Whether the values make sense together.
     pub(crate) fn check(&self) -> Result<(), LogError> {
         let bad = |option, reason| Err(LogError::InvalidOption { option, reason });
-        let segment = Self::SEGMENT_BYTES_LEAST..=Self::SEGMENT_BYTES_MOST;
+        let segment = Self::SEGMENT_BYTES_MIN..=Self::SEGMENT_BYTES_MAX;
         if !segment.contains(&self.segment_bytes_max) {
             return bad("segment_bytes_max", "it must be from 512 bytes to 2 GiB");
         }
-        if !(1..=Self::FRAME_BYTES_MOST).contains(&self.frame_bytes_max) {
+        if !(1..=Self::FRAME_BYTES_MAX).contains(&self.frame_bytes_max) {
             return bad("frame_bytes_max", "it must be from 1 byte to 1 GiB");
         }
-        if self.index_interval_bytes == 0 {
-            return bad("index_interval_bytes", "it must be at least 1");
+        let first = self.first_commit.as_deref();
+        if first.is_some_and(|records| records.is_empty()) {
+            return Err(LogError::EmptyCommit);
         }
         Ok(())
     }
@@ -209,12 +260,13 @@ impl fmt::Debug for LogOptions {
             .field("segment_bytes_max", &self.segment_bytes_max)
             .field("frame_bytes_max", &self.frame_bytes_max)
             .field("buffer_bytes_max", &self.buffer_bytes_max)
-            .field("size_ahead_bytes", &self.size_ahead_bytes)
-            .field("spare_segments_max", &self.spare_segments_max)
-            .field("index_interval_bytes", &self.index_interval_bytes)
+            .field("preallocate_bytes", &self.preallocate_bytes)
             .field("durable_through", &self.durable_through)
             .field("history_end", &self.history_end)
-            .field("salvage", &self.salvage)
+            .field("retain_from", &self.retain_from)
+            .field("first_commit", &self.first_commit.is_some())
+            .field("features", &self.features)
+            .field("known_features", &self.known_features)
             .field("archive", &self.archive.is_some())
             .finish()
     }

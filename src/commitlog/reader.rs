@@ -6,71 +6,31 @@
 //! - \[I2\] It checks every frame's place in the chain and every payload's checksum.
 //! - \[I3\] Its memory is one chunk of a segment, or one frame if that is larger.
 //! - \[I4\] If the history was cut below its position, or what it was to read next was retired, it
-//!   says so. An error found while files changed under it is looked at again in that light.
+//!   says so. An error found while files changed under it is never reported as damage.
 
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::chain::{Chain, Check, Link, Step};
-use super::error::{Evidence, LogError};
+use super::TxOffset;
+use super::chain::{Chain, Check, Step};
+use super::commit::Commit;
+use super::directory::OpenFile;
+use super::error::{ErrorClass, Evidence, LogError};
 use super::frame::{FrameHeader, FrameKind};
-use super::records::{Ends, Transactions};
+use super::options::ReadScope;
 use super::seek::seek;
-use super::shared::{LiveFile, Segment, Shared};
-use super::source::OpenFile;
-use super::{Epoch, TxOffset};
-use crate::codec::{ByteOffset, Defect, Value};
-
-/// What a reader may see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadScope {
-    /// Every commit that was acknowledged at its own level.
-    Visible,
-    /// Only what is durable.
-    Synced,
-}
-
-/// One commit, borrowed from the reader's buffer.
-#[derive(Clone, Copy, Debug)]
-pub struct Commit<'a> {
-    first: TxOffset,
-    end: TxOffset,
-    epoch: Epoch,
-    payload: &'a [u8],
-    ends: &'a Ends,
-}
-
-impl<'a> Commit<'a> {
-    /// The offset of its first transaction.
-    pub fn first(&self) -> TxOffset {
-        self.first
-    }
-
-    /// Its transactions' offsets.
-    pub fn range(&self) -> Range<TxOffset> {
-        self.first..self.end
-    }
-
-    /// The epoch of the segment it is in. After a recovery that may be a later one than it was
-    /// acknowledged in.
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
-    /// Its transactions in order.
-    #[inline]
-    pub fn transactions(&self) -> Transactions<'a> {
-        Transactions::new(self.payload, self.ends, self.first)
-    }
-}
+use super::segment::Segment;
+use super::source::LogSource;
+use super::state::{LiveFile, Shared};
+use super::view::refresh;
+use crate::codec::{ByteOffset, Defect};
 
 /// What stands next in the log.
 #[derive(Clone, Debug)]
 pub enum Entry<'a> {
     /// A commit.
     Commit(Commit<'a>),
-    /// Transactions lost to damage, left out by a salvage.
+    /// Transactions that were lost to damage: the log was written by a salvage.
     Lost(Range<TxOffset>),
 }
 
@@ -111,7 +71,7 @@ impl Reader {
             let state = shared.state.lock();
             (
                 state.oldest,
-                state.visible.tx,
+                state.visible.next,
                 state.truncations.len() as u64,
             )
         };
@@ -135,7 +95,9 @@ impl Reader {
     ///
     /// # Errors
     /// [`LogError::Corrupt`] and [`LogError::Io`] stay; [`LogError::Truncated`] and
-    /// [`LogError::HistoryGone`] mean that the reader is of no more use.
+    /// [`LogError::HistoryGone`] mean that the reader is of no more use. So do
+    /// [`LogError::Closed`] and [`LogError::Poisoned`]: the files are not what they were when the
+    /// log was left, and only another opening can say whether that is damage.
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, LogError> {
         let Some(found) = self.advance()? else {
             return Ok(None);
@@ -184,58 +146,105 @@ impl Reader {
     }
 
     /// Whether the history was cut since the last look.
+    #[inline]
     pub(crate) fn is_outdated(&self) -> bool {
         self.shared.generation() != self.generation
     }
 
     /// The commit that was just found, which is still in the buffer.
     #[inline]
-    pub(crate) fn commit(&self, header: &FrameHeader) -> Commit<'_> {
-        let (payload, ends) = match &self.open {
-            Some(open) => (open.chain.payload(), open.chain.ends()),
-            None => (&[][..], Ends::NONE),
+    pub(crate) fn commit(&self, frame: &FrameHeader) -> Commit<'_> {
+        let Some(open) = &self.open else {
+            unreachable!("a commit was found in an open segment");
         };
+        let header = &open.segment.header;
         Commit {
-            first: header.first,
+            first: frame.first,
             end: self.position,
             epoch: header.epoch,
-            payload,
-            ends,
+            incarnation: header.incarnation,
+            payload: open.chain.payload(),
+            ends: open.chain.ends(),
         }
     }
 
     /// Goes to the next entry.
     #[inline]
     fn advance(&mut self) -> Result<Option<Found>, LogError> {
-        self.check_generation()?;
-        if self.position >= self.shared.frontier(self.scope) {
-            return Ok(None);
-        }
-        match self.step() {
-            Ok(found) => Ok(found),
-            Err(error) => {
-                // Files that a truncation or retention changed under us show as damage.
-                self.check_generation()?;
-                self.check_oldest(error).map(|()| None)
+        loop {
+            self.check_generation()?;
+            if self.position >= self.shared.frontier(self.scope) {
+                return Ok(None);
             }
+            match self.step() {
+                Ok(found) => return Ok(Some(found)),
+                Err(error) => self.explain(error)?,
+            }
+        }
+    }
+
+    /// Fails with the error, unless files that changed under the reader explain it.
+    #[cold]
+    fn explain(&mut self, error: LogError) -> Result<(), LogError> {
+        // The writer may be about to tell that the name has another segment.
+        drop(self.shared.renaming.lock());
+        if self.is_outdated() {
+            return Ok(());
+        }
+        self.expect_kept()?;
+        let is_explicable = match error.class() {
+            ErrorClass::Damage => true,
+            _ => error.is_not_found(),
+        };
+        // A step of the writer that failed may have given a name to another file, which is not
+        // used; and a log that is closed may be open elsewhere, where its history is cut and
+        // retired.
+        let is_writable = self.shared.view.is_none();
+        if let Some(refusal) = self
+            .shared
+            .refusal()
+            .filter(|_| is_explicable && is_writable)
+        {
+            return Err(refusal);
+        }
+        let Some(view) = self.shared.view.as_ref().filter(|_| is_explicable) else {
+            return Err(error);
+        };
+        // Another process writes the log. If reading it again finds the same, it is damage.
+        match refresh(&self.shared, view) {
+            Ok((true, _)) => {
+                self.open = None;
+                self.expect_kept()
+            }
+            Ok((false, _)) => Err(error),
+            Err(again) if again.class() == ErrorClass::Damage => Err(error),
+            // The history that it was to show is gone by now, or it cannot be looked at again.
+            Err(again) => Err(again),
+        }
+    }
+
+    /// Whether what is to be read next was retired.
+    fn expect_kept(&self) -> Result<(), LogError> {
+        let (asked, oldest) = (self.position, self.shared.state.lock().oldest);
+        match asked < oldest {
+            true => Err(LogError::HistoryGone { asked, oldest }),
+            false => Ok(()),
         }
     }
 
     /// Whether the history below was cut.
     #[inline]
     fn check_generation(&mut self) -> Result<(), LogError> {
-        if self.shared.generation() == self.generation {
-            return Ok(());
+        match self.is_outdated() {
+            true => self.follow_generation(),
+            false => Ok(()),
         }
+    }
+
+    fn follow_generation(&mut self) -> Result<(), LogError> {
         let state = self.shared.state.lock();
-        let seen = usize::try_from(self.generation).unwrap_or(usize::MAX);
-        let at = state
-            .truncations
-            .get(seen..)
-            .unwrap_or_default()
-            .iter()
-            .min()
-            .copied();
+        let seen = self.generation as usize;
+        let at = state.truncations[seen..].iter().min().copied();
         let position = self.position;
         if let Some(at) = at.filter(|at| *at < position) {
             return Err(LogError::Truncated { position, at });
@@ -247,26 +256,18 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether what was to be read next is gone on purpose.
-    fn check_oldest(&self, error: LogError) -> Result<(), LogError> {
-        let is_retired = match &error {
-            LogError::Corrupt { .. } => true,
-            LogError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
-            _ => false,
-        };
-        let (asked, oldest) = (self.position, self.shared.state.lock().oldest);
-        if is_retired && asked < oldest {
-            return Err(LogError::HistoryGone { asked, oldest });
-        }
-        Err(error)
-    }
-
     #[inline]
-    fn step(&mut self) -> Result<Option<Found>, LogError> {
+    fn step(&mut self) -> Result<Found, LogError> {
         loop {
             let open = match &mut self.open {
                 Some(open) => open,
-                none => none.insert(Self::enter(&self.shared, self.scope, self.position)?),
+                none => match enter(&self.shared, self.scope, self.position)? {
+                    Entered::Open(open) => none.insert(*open),
+                    Entered::Lost(range) => {
+                        self.position = range.end;
+                        return Ok(Found::Lost(range));
+                    }
+                },
             };
             let (segment, file) = (&open.segment, &open.file);
             let file = LiveFile {
@@ -275,142 +276,97 @@ impl Reader {
                 file,
             };
             match open.chain.step(&file, open.limit, Check::Records)? {
-                Step::Frame(header) => {
-                    if let Some(found) = self.pass(header)? {
-                        return Ok(Some(found));
-                    }
+                Step::Frame(frame) if frame.kind == FrameKind::Commit => {
+                    self.position = open.chain.link().next;
+                    return Ok(Found::Commit(frame));
                 }
-                Step::Break(defect) => return Err(damaged(&open.segment, defect)),
+                Step::Frame(_) => {}
+                Step::Break(defect) => return Err(damaged(&self.shared, &open.segment, defect)),
                 Step::End => self.pass_end()?,
             }
         }
     }
 
-    /// Passes a frame: what it is to the caller, if anything.
-    #[inline]
-    fn pass(&mut self, header: FrameHeader) -> Result<Option<Found>, LogError> {
-        let Some(open) = &self.open else {
-            return Ok(None);
-        };
-        let (start, end) = (self.position, open.chain.link().next);
-        if end <= start {
-            // A mark.
-            return Ok(None);
-        }
-        self.position = end;
-        Ok(Some(match header.kind {
-            FrameKind::Commit => Found::Commit(header),
-            _ => Found::Lost(start.max(header.first)..end),
-        }))
-    }
-
-    /// At the end of what was visible at the last look: more became visible, or the segment was
-    /// sealed and reading goes on in the next.
+    /// At the end of what was visible at the last look: more became visible, or another segment
+    /// follows.
     fn pass_end(&mut self) -> Result<(), LogError> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let limit = limit(&self.shared, self.scope, &open.segment);
-        if let Some(limit) = limit.filter(|limit| *limit > open.limit) {
-            open.limit = limit;
+        let (limit, is_followed) = {
+            let state = self.shared.state.lock();
+            let is_active = state.active.segment.is(&open.segment);
+            (state.limit(self.scope, &open.segment), !is_active)
+        };
+        let Some(limit) = limit else {
+            // Another segment has taken its place.
+            self.open = None;
+            return Ok(());
+        };
+        if limit.at > open.limit {
+            open.limit = limit.at;
             return Ok(());
         }
-        let next = open.chain.link().next;
-        if next != self.position || !is_followed(&self.shared, &open.segment, next) {
-            return Err(damaged(&open.segment, ends_early(open, self.position)));
+        let link = open.chain.link();
+        if !is_followed || link != limit {
+            let (expected, found) = (limit.next.get(), link.next.get());
+            let defect = Defect::new(link.at, "end of the segment", expected, found);
+            return Err(damaged(&self.shared, &open.segment, defect));
         }
         self.open = None;
         Ok(())
     }
+}
 
-    /// Opens the segment that holds a transaction.
-    fn enter(shared: &Arc<Shared>, scope: ReadScope, asked: TxOffset) -> Result<Open, LogError> {
-        let (segment, oldest) = {
-            let state = shared.state.lock();
-            let active = &state.active.segment;
-            let sealed = state.sealed.range(..=asked).next_back();
-            let sealed = sealed.filter(|_| asked < active.header.first);
-            (
-                sealed.map_or(active, |(_, sealed)| &sealed.segment).clone(),
-                state.oldest,
-            )
-        };
+/// Where a reader gets on.
+enum Entered {
+    Open(Box<Open>),
+    Lost(Range<TxOffset>),
+}
+
+/// Opens the segment that holds a transaction.
+fn enter(shared: &Arc<Shared>, scope: ReadScope, asked: TxOffset) -> Result<Entered, LogError> {
+    let (segment, limit) = {
+        let state = shared.state.lock();
+        let oldest = state.oldest;
         if asked < oldest {
+            // It was retired before this reader came to it.
             return Err(LogError::HistoryGone { asked, oldest });
         }
-        let file = shared
-            .open_segment(&segment)
-            .map_err(|error| gone(shared, asked, error))?;
-        let limit = limit(shared, scope, &segment).ok_or_else(|| {
-            // Retired or superseded since.
-            LogError::HistoryGone {
-                asked,
-                oldest: shared.state.lock().oldest,
-            }
-        })?;
-        let chain = if asked == segment.header.first {
-            Chain::new(segment.identity(), Link::start(&segment.header))
-        } else {
-            seek(shared, &segment, &file, limit, asked)?
-        };
-        Ok(Open {
-            segment,
-            file,
-            chain,
-            limit,
-        })
-    }
+        let (segment, _) = state.locate(asked);
+        let limit = state.limit(scope, &segment);
+        let limit = limit.unwrap_or_else(|| unreachable!("a segment that was just located"));
+        let first = segment.header.first;
+        let is_active = state.active.segment.is(&segment);
+        if asked < first || (!is_active && limit.next <= asked) {
+            // Between the end of one segment and the start of the next.
+            let sealed = state.sealed.keys().copied();
+            let mut firsts = sealed.chain([state.active.segment.header.first]);
+            let next = firsts.find(|first| *first > asked).unwrap_or(first);
+            return Ok(Entered::Lost(asked..next));
+        }
+        (segment, limit)
+    };
+    let file = shared.open_segment(&segment)?;
+    let start = segment.header.start();
+    let chain = match asked == start.next {
+        true => Chain::new(segment.header.key(), start),
+        false => seek(shared, &segment, &file, limit, asked)?,
+    };
+    Ok(Entered::Open(Box::new(Open {
+        segment,
+        file,
+        chain,
+        limit: limit.at,
+    })))
 }
 
-/// A segment whose file is gone was retired: by this log since the look, or by the process that
-/// writes the log that is read here.
-fn gone(shared: &Shared, asked: TxOffset, error: LogError) -> LogError {
-    let is_missing = matches!(&error,
-        LogError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
-    if !is_missing {
-        return error;
-    }
-    let state = shared.state.lock();
-    let after = state.sealed.keys().copied().find(|first| *first > asked);
-    let oldest = after
-        .unwrap_or(state.active.segment.header.first)
-        .max(state.oldest);
-    LogError::HistoryGone { asked, oldest }
-}
-
-/// How far a segment may be read; none if it is no longer part of the log.
-fn limit(shared: &Shared, scope: ReadScope, segment: &Segment) -> Option<ByteOffset> {
-    let state = shared.state.lock();
-    if state.active.segment.is(segment) {
-        return Some(match scope {
-            ReadScope::Visible => state.visible.at,
-            ReadScope::Synced => state.durable.at,
-        });
-    }
-    let sealed = state.sealed.get(&segment.header.first)?;
-    sealed.segment.is(segment).then_some(sealed.len)
-}
-
-/// Whether another segment starts with `next`.
-fn is_followed(shared: &Shared, segment: &Segment, next: TxOffset) -> bool {
-    let state = shared.state.lock();
-    next > segment.header.first
-        && (state.active.segment.header.first == next || state.sealed.contains_key(&next))
-}
-
-fn damaged(segment: &Segment, defect: Defect) -> LogError {
-    let corrupt = defect.in_file(segment.name.as_str());
+fn damaged(shared: &Shared, segment: &Segment, defect: Defect) -> LogError {
     LogError::Corrupt {
-        corrupt,
+        corrupt: defect.in_file(shared.directory.shown(&segment.name)),
         evidence: Evidence::InUse,
     }
 }
 
-fn ends_early(open: &Open, position: TxOffset) -> Defect {
-    Defect {
-        at: open.chain.link().at,
-        field: "end of the segment",
-        expected: Value::Number(position.get()),
-        found: Value::Number(open.chain.link().next.get()),
-    }
-}
+#[cfg(test)]
+mod tests;

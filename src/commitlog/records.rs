@@ -6,7 +6,7 @@
 
 use super::TxOffset;
 use super::frame::RECORD_PREFIX_BYTES;
-use crate::codec::{ByteOffset, Defect, Value};
+use crate::codec::{ByteOffset, Defect};
 
 /// The bytes that `records` take in a payload.
 pub(crate) fn payload_bytes<R: AsRef<[u8]>>(records: &[R]) -> u64 {
@@ -34,9 +34,6 @@ const RUN_RECORDS: usize = 8;
 pub(crate) struct Ends(Vec<u32>);
 
 impl Ends {
-    /// Of a payload without records.
-    pub const NONE: &Self = &Self(Vec::new());
-
     /// Takes the checksum of a payload that stands at `at`, and checks that it is exactly `count`
     /// records. Nothing is to be believed of the records before the checksum was compared.
     ///
@@ -65,6 +62,22 @@ impl Ends {
             result.map_err(|problem| problem.defect(payload, at)),
         )
     }
+
+    /// Checks that a payload which stands at `at`, and whose checksum was compared, is exactly
+    /// `count` records.
+    #[inline]
+    pub fn walk(&mut self, payload: &[u8], count: u32, at: ByteOffset) -> Result<(), Defect> {
+        if let (1, Some((len, record))) = (count, payload.split_first_chunk())
+            && u32::from_le_bytes(*len) as usize == record.len()
+        {
+            self.0.clear();
+            self.0.push(payload.len() as u32);
+            return Ok(());
+        }
+        let mut walk = Walk::start(payload, count, self);
+        let result = walk.go_on(payload.len()).and_then(|()| walk.finish());
+        result.map_err(|problem| problem.defect(payload, at))
+    }
 }
 
 /// Checks that a payload which stands at `at` is exactly `count` records.
@@ -72,10 +85,7 @@ impl Ends {
 /// # Errors
 /// The first record that does not fit, or what is left over.
 pub fn check(payload: &[u8], count: u32, at: ByteOffset) -> Result<(), Defect> {
-    let mut ends = Ends::default();
-    let mut walk = Walk::start(payload, count, &mut ends);
-    let result = walk.go_on(payload.len()).and_then(|()| walk.finish());
-    result.map_err(|problem| problem.defect(payload, at))
+    Ends::default().walk(payload, count, at)
 }
 
 /// From record to record.
@@ -102,7 +112,7 @@ impl<'a> Walk<'a> {
         let (count, at, last) = (count as usize, 0, 0);
         let ends = &mut ends.0;
         ends.clear();
-        // A count is only as good as the payload is long.
+        // Cap the reservation by what the payload can hold.
         ends.reserve(count.min(payload.len() / RECORD_PREFIX_BYTES));
         Self {
             payload,
@@ -193,18 +203,18 @@ impl<'a> Walk<'a> {
 impl Problem {
     fn defect(&self, payload: &[u8], at: ByteOffset) -> Defect {
         match *self {
-            Self::Beyond(from) => Defect {
-                at: at.plus(from as u64),
-                field: "record length",
-                expected: Value::Text("a record within the payload"),
-                found: Value::Text("one that leads beyond it"),
-            },
-            Self::LeftOver(from) => Defect {
-                at: at.plus(from as u64),
-                field: "payload",
-                expected: Value::Text("no bytes behind the last record"),
-                found: Value::Number((payload.len() - from) as u64),
-            },
+            Self::Beyond(from) => Defect::new(
+                at.plus(from as u64),
+                "record length",
+                "a record within the payload",
+                "one that leads beyond it",
+            ),
+            Self::LeftOver(from) => Defect::new(
+                at.plus(from as u64),
+                "payload",
+                "no bytes behind the last record",
+                (payload.len() - from) as u64,
+            ),
         }
     }
 }

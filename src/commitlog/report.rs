@@ -1,9 +1,8 @@
 //! What a recovery found and did, as plain data.
 
-use std::ops::Range;
 use std::time::Duration;
 
-use super::{Epoch, LogId, TxOffset};
+use super::{Epoch, Incarnation, LogId, TxOffset};
 use crate::codec::{ByteOffset, Defect};
 
 /// What follows the last good commit.
@@ -23,13 +22,38 @@ pub struct Tail {
     pub file: String,
     /// Where the chain of good frames ends.
     pub at: ByteOffset,
-    /// The bytes from there to the last one that is not zero. If the file was a spare before, that
-    /// includes what it held then.
+    /// The bytes from there to the last one that is not zero.
     pub bytes: u64,
     /// Valid frames found among them, which do not continue the chain.
     pub later_frames: u64,
     /// Why the chain ends there.
     pub defect: Defect,
+}
+
+/// Why a file in the log's directory is no part of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileReason {
+    /// It has a temporary name: a segment that was never completed.
+    Unfinished,
+    /// A recorded fork of a later epoch took its place.
+    Superseded,
+    /// All it holds was retired.
+    Retired,
+    /// It is not named like a file of a log.
+    Unknown,
+}
+
+/// A file in the log's directory that is no part of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileNote {
+    /// The file's name.
+    pub file: String,
+    /// Why it is no part of the log.
+    pub reason: FileReason,
+    /// Whether this opening removed it. A read-only opening removes nothing; a writable one leaves
+    /// unknown files alone, and what the system would not let it remove.
+    pub removed: bool,
 }
 
 /// What an opening found and did.
@@ -44,6 +68,8 @@ pub struct RecoveryReport {
     pub closed: bool,
     /// The epoch in which the log now writes, or last wrote if it was opened read-only.
     pub epoch: Epoch,
+    /// This opening, or the one that wrote the newest segment if this is read-only.
+    pub incarnation: Incarnation,
     /// The oldest transaction that is kept.
     pub oldest: TxOffset,
     /// The offset that the next transaction gets.
@@ -59,15 +85,13 @@ pub struct RecoveryReport {
     pub transactions_scanned: u64,
     /// What followed the last good commit.
     pub end: LogEnd,
-    /// Files that were removed: unfinished creations, superseded and retired segments. A
-    /// read-only opening lists what it ignores.
-    pub removed: Vec<String>,
-    /// Segments whose unfinished cut (by a truncation or an earlier recovery) was completed.
+    /// Every file in the directory that is no part of the log, and what became of it.
+    pub files: Vec<FileNote>,
+    /// Segments that were cut where a fork took over.
     pub cut: Vec<String>,
-    /// Ranges given up by this opening's salvage.
-    pub lost: Vec<Range<TxOffset>>,
-    /// Copies of damaged segments kept by this opening's salvage.
-    pub damaged: Vec<String>,
+    /// Whether the superblock was missing or damaged, or a state of it was, perhaps the last. A
+    /// writable opening has written it again.
+    pub superblock_lost: bool,
     /// How long it took.
     pub elapsed: Duration,
 }

@@ -3,166 +3,203 @@
 //! | step | a crash behind it leaves |
 //! |---|---|
 //! | 1. the archive hook, for each segment | everything |
-//! | 2. a retain mark that names the new oldest offset, synced | everything; the next opening removes what is below |
-//! | 3. for a segment that becomes a spare: zero its header, sync, rename; else remove it | any of them, in any order |
+//! | 2. the superblock names the new oldest offset, synced | everything; the next opening removes what is below |
+//! | 3. segments are removed | any of them, in any order |
 //! | 4. `sync_dir` | the shorter log |
 //!
-//! The mark comes before any removal, so that a missing segment is told from a lost one.
+//! The superblock comes before any removal, so that a retired segment is told from a lost one. The
+//! writer is free meanwhile: commits wait for nothing here.
 
 use std::sync::Arc;
 
-use blackstart_vfs::OpenOptions;
-
 use super::TxOffset;
+use super::core::Core;
+use super::directory::Directory;
 use super::error::LogError;
-use super::frame::{FrameKind, Mark};
-use super::header::SEGMENT_HEADER_BYTES;
-use super::log::Core;
-use super::names;
-use super::options::ArchiveSegment;
-use super::shared::SealedSegment;
-use super::source::{Directory, OpenFile};
-use super::writer::{Failure, Writer};
+use super::options::{ArchiveHook, ArchiveSegment};
+use super::segment::Sealed;
+use super::source::LogSource;
+use super::state::State;
+
+/// Keeps the segments of an open log from being retired. Dropping it gives them free.
+#[derive(Debug)]
+pub struct Pin {
+    core: Arc<Core>,
+    id: u64,
+    from: TxOffset,
+}
+
+impl Pin {
+    /// The transaction from which on history is kept.
+    pub fn from(&self) -> TxOffset {
+        self.from
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.core.shared.state.lock().pins.remove(&self.id);
+    }
+}
+
+/// A segment of an open log, for who copies or links its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SegmentInfo {
+    /// Its file, relative to the root of the environment.
+    pub path: std::path::PathBuf,
+    /// The transactions in it that are durable.
+    pub range: std::ops::Range<TxOffset>,
+    /// How many bytes from the file's start are part of the log, and durable.
+    pub bytes: u64,
+    /// Whether another segment follows, so that this one will not change.
+    pub is_full: bool,
+}
 
 impl Core {
-    /// Removes sealed segments that hold only transactions below `tx_offset`.
+    /// Keeps history from `from` on.
+    pub fn pin(self: &Arc<Self>, from: TxOffset) -> Result<Pin, LogError> {
+        let mut state = self.shared.state.lock();
+        let (asked, oldest) = (from, state.retiring.unwrap_or(state.oldest));
+        if asked < oldest {
+            return Err(LogError::HistoryGone { asked, oldest });
+        }
+        let id = state.pin_next;
+        state.pin_next += 1;
+        state.pins.insert(id, from);
+        let core = self.clone();
+        Ok(Pin { core, id, from })
+    }
+
+    /// The segments of the log, oldest first.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        let state = self.shared.state.lock();
+        let path = |name: &str| self.shared.directory.path_of(name);
+        let full = state.sealed.values().map(|sealed| SegmentInfo {
+            path: path(&sealed.segment.name),
+            range: sealed.segment.header.first..sealed.end.next,
+            bytes: sealed.end.at.get(),
+            is_full: true,
+        });
+        let active = &state.active.segment;
+        let newest = SegmentInfo {
+            path: path(&active.name),
+            range: active.header.first..state.durable.next,
+            bytes: state.durable.at.get(),
+            is_full: false,
+        };
+        full.chain([newest]).collect()
+    }
+
+    /// Removes segments that hold only transactions below `tx_offset`; returns the oldest
+    /// transaction that is kept.
     pub fn retain_from(&self, tx_offset: TxOffset) -> Result<TxOffset, LogError> {
-        // One at a time, so that no segment is archived twice. The writer is free meanwhile.
+        // One at a time, so that no segment is archived twice.
         let _turn = self.retention.lock();
-        // A segment that an earlier one has retired may be gone after the next opening, whatever
-        // the hook makes of it now.
-        self.with_writer(|_| Ok(()))?;
-        let candidates = self.retirable(tx_offset);
-        let mut refused = None;
-        let mut archived = Vec::new();
-        for (sealed, end) in candidates {
-            match self.archive(&sealed, end) {
-                Ok(()) => archived.push((sealed, end)),
-                Err(error) => {
-                    refused = Some(error);
-                    break;
-                }
-            }
-        }
-        if !archived.is_empty() {
-            self.with_writer(|writer| retire(writer, archived))?;
-        }
+        self.expect_owner()?;
+        let candidates = retirable(&self.shared.state.lock(), tx_offset);
+        let directory = &self.shared.directory;
+        let (archived, refused) = archive(directory, self.archive.as_ref(), candidates);
+        self.retire(archived)?;
         match refused {
             Some(error) => Err(error),
             None => Ok(self.shared.state.lock().oldest),
         }
     }
 
-    /// Sealed segments that end at or before `tx_offset`, oldest first, with their ends.
-    fn retirable(&self, tx_offset: TxOffset) -> Vec<(SealedSegment, TxOffset)> {
-        let state = self.shared.state.lock();
-        let active = state.active.segment.header.first;
-        let ends = state.sealed.keys().skip(1).copied().chain([active]);
-        let with_ends = state.sealed.values().cloned().zip(ends);
-        with_ends.take_while(|(_, end)| *end <= tx_offset).collect()
-    }
-
-    fn archive(&self, sealed: &SealedSegment, end: TxOffset) -> Result<(), LogError> {
-        let Some(hook) = &self.archive else {
+    /// Records the new oldest offset and removes the segments before it.
+    fn retire(&self, archived: Vec<(Sealed, TxOffset)>) -> Result<(), LogError> {
+        let mut keeper = self.keeper.lock();
+        let mut state = self.shared.state.lock();
+        // A truncation may have taken some of them, and somebody may have pinned some.
+        let (retired, oldest) = still_retirable(&state, archived);
+        let Some(oldest) = oldest else {
             return Ok(());
         };
-        let name = sealed.segment.name.as_str();
-        let segment = ArchiveSegment {
-            path: self.shared.directory.file(name),
-            range: sealed.segment.header.first..end,
-            bytes: sealed.len.get(),
-        };
-        hook(&segment).map_err(|error| LogError::Archive {
-            file: name.to_owned(),
-            source: Arc::from(error),
-        })
-    }
-}
-
-/// Records the new oldest offset and removes the segments before it.
-fn retire(writer: &mut Writer, archived: Vec<(SealedSegment, TxOffset)>) -> Result<(), Failure> {
-    let retired = still_there(writer, archived);
-    let Some((_, oldest)) = retired.last() else {
-        return Ok(());
-    };
-    let oldest = *oldest;
-    writer.begin()?;
-    let moment = writer.moment();
-    writer.append_mark(Mark {
-        kind: FrameKind::Retain,
-        number: oldest.get(),
-    });
-    if let Err(failure) = writer.sync() {
-        return Err(writer.take_back(failure, moment));
-    }
-    writer.publish(|_| {});
-    {
-        let mut state = writer.shared.state.lock();
+        // From here on nobody can pin it.
+        state.retiring = Some(oldest);
+        drop(state);
+        let updated = keeper.update(|superblock| superblock.oldest = oldest);
+        let mut state = self.shared.state.lock();
+        state.retiring = None;
+        updated?;
         state.oldest = oldest;
-        for (sealed, _) in &retired {
+        for sealed in &retired {
             state.sealed.remove(&sealed.segment.header.first);
         }
+        drop(state);
+        drop(keeper);
+        remove(&self.shared.directory, &retired)
     }
-    for (sealed, _) in retired {
-        remove_or_keep(writer, sealed).map_err(Failure::Fatal)?;
-    }
-    writer.shared.directory.sync().map_err(Failure::Fatal)
 }
 
-/// Leaves out what a truncation superseded since it was archived, and what comes after it.
-fn still_there(
-    writer: &Writer,
-    archived: Vec<(SealedSegment, TxOffset)>,
-) -> Vec<(SealedSegment, TxOffset)> {
-    let state = writer.shared.state.lock();
-    let is_there = |sealed: &SealedSegment| {
-        let known = state.sealed.get(&sealed.segment.header.first);
-        known.is_some_and(|known| {
-            Arc::ptr_eq(&known.segment, &sealed.segment) && known.len == sealed.len
-        })
+/// Segments that end at or before `tx_offset` and that nobody pinned, oldest first, with their
+/// ends.
+pub(crate) fn retirable(state: &State, tx_offset: TxOffset) -> Vec<(Sealed, TxOffset)> {
+    let pinned = state.pins.values().min().copied();
+    let limit = pinned.map_or(tx_offset, |pinned| pinned.min(tx_offset));
+    let active = state.active.segment.header.first;
+    let ends = state.sealed.keys().skip(1).copied().chain([active]);
+    let with_ends = state.sealed.values().cloned().zip(ends);
+    with_ends.take_while(|(_, end)| *end <= limit).collect()
+}
+
+/// Has the archive hook see each segment; returns those that it took, and why it stopped.
+pub(crate) fn archive(
+    directory: &Directory,
+    hook: Option<&ArchiveHook>,
+    candidates: Vec<(Sealed, TxOffset)>,
+) -> (Vec<(Sealed, TxOffset)>, Option<LogError>) {
+    let Some(hook) = hook else {
+        return (candidates, None);
     };
-    archived
-        .into_iter()
-        .take_while(|(sealed, _)| is_there(sealed))
-        .collect()
-}
-
-/// Removes a retired segment, or keeps its file as a spare.
-fn remove_or_keep(writer: &mut Writer, sealed: SealedSegment) -> Result<(), LogError> {
-    let directory = &writer.shared.directory;
-    let first = sealed.segment.header.first;
-    let name = sealed.segment.name.clone();
-    directory.remove(&names::index(first))?;
-    let is_wanted = writer.spares.len() < writer.options.spare_segments_max as usize;
-    // Nobody in this process reads it, and it has no other name.
-    let readers = Arc::strong_count(&sealed.segment) - 1;
-    if is_wanted && readers == 0 && link_count(directory, &name)? == 1 {
-        keep(directory, &name, first)?;
-        writer.spares.push(first);
-        return Ok(());
+    let mut archived = Vec::new();
+    for (sealed, end) in candidates {
+        let segment = ArchiveSegment {
+            path: directory.path_of(&sealed.segment.name),
+            range: sealed.segment.header.first..end,
+            bytes: sealed.end.at.get(),
+        };
+        if let Err(error) = hook(&segment) {
+            let refused = LogError::Archive {
+                file: directory.shown(&sealed.segment.name),
+                source: Arc::from(error),
+            };
+            return (archived, Some(refused));
+        }
+        archived.push((sealed, end));
     }
-    directory.remove(&name)
+    (archived, None)
 }
 
-fn link_count(directory: &Directory, name: &str) -> Result<u64, LogError> {
-    let metadata = directory.env.fs().metadata(&directory.file(name));
-    let metadata = metadata.map_err(|error| LogError::io(name, "look at it", error))?;
-    Ok(metadata.link_count)
-}
-
-/// Makes a spare of a retired segment. It loses its header, durably, before it loses its name, so
-/// that no spare is ever taken for a segment.
-fn keep(directory: &Directory, name: &str, first: TxOffset) -> Result<(), LogError> {
-    let file = directory.open_file(name, OpenOptions::new().read().write())?;
-    let file = OpenFile {
-        file,
-        name: name.to_owned(),
+/// Of the segments that were archived, those that may be removed now; and the oldest offset then.
+fn still_retirable(
+    state: &State,
+    archived: Vec<(Sealed, TxOffset)>,
+) -> (Vec<Sealed>, Option<TxOffset>) {
+    let Some((_, limit)) = archived.last() else {
+        return (Vec::new(), None);
     };
-    file.write(&[0; SEGMENT_HEADER_BYTES], 0)?;
-    file.sync_data()?;
-    let (from, to) = (directory.file(name), directory.file(&names::spare(first)));
-    let renamed = directory.env.fs().rename(&from, &to);
-    renamed.map_err(|error| LogError::io(name, "keep it as a spare", error))
+    let now = retirable(state, *limit);
+    let is_same = |((sealed, _), (then, _)): &((Sealed, TxOffset), (Sealed, TxOffset))| {
+        Arc::ptr_eq(&sealed.segment, &then.segment) && sealed.end == then.end
+    };
+    let same = now.into_iter().zip(archived).take_while(is_same);
+    let mut oldest = None;
+    let retired = same.map(|((sealed, end), _)| {
+        oldest = Some(end);
+        sealed
+    });
+    (retired.collect(), oldest)
+}
+
+/// Removes segments that are retired, durably. One that cannot be removed stays: the superblock
+/// says that it is no part of the log, and the next opening tries again.
+pub(crate) fn remove(directory: &Directory, retired: &[Sealed]) -> Result<(), LogError> {
+    for sealed in retired {
+        drop(directory.remove(&sealed.segment.name));
+    }
+    directory.sync()
 }
 
 #[cfg(test)]

@@ -1,254 +1,195 @@
-//! Salvage: a corrupt log is made whole again around what was lost.
+//! Salvage: what is left of a damaged log becomes a new log in another directory.
 //!
-//! It decides, then does. The survey reads the whole log and says which segments are to be written
-//! anew and with what; then each is written under a temporary name, synced, and takes the damaged
-//! one's name, while the damaged file keeps another. What is missing becomes a lost mark, so that
-//! offsets do not shift and no reader passes over it unknowingly.
+//! The survey decides which files are the log's history and how each is to be walked; `walk` reads
+//! one segment over what is broken in it; here the new log is written. What is missing is recorded
+//! in the headers of the new segments, so that offsets do not shift and no reader passes over it
+//! unknowingly.
 //!
 //! Invariants:
-//! - \[I1\] Salvage drops nothing that can be read: every valid frame that continues the history
-//!   comes into the new segment with its offset.
-//! - \[I2\] It only follows evidence. What no evidence covers is a tail, as in any recovery.
-//! - \[I3\] A damaged file is kept, durably, before its name is given to the new one. A crash at
-//!   any
-//!   step leaves a log that the next salvage goes on from.
-//! - \[I4\] What it keeps is durable before it writes anything.
-//! - \[I5\] A pair of epoch and offset that was given is not given again. Where what is lost may
-//!   have had a later epoch than all that is left, epochs are passed over, and that is written
-//!   before anything that shows the loss is replaced.
-//! - \[I6\] Segments of another log, unknown formats, overlaps, wrong chains and read errors are no
-//!   damage that could be left out; they stay errors.
+//! - \[I1\] Nothing in the damaged directory is changed.
+//! - \[I2\] Salvage drops nothing that can be read: every valid frame that continues the history
+//!   comes into the new log with its offset.
+//! - \[I3\] It only follows evidence. What no evidence covers is a tail, as in any recovery.
+//! - \[I4\] The new directory gets its name when the new log is complete and durable.
+//! - \[I5\] Segments of another log, unknown formats and read errors are no damage that could be
+//!   left out; they stay errors.
 
 mod survey;
 mod walk;
 
-use std::io;
 use std::ops::Range;
+use std::path::Path;
 
-use blackstart_vfs::OpenOptions;
+use blackstart_vfs::Env;
 
-use super::TxOffset;
-use super::chain::{Chain, Check, Identity, Link, Step};
 use super::creation::Creation;
-use super::error::{Evidence, LogError};
-use super::frame::{FrameKind, MARK_BYTES, Mark};
-use super::header::SegmentFlags;
-use super::names;
-use super::recovery::heads::{Listing, header, last_mark};
-use super::source::{Directory, OpenFile, ReadAt, SourceFile};
-use super::writer::Failure;
-use crate::codec::ByteOffset;
-use survey::{Rewrite, survey};
+use super::directory::Directory;
+use super::error::{Failure, LogError};
+use super::header::{Predecessor, SegmentFlags, SegmentHeader};
+use super::keeper::SuperblockKeeper;
+use super::new_directory::fill_new;
+use super::options::LogOptions;
+use super::report::FileNote;
+use super::superblock::Superblock;
+use super::{Epoch, Incarnation, LogId, TxOffset};
+use survey::{Survey, survey};
+use walk::walk;
 
-/// How many copies of one damaged segment are kept.
-const DAMAGED_MAX: u32 = 1000;
-
-/// What a salvage gave up and kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Salvaged {
-    /// Ranges that are lost.
+/// What a salvage found and gave up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// The log's identity, which the new log keeps.
+    pub log_id: LogId,
+    /// The new log's epoch: later than any in the old one.
+    pub epoch: Epoch,
+    /// The oldest transaction that was to be there.
+    pub oldest: TxOffset,
+    /// The transaction after the last one.
+    pub next: TxOffset,
+    /// Commits that were saved.
+    pub commits: u64,
+    /// Their transactions.
+    pub transactions: u64,
+    /// Transactions that are lost.
     pub lost: Vec<Range<TxOffset>>,
-    /// Copies of damaged segments.
-    pub damaged: Vec<String>,
+    /// What was wrong, file by file.
+    pub problems: Vec<LogError>,
+    /// Files that are no part of the history.
+    pub files: Vec<FileNote>,
 }
 
-/// Part of a segment as it is written anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Piece {
-    /// Frames of the old segment, from a place in it to the end of its chain there.
-    Frames {
-        /// Identity of the old frames.
-        identity: Identity,
-        /// The first.
-        from: Link,
-        /// Behind the last.
-        to: ByteOffset,
-    },
-    /// Nothing is left of these.
-    Lost(Range<TxOffset>),
-}
-
-/// Writes anew what is damaged.
-pub(crate) fn repair(
-    directory: &Directory,
-    durable_through: Option<TxOffset>,
-) -> Result<Salvaged, LogError> {
-    let mut salvaged = Salvaged::default();
-    let mut seal = 0;
-    let rewrites = survey(directory, durable_through)?;
-    if !rewrites.is_empty() {
-        settle(directory, &rewrites)?;
-    }
-    for rewrite in rewrites {
-        seal = write(directory, rewrite, seal, &mut salvaged)?;
-    }
-    salvaged.lost.sort_by_key(|range| range.start);
-    salvaged.damaged.sort_unstable();
-    Ok(salvaged)
-}
-
-/// Makes durable what was seen. What is damaged, and is to be kept as such, may be so in the page
-/// cache only. And of the segments that stay an opening may have cut one and ended before it synced
-/// the cut, or its sync may have failed; that it was to be made once more is told by a header of
-/// the segments behind, and it is those that are written anew. So each seal is written again behind
-/// which a fork goes on, or something of which the header is lost, as any opening does that finds
-/// such a cut. If a crash tears it, the fork still tells where the cut was. All other seals were
-/// durable before there was anything behind them, and a tear would cost them.
-fn settle(directory: &Directory, rewrites: &[Rewrite]) -> Result<(), LogError> {
-    let listing = Listing::read(directory)?.unwrap_or_default();
-    let is_kept = |first: &TxOffset| {
-        let mut rewritten = rewrites.iter().map(|rewrite| rewrite.header.first);
-        rewritten.all(|rewritten| rewritten != *first)
-    };
-    let following = listing.segments.iter().skip(1).copied().map(Some);
-    let following: Vec<_> = following.chain([None]).collect();
-    for (first, next) in listing.segments.into_iter().zip(following) {
-        let name = names::segment(first);
-        let file = directory.open_file(&name, OpenOptions::new().read().write())?;
-        let file = OpenFile { file, name };
-        if let Some(next) = next
-            && is_kept(&first)
-            && may_be_fork(directory, next)?
-            && let Some(at) = seal(&file)?
-        {
-            let mut seal = [0; MARK_BYTES];
-            file.read_full_at(&mut seal, at.get())?;
-            file.write(&seal, at.get())?;
+/// Reads the log in `from` and writes what is left of it as a new log, `to`, which must not exist.
+/// Of the options those matter that say what is known of the log. The new log is durable when this
+/// returns; a crash before leaves a directory whose name ends in `.unfinished`.
+///
+/// # Errors
+/// [`LogError::Locked`]: somebody writes the log. [`LogError::AlreadyExists`]: `to`, or an
+/// unfinished directory, is there. [`LogError::SegmentsMissing`], [`LogError::Corrupt`]: nothing
+/// says which log it was. [`LogError::Foreign`], [`LogError::UnsupportedVersion`],
+/// [`LogError::UnsupportedFeature`], [`LogError::Io`].
+pub fn salvage(
+    env: &Env,
+    from: impl AsRef<Path>,
+    target: &Env,
+    to: impl AsRef<Path>,
+    options: &LogOptions,
+) -> Result<SalvageReport, LogError> {
+    let source = Directory::open(env, from.as_ref())?;
+    let _lock = source.lock()?;
+    let survey = survey(&source, options)?;
+    fill_new(target, to.as_ref(), |directory| {
+        let incarnation = Incarnation::new(u64::from_le_bytes(directory.draw()?));
+        let mut output = Output {
+            directory: directory.clone(),
+            template: survey.template(incarnation),
+            segment_bytes_max: options.segment_bytes_max,
+            before: None,
+            open: None,
+            is_new: true,
+            next: survey.oldest,
+            report: survey.report(),
+        };
+        for segment in &survey.segments {
+            output.is_new = true;
+            let problem = walk(&source, segment, |first, payload, tx_count| {
+                output.push(first, payload, tx_count)
+            })?;
+            output.report.problems.extend(problem);
         }
-        file.sync_all()?;
-    }
-    directory.sync()
-}
-
-/// Whether a segment takes over from a place of the one before, as far as its header tells.
-fn may_be_fork(directory: &Directory, first: TxOffset) -> Result<bool, LogError> {
-    let name = names::segment(first);
-    let file = directory.open_file(&name, OpenOptions::new().read())?;
-    let header = header(&OpenFile { file, name })?;
-    Ok(header.map_or(true, |header| header.flags.contains(SegmentFlags::FORK)))
-}
-
-/// Where a segment's seal stands, if it ends with one: a cut that was recorded may not be made yet.
-fn seal(file: &OpenFile) -> Result<Option<ByteOffset>, LogError> {
-    let Ok(header) = header(file)? else {
-        return Ok(None);
-    };
-    let last = last_mark(file, &header, ByteOffset::new(file.len()?))?;
-    let seal = last.filter(|last| last.header.kind == FrameKind::Seal);
-    Ok(seal.map(|seal| seal.at))
-}
-
-/// Writes one segment anew and returns the checksum of its seal. `before` is that of the segment
-/// written before it.
-fn write(
-    directory: &Directory,
-    rewrite: Rewrite,
-    before: u32,
-    salvaged: &mut Salvaged,
-) -> Result<u32, LogError> {
-    let mut header = rewrite.header;
-    if rewrite.continues_rewritten {
-        header.chain = before;
-    }
-    let name = names::segment(header.first);
-    // No index is made of it: that is done when somebody seeks there.
-    let mut creation = Creation::begin(directory, header, u64::MAX)?;
-    for piece in rewrite.pieces {
-        match piece {
-            Piece::Lost(range) => {
-                creation.push_lost(range.end)?;
-                salvaged.lost.push(range);
-            }
-            Piece::Frames { identity, from, to } => {
-                let file = directory.open_file(&name, OpenOptions::new().read())?;
-                let file = OpenFile {
-                    file,
-                    name: name.clone(),
-                };
-                copy(&file, Chain::new(identity, from), to, &mut creation)?;
-            }
-        }
-    }
-    let seal = match rewrite.stands_for {
-        Some(checksum) => creation.push_seal(checksum)?,
-        None => 0,
-    };
-    let ready = creation.finish().map_err(Failure::into_error)?;
-    if rewrite.replaces {
-        salvaged.damaged.push(keep(directory, header.first)?);
-    }
-    ready.publish()?;
-    Ok(seal)
-}
-
-fn copy(
-    file: &OpenFile,
-    mut chain: Chain,
-    to: ByteOffset,
-    creation: &mut Creation,
-) -> Result<(), LogError> {
-    loop {
-        match chain.step(file, to, Check::Payload)? {
-            Step::Frame(frame) if frame.kind == FrameKind::Commit => {
-                creation.push(frame, chain.payload(), chain.link().next)?;
-            }
-            Step::Frame(frame) if frame.kind == FrameKind::Lost => {
-                creation.push_lost(chain.link().next)?;
-            }
-            // Other marks spoke of the old segment.
-            Step::Frame(_) => {}
-            Step::End => return Ok(()),
-            Step::Break(defect) => {
-                let corrupt = defect.in_file(file.name.as_str());
-                return Err(LogError::Corrupt {
-                    corrupt,
-                    evidence: Evidence::ReadBefore,
-                });
-            }
-        }
-    }
-}
-
-/// Gives the damaged file a second name, durably.
-fn keep(directory: &Directory, first: TxOffset) -> Result<String, LogError> {
-    let from = names::segment(first);
-    for attempt in 0..DAMAGED_MAX {
-        let name = names::damaged(first, attempt);
-        let fs = directory.env.fs();
-        match fs.hard_link(&directory.file(&from), &directory.file(&name)) {
-            Ok(()) => {
-                directory.sync()?;
-                return Ok(name);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(LogError::io(from, "keep the damaged file", error)),
-        }
-    }
-    Err(LogError::Exhausted {
-        number: "name for a damaged segment",
+        output.finish(&survey)
     })
 }
 
-impl Creation {
-    /// Appends a mark that the transactions up to `to` are lost.
-    fn push_lost(&mut self, to: TxOffset) -> Result<(), LogError> {
-        let mark = Mark {
-            kind: FrameKind::Lost,
-            number: to.get(),
+/// The new log, being written.
+struct Output {
+    directory: Directory,
+    /// What all headers have in common.
+    template: SegmentHeader,
+    segment_bytes_max: u64,
+    before: Option<Predecessor>,
+    open: Option<Creation>,
+    /// Whether the next commit goes into a segment of its own.
+    is_new: bool,
+    /// The transaction after the last one written.
+    next: TxOffset,
+    report: SalvageReport,
+}
+
+impl Output {
+    fn push(&mut self, first: TxOffset, payload: &[u8], tx_count: u32) -> Result<(), LogError> {
+        if first < self.template.oldest {
+            // It was retired, and its segment not removed yet.
+            return Ok(());
+        }
+        if self.is_new || first > self.next {
+            self.begin(first)?;
+            self.is_new = false;
+        }
+        let Some(creation) = &mut self.open else {
+            unreachable!("a segment was just begun");
         };
-        self.push_mark(mark, to).map(|_| ())
+        creation.push(payload, tx_count)?;
+        self.next = creation.end().next;
+        self.report.commits += 1;
+        self.report.transactions += u64::from(tx_count);
+        Ok(())
     }
 
-    /// Appends a seal that stands for the one the successor continues.
-    fn push_seal(&mut self, stands_for: u32) -> Result<u32, LogError> {
-        let next = self.link().next;
-        self.push_mark(
-            Mark {
-                kind: FrameKind::Seal,
-                number: stands_for.into(),
-            },
-            next,
-        )
+    /// Starts a segment with this transaction. What lies between the last one and this is lost.
+    fn begin(&mut self, first: TxOffset) -> Result<(), LogError> {
+        self.close()?;
+        let mut flags = SegmentFlags::NONE;
+        if first > self.next {
+            flags = SegmentFlags::LOSS;
+            self.report.lost.push(self.next..first);
+        }
+        let header = SegmentHeader {
+            flags,
+            first,
+            durable_through: first,
+            predecessor: self.before,
+            ..self.template
+        };
+        let creation = Creation::begin(&self.directory, header, self.segment_bytes_max)?;
+        self.open = Some(creation);
+        self.next = first;
+        Ok(())
+    }
+
+    /// Completes the segment that is open.
+    fn close(&mut self) -> Result<(), LogError> {
+        let Some(creation) = self.open.take() else {
+            return Ok(());
+        };
+        let staged = creation.finish().map_err(Failure::into_error)?;
+        let new = staged.publish()?;
+        self.before = Some(Predecessor::new(&new.header, new.end));
+        Ok(())
+    }
+
+    /// Completes the log: it ends where the old one is known to have ended.
+    fn finish(mut self, survey: &Survey) -> Result<SalvageReport, LogError> {
+        if survey.bound > self.next || self.before.is_none() && self.open.is_none() {
+            self.begin(survey.bound.max(self.next))?;
+        }
+        let newest = match &self.open {
+            Some(creation) => creation.first(),
+            None => unreachable!("the last segment is still open"),
+        };
+        self.close()?;
+        let superblock = Superblock {
+            log_id: self.template.log_id,
+            epoch: self.template.epoch,
+            counter: 0,
+            oldest: self.template.oldest,
+            newest,
+            durable_through: self.next,
+        };
+        let mut keeper = SuperblockKeeper::new(self.directory.clone(), superblock, None);
+        keeper.update(|_| {})?;
+        self.report.next = self.next;
+        Ok(self.report)
     }
 }
 

@@ -1,9 +1,12 @@
 //! What the tests of this module share: a scratch directory and its files.
 
+pub(crate) mod hooked;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use blackstart_sim::disk::{DiskConfig, SimFs};
+use blackstart_sim::disk::{Budget, CrashModel, DiskConfig, Image, SimFs, enumerate};
 use blackstart_vfs::os::{OsClock, OsEntropy, OsTasks};
 use blackstart_vfs::{Env, FileExt, OpenOptions};
 
@@ -25,7 +28,11 @@ impl Scratch {
 
     /// A simulated disk of this kind.
     pub fn with(config: DiskConfig) -> Self {
-        let disk = SimFs::new(config);
+        Self::on(SimFs::new(config))
+    }
+
+    /// This simulated disk.
+    pub fn on(disk: SimFs) -> Self {
         let (clock, tasks) = (Arc::new(OsClock::new()), Arc::new(OsTasks::new()));
         let env = Env::new(Arc::new(disk.clone()), clock, tasks, Arc::new(OsEntropy));
         env.fs().create_root().expect("a simulated disk has a root");
@@ -121,12 +128,49 @@ impl Scratch {
     }
 }
 
-/// Small segments, no size ahead: files that a test can reason about.
+/// What a crash may leave.
+pub(crate) struct Crash {
+    /// After how many effects of the run it struck.
+    pub cut: usize,
+    /// Whether the run was over.
+    pub is_over: bool,
+    /// Whether only the process died: what was not synced is there, and may be lost later.
+    pub is_kill: bool,
+    pub disk: Scratch,
+}
+
+/// Runs on an image and crashes after each effect; each crash leaves some of what was not synced.
+pub(crate) fn crashes(image: &Image, run: impl Fn(&Scratch)) -> Vec<Crash> {
+    let config = DiskConfig::default();
+    let scratch = Scratch::on(SimFs::of_image(image, &config));
+    run(&scratch);
+    let trace = scratch.disk.take_trace();
+    let mut model = CrashModel::new(image, &config, &[]);
+    let mut crashes = Vec::new();
+    for cut in 0..=trace.len() {
+        model.advance(&trace, cut);
+        let mut images = vec![(model.kill_image(), true)];
+        for survivors in enumerate(&model, &Budget::up_to(200)) {
+            images.push((model.image(&survivors), false));
+        }
+        let mut seen = BTreeSet::new();
+        images.retain(|(image, is_kill)| seen.insert((image.content_hash(), *is_kill)));
+        crashes.extend(images.into_iter().map(|(image, is_kill)| Crash {
+            cut,
+            is_over: cut == trace.len(),
+            is_kill,
+            disk: Scratch::on(SimFs::of_image(&image, &config)),
+        }));
+    }
+    crashes
+}
+
+/// Small segments, nothing preallocated: files that a test can reason about.
 pub(crate) fn options() -> LogOptions {
     LogOptions::new()
         .create(true)
         .segment_bytes_max(4096)
-        .size_ahead_bytes(0)
+        .preallocate_bytes(0)
 }
 
 /// The records of commits up to the visible end.

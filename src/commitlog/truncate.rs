@@ -1,37 +1,43 @@
 //! Logical truncation: the history is cut at a transaction, for good.
 //!
-//! A new segment that starts with that transaction, in a new epoch and flagged as a fork, takes
-//! over. Its name is the moment at which the history changes.
+//! A new segment that starts with that transaction, in a new epoch, takes over. Its name is the
+//! moment at which the history changes.
 //!
 //! | step | a crash behind it leaves |
 //! |---|---|
 //! | 1. write out and sync the newest segment | the old history |
 //! | 2. the fork under a temporary name, `sync_all` | the old history, and a temporary file |
 //! | 3. rename, `sync_dir` | the old or the new history. With the new one: segments that the fork's epoch shows to be superseded, and an uncut predecessor, in which reading stops at the fork |
-//! | 4. remove what is superseded, cut the predecessor, `sync_dir` | the new history |
+//! | 4. cut the predecessor, remove what is superseded, `sync_dir` | the new history |
+//! | 5. the superblock | the new history |
 //!
 //! Nothing is appended before step 4 is complete, so the next opening may repeat it.
 
 use std::sync::Arc;
 
 use super::TxOffset;
-use super::chain::{Check, Link, Step};
+use super::chain::{Check, Step};
 use super::creation::Creation;
-use super::error::LogError;
-use super::frame::{FrameKind, MARK_BYTES};
-use super::header::{SegmentFlags, SegmentHeader};
+use super::directory::Directory;
+use super::error::{Failure, LogError};
+use super::header::{Predecessor, SegmentFlags, SegmentHeader};
+use super::link::Link;
 use super::names;
 use super::recovery::apply::apply_cut;
-use super::recovery::{Cut, seal_at};
+use super::recovery::continuity::Cut;
 use super::seek::seek;
-use super::shared::{LiveFile, SealedSegment, Segment, State};
-use super::source::Directory;
-use super::writer::{Failure, Writer};
-use crate::codec::ByteOffset;
+use super::segment::{Sealed, Segment};
+use super::state::{LiveFile, State};
+use super::writer::Writer;
 
 /// Cuts the history at `tx_offset`. Everything that was encoded is published before.
 pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), Failure> {
-    let (oldest, next) = (writer.shared.state.lock().oldest, writer.link.next);
+    writer.sync_published()?;
+    let keeper = writer.keeper.clone();
+    // A retention that decided before has changed the oldest offset; one that comes later will see
+    // the shorter history.
+    let mut keeper = keeper.lock();
+    let (oldest, next) = (writer.shared.state.lock().oldest, writer.end.next);
     let asked = tx_offset;
     if asked < oldest {
         return Err(Failure::Harmless(LogError::HistoryGone { asked, oldest }));
@@ -42,19 +48,26 @@ pub(crate) fn truncate(writer: &mut Writer, tx_offset: TxOffset) -> Result<(), F
     if asked == next {
         return Ok(());
     }
-    writer.begin()?;
-    writer.sync()?;
+    writer.expect_lock()?;
+    // After a retention that failed the superblock may say that what the fork needs is retired.
+    keeper.confirm().map_err(Failure::Harmless)?;
     let fork = Fork::plan(writer, tx_offset).map_err(Failure::Harmless)?;
     let directory = writer.shared.directory.clone();
-    let interval = writer.options.index_interval_bytes;
-    let unnamed = Creation::begin(&directory, fork.header, interval)
+    let staged = Creation::begin(&directory, fork.header, writer.options.segment_bytes_max)
         .map_err(Failure::Harmless)
         .and_then(Creation::finish)
         .inspect_err(|_| Creation::abandon(&directory, tx_offset))?;
-    let newborn = unnamed.publish().map_err(Failure::Fatal)?;
+    let shared = writer.shared.clone();
+    let renaming = shared.renaming.lock();
+    let new = staged.publish().map_err(Failure::Fatal)?;
+    writer.expect_predecessor(&new)?;
     // Readers hear of it before any file changes.
-    writer.enter(newborn, |state, _| fork.forget(state, tx_offset));
-    fork.finish(&directory).map_err(Failure::Fatal)
+    writer.enter_and(new, |state, _| fork.forget(state, tx_offset))?;
+    drop(renaming);
+    fork.finish(&directory).map_err(Failure::Fatal)?;
+    drop(keeper);
+    writer.note_newest();
+    Ok(())
 }
 
 /// What a truncation changes.
@@ -62,42 +75,53 @@ struct Fork {
     header: SegmentHeader,
     /// The segment that holds the transaction before, and where it is cut; none if the fork takes
     /// the place of a whole segment.
-    cut: Option<(Arc<Segment>, Cut)>,
+    cut: Option<Sealed>,
     /// Segments that are superseded.
     superseded: Vec<TxOffset>,
 }
 
 impl Fork {
     fn plan(writer: &Writer, tx_offset: TxOffset) -> Result<Self, LogError> {
-        let highest = writer.epoch();
-        let epoch = highest
+        let number = "epoch";
+        let epoch = writer
+            .epoch()
             .next()
-            .ok_or(LogError::Exhausted { number: "epoch" })?;
-        let (segment, end, superseded, oldest) = locate(writer, tx_offset);
+            .ok_or(LogError::Exhausted { number })?;
+        let state = writer.shared.state.lock();
+        let (segment, sealed_end) = state.locate(tx_offset);
+        let newest = state.active.segment.header;
+        let mut superseded: Vec<_> = state.sealed.keys().copied().collect();
+        superseded.push(newest.first);
+        superseded.retain(|first| *first > tx_offset);
+        let oldest = state.oldest;
+        drop(state);
         let header = SegmentHeader {
-            flags: SegmentFlags::FORK,
             first: tx_offset,
             oldest,
-            durable_through: tx_offset,
             epoch,
+            incarnation: writer.incarnation,
+            features: newest.features,
+            cut_epoch: Some(epoch),
             ..segment.header
         };
         if segment.header.first == tx_offset {
-            // The fork takes the segment's name, and continues what the segment continued.
+            // The fork takes the segment's name, and follows what the segment followed.
             return Ok(Self {
                 header,
                 cut: None,
                 superseded,
             });
         }
-        let seal = seal_at(&segment.header, find(writer, &segment, end, tx_offset)?);
+        let limit = sealed_end.unwrap_or(writer.end);
+        let end = find(writer, &segment, limit, tx_offset)?;
         let header = SegmentHeader {
-            chain: seal.checksum,
+            flags: SegmentFlags::FORK,
+            predecessor: Some(Predecessor::new(&segment.header, end)),
             ..header
         };
         Ok(Self {
             header,
-            cut: Some((segment, seal)),
+            cut: Some(Sealed { segment, end }),
             superseded,
         })
     }
@@ -109,47 +133,21 @@ impl Fork {
             state.sealed.remove(first);
         }
         state.sealed.remove(&tx_offset);
-        if let Some((segment, cut)) = &self.cut {
-            let len = cut.at.plus(MARK_BYTES as u64);
-            let sealed = SealedSegment {
-                segment: segment.clone(),
-                len,
-            };
-            state.sealed.insert(segment.header.first, sealed);
+        if let Some(cut) = &self.cut {
+            state.sealed.insert(cut.segment.header.first, cut.clone());
         }
     }
 
-    /// Removes and cuts what the fork, which is durable, made superfluous.
+    /// Cuts and removes what the fork, which is durable, made superfluous.
     fn finish(&self, directory: &Directory) -> Result<(), LogError> {
-        if let Some((_, cut)) = &self.cut {
-            apply_cut(directory, cut)?;
+        if let Some(cut) = Cut::before(&self.header).filter(|_| self.cut.is_some()) {
+            apply_cut(directory, &cut)?;
         }
         for first in &self.superseded {
-            directory.remove(&names::segment(*first))?;
-            directory.remove(&names::index(*first))?;
+            // One that stays is known by its epoch.
+            drop(directory.remove(&names::segment(*first)));
         }
         directory.sync()
-    }
-}
-
-/// The segment that holds `tx_offset`, its end, all that start behind it, and the oldest offset.
-fn locate(
-    writer: &Writer,
-    tx_offset: TxOffset,
-) -> (Arc<Segment>, ByteOffset, Vec<TxOffset>, TxOffset) {
-    let state = writer.shared.state.lock();
-    let active = state.active.segment.header.first;
-    let mut superseded: Vec<_> = state.sealed.keys().copied().chain([active]).collect();
-    superseded.retain(|first| *first > tx_offset);
-    let sealed = state.sealed.range(..=tx_offset).next_back();
-    match sealed.filter(|_| tx_offset < active) {
-        Some((_, sealed)) => (sealed.segment.clone(), sealed.len, superseded, state.oldest),
-        None => (
-            state.active.segment.clone(),
-            writer.link.at,
-            superseded,
-            state.oldest,
-        ),
     }
 }
 
@@ -157,11 +155,11 @@ fn locate(
 fn find(
     writer: &Writer,
     segment: &Arc<Segment>,
-    end: ByteOffset,
+    limit: Link,
     tx_offset: TxOffset,
 ) -> Result<Link, LogError> {
     let file = writer.shared.open_segment(segment)?;
-    let mut chain = seek(&writer.shared, segment, &file, end, tx_offset)?;
+    let mut chain = seek(&writer.shared, segment, &file, limit, tx_offset)?;
     let link = chain.link();
     if link.next == tx_offset {
         return Ok(link);
@@ -171,19 +169,17 @@ fn find(
         segment,
         file: &file,
     };
-    let step = chain.step(&file, end, Check::Header)?;
-    let (first, end) = (link.next, chain.link().next);
-    match step {
-        Step::Frame(frame) if frame.kind == FrameKind::Lost => Err(LogError::Lost {
-            from: first,
-            to: end,
-        }),
+    match chain.step(&file, limit.at, Check::Header)? {
         Step::Frame(_) => Err(LogError::NotACommitBoundary {
             asked: tx_offset,
-            first,
-            end,
+            first: link.next,
+            end: chain.link().next,
         }),
-        Step::End | Step::Break(_) => unreachable!("this frame was just read"),
+        // It lies between this segment's end and the next one's start.
+        Step::End | Step::Break(_) => Err(LogError::Lost {
+            from: link.next,
+            to: tx_offset,
+        }),
     }
 }
 

@@ -23,7 +23,8 @@ fn in_both_worlds(body: impl Fn(&Env, &Env)) {
     body(&env, &env.clone());
 }
 
-/// Every call below a directory that was renamed, and whose name another has taken.
+/// The operating system's fs [I3]: every call below a directory that was renamed, and whose name
+/// another has taken.
 #[test]
 fn a_held_directory_outlives_its_name() {
     check(|s| {

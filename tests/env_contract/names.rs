@@ -209,6 +209,7 @@ fn a_removed_directory_is_gone_under_its_handle() {
     });
 }
 
+/// The operating system's fs [I1], and os [I1]: a name with a NUL is an error with a number too.
 #[test]
 fn paths_stay_below_the_root() {
     check(|s| {
@@ -258,6 +259,7 @@ fn paths_stay_below_the_root() {
     });
 }
 
+/// The operating system's lock [I1]: all these locks are of one process.
 #[test]
 fn locks_exclude_by_inode() {
     use LockKind::{Exclusive, Shared};

@@ -6,13 +6,14 @@
 //!
 //! Invariants:
 //! - \[I1\] Nothing outside [`os`] touches files, time, threads or randomness.
-//! - \[I2\] A program blocks only in [`Event::wait`], [`Event::wait_until`], [`Clock::sleep`],
-//!   [`JoinHandle::join`] and what is built of them ([`Mutex`]). An ordinary lock (a *leaf lock*)
-//!   is never held across a call of this crate.
-//! - \[I3\] A simulated crash ends a task by an unwind that only [`catch`] may intercept, and
+//! - \[I2\] A simulated crash ends a task by an unwind that only [`catch`] may intercept, and
 //!   [`catch`] lets it through. [`port::Barrier`] delays it, for code that cannot be unwound.
-//! - \[I4\] A destructor that makes a call of this crate while its task unwinds gets an error or
+//! - \[I3\] A destructor that makes a call of this crate while its task unwinds gets an error or
 //!   no effect, and never switches tasks.
+//!
+//! A program blocks only in [`Event::wait`], [`Event::wait_until`], [`Clock::sleep`],
+//! [`JoinHandle::join`] and what is built of them ([`Mutex`]). It never holds an ordinary lock (a
+//! *leaf lock*) across a call of this crate.
 //!
 //! Programs that were written for `std::fs`, or with `async`, find adapters in [`port`].
 //!

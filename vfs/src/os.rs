@@ -4,10 +4,10 @@
 //!
 //! Invariants:
 //! - \[I1\] Every [`std::io::Error`] of this module carries the error number of the system.
-//! - \[I2\] EINTR is retried here and never seen outside.
-//! - \[I3\] No call makes anything durable but [`Fs::sync_dir`](crate::Fs::sync_dir),
-//!   [`File::sync_data`](crate::File::sync_data), [`File::sync_all`](crate::File::sync_all) and
-//!   [`Fs::create_root`](crate::Fs::create_root).
+//!
+//! EINTR is retried here and never seen outside. No call makes anything durable but
+//! [`Fs::sync_dir`](crate::Fs::sync_dir), [`File::sync_data`](crate::File::sync_data),
+//! [`File::sync_all`](crate::File::sync_all) and [`Fs::create_root`](crate::Fs::create_root).
 //!
 //! Not here: other systems. macOS would need `fcntl(F_FULLFSYNC)` for durability, since its
 //! `fsync` leaves data in the drive's cache, and `F_NOCACHE` for direct I/O; Windows another way

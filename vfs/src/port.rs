@@ -10,7 +10,8 @@
 //! Invariants:
 //! - \[I1\] Each function makes the calls on the seam that its name says, and promises what they
 //!   promise: nothing here syncs that was not asked to.
-//! - \[I2\] No lock is held across a call of the seam.
+//!
+//! No lock is held across a call of the seam.
 //!
 //! Not here: symbolic links, permissions, times, memory maps. Locks are taken with
 //! [`crate::Fs::lock`]. Executors with threads of their own (tokio): a simulation cannot schedule

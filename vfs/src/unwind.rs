@@ -1,7 +1,7 @@
 //! How a simulated crash ends a task, and the one place that may stop a panic.
 //!
 //! In the simulator a crash makes the seam call in which a task stands unwind with a private
-//! payload. Destructors run, so memory is freed; they must not act on the world (see \[I4\] of
+//! payload. Destructors run, so memory is freed; they must not act on the world (see \[I3\] of
 //! the crate). Code that stops panics by other means would keep running after the power went
 //! off, so [`catch`] is the only such place. (Code that cannot be unwound at all stands behind a
 //! [`crate::port::Barrier`], which makes no further calls after the crash.)

@@ -56,7 +56,7 @@ fn options() -> LogOptions {
     LogOptions::new()
         .create(true)
         .segment_bytes_max(4_096)
-        .size_ahead_bytes(512)
+        .preallocate_bytes(512)
 }
 
 fn record() -> Result<History> {

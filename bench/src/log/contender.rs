@@ -108,7 +108,7 @@ impl Engine {
             Self::Okaywal => "does not exist: every commit is synced",
             Self::Mrecordlog => "in a 32 KiB buffer of the process; kept in memory",
             Self::Blackstart | Self::BlackstartSmall => {
-                "level Buffered: in a 1 MiB buffer of the process"
+                "level Buffered: in a 128 KiB buffer of the process"
             }
         }
     }

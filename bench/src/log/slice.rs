@@ -63,6 +63,13 @@ pub enum Work {
     },
     /// Open a closed log for writing, and close it again.
     Open,
+    /// Open the log, append one record durably, and end, again and again.
+    Openings {
+        /// How often.
+        openings: u64,
+        /// Whether each ends with a clean close; else as if the process had been killed.
+        closes: bool,
+    },
     /// Read all bytes of a closed log in big chunks and take their CRC-32, again and again.
     Checksum {
         /// How long; once at least.
@@ -88,6 +95,7 @@ pub fn slice(job: &Job) -> Result<Sample> {
         } => fill(job, records, commit_records),
         Work::Replay { records, seconds } => replay(job, records, seconds),
         Work::Open => open(job),
+        Work::Openings { openings, closes } => open_often(job, openings, closes),
         Work::Checksum { seconds } => checksum(&job.dir, seconds),
     }
 }
@@ -224,6 +232,31 @@ fn open(job: &Job) -> Result<Sample> {
         bytes: 0,
         seconds,
         memory_bytes,
+    })
+}
+
+fn open_often(job: &Job, openings: u64, closes: bool) -> Result<Sample> {
+    let mut records = Records::new(1);
+    let start = Instant::now();
+    for _ in 0..openings {
+        let log = job.engine.open(&job.dir)?;
+        for record in records.next_batch() {
+            log.append_synced(0, record)?;
+        }
+        if closes {
+            log.close()?;
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let expected = Tally::of(openings);
+    let tally = job.engine.replay(&job.dir)?;
+    if tally != expected {
+        return Err(format!("read {tally:?} where {expected:?} was written").into());
+    }
+    Ok(Sample {
+        operations: openings,
+        seconds,
+        ..Sample::default()
     })
 }
 

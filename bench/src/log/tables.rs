@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use super::LogArgs;
 use super::contender::Engine;
+use super::openings;
 use super::record::RECORD_BYTES;
 use super::slice::{BATCH_RECORDS, Job, Work};
 use crate::Result;
@@ -47,17 +48,20 @@ pub enum Workload {
     ReplaySingle,
     /// Opening after a clean close, three sizes; memory of replay at these sizes.
     Reopen,
+    /// Many openings with one commit each.
+    Openings,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Synced1,
         Self::Synced8,
         Self::Unsynced,
         Self::Replay,
         Self::ReplaySingle,
         Self::Reopen,
+        Self::Openings,
     ];
 
     /// Measures the workload.
@@ -69,11 +73,13 @@ impl Workload {
             Self::Replay => replay(args, place, report, REPLAY_RECORDS, BATCH_RECORDS),
             Self::ReplaySingle => replay(args, place, report, REPLAY_SINGLE_RECORDS, 1),
             Self::Reopen => reopen(args, place, report),
+            Self::Openings => openings::measure(args, place, report),
         }
     }
 }
 
-fn run(engine: Engine, dir: &Path, work: Work) -> Result<Sample> {
+/// Runs a slice.
+pub fn run(engine: Engine, dir: &Path, work: Work) -> Result<Sample> {
     child::run(&child::Job::Log(Job {
         engine,
         dir: dir.into(),

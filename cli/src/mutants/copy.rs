@@ -43,6 +43,19 @@ pub(super) fn patched(
     tree: &Path,
     catalogue: &Catalogue,
 ) -> Result<(), MutantsError> {
+    let files = patched_files(source, catalogue)?;
+    remove_others(tree, Path::new(""), &files)?;
+    for (path, text) in &files {
+        write(&tree.join(path), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The files of the copy: those of the tree with every patch applied, and with the switch.
+fn patched_files(
+    source: &Path,
+    catalogue: &Catalogue,
+) -> Result<BTreeMap<PathBuf, String>, MutantsError> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
     for part in PARTS {
         collect(source, Path::new(part), &mut files)?;
@@ -65,11 +78,7 @@ pub(super) fn patched(
     if let Some(text) = files.get_mut(Path::new("vfs/src/lib.rs")) {
         text.push_str(SWITCH);
     }
-    remove_others(tree, Path::new(""), &files)?;
-    for (path, text) in &files {
-        write(&tree.join(path), text.as_bytes())?;
-    }
-    Ok(())
+    Ok(files)
 }
 
 fn collect(
@@ -117,7 +126,7 @@ fn find(
     let mut places = text.match_indices(&edit.find).map(|(at, _)| at);
     match (places.next(), places.count()) {
         (Some(start), 0) => {
-            let switch = format!("blackstart_vfs::planted({:?})", mutant.name);
+            let switch = switch(&edit.file, &mutant.name);
             Ok(Change {
                 patch,
                 range: start..start + edit.find.len(),
@@ -132,6 +141,13 @@ fn find(
             find: edit.find.clone(),
         }),
     }
+}
+
+/// The call of the switch: the crate that has it names it in another way than those above it.
+fn switch(file: &str, name: &str) -> String {
+    let is_inside = Path::new(file).starts_with("vfs");
+    let path = if is_inside { "crate" } else { "blackstart_vfs" };
+    format!("{path}::planted({name:?})")
 }
 
 /// The patched file.
@@ -197,3 +213,6 @@ pub(super) fn write(path: &Path, contents: &[u8]) -> Result<(), MutantsError> {
     }
     std::fs::write(path, contents).map_err(|error| MutantsError::io(path, error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,12 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use blackstart_sim::cli::say;
+use blackstart_sim::corpus::planted_bug;
 
 use super::catalogue::{Catalogue, Mutant, entries, read};
 use super::{MutantsArgs, MutantsError};
-
-/// What the head of a case says before the name of its bug, and after it.
-pub(super) const NAMED: (&str, &str) = ("With this mistake planted (", ")");
 
 /// What the kept cases of one bug are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub(super) enum Verdict {
     Missing,
     /// One passes with the bug.
     Rotted,
-    /// One fails without the bug, or names what its run does not meet.
+    /// One fails without the bug.
     FailsWithout,
 }
 
@@ -115,7 +113,7 @@ fn cases<'c>(
         }
         for path in entries(&directory)? {
             let text = read(&path)?;
-            let Some(name) = bug_of(&text) else {
+            let Some(name) = planted_bug(&text) else {
                 continue;
             };
             let mut mutants = catalogue.mutants.iter();
@@ -128,15 +126,6 @@ fn cases<'c>(
         }
     }
     Ok(cases)
-}
-
-/// The bug that the comment at the head of a case names.
-pub(super) fn bug_of(text: &str) -> Option<String> {
-    let lines = text.lines().map_while(|line| line.strip_prefix("//"));
-    let comment = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-    let (_, rest) = comment.split_once(NAMED.0)?;
-    let (name, _) = rest.split_once(NAMED.1)?;
-    Some(name.to_owned())
 }
 
 fn judge(binary: &Path, mutant: &Mutant, path: &Path) -> Result<Verdict, MutantsError> {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use blackstart_sim::corpus::PLANTED;
 use blackstart_sim::shrink::CaseSize;
 
 use super::MutantsError;
 use super::catalogue::{Mutant, read};
-use super::kept::NAMED;
 
 /// A shrunken case.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ pub(super) fn case_path(directory: &Path, mutant: &Mutant) -> PathBuf {
 fn comment(mutant: &Mutant, oracle: &str) -> String {
     let origin = format!(
         "{}{}{} the oracle \"{oracle}\" fails; shrunken from a random seed.",
-        NAMED.0, mutant.name, NAMED.1
+        PLANTED.0, mutant.name, PLANTED.1
     );
     format!(
         "{}\n{}",

@@ -2,7 +2,7 @@
 //!
 //! | checked | where |
 //! |---|---|
-//! | the hook sees a file that is there, of the length it is told, holding what was committed | in the hook |
+//! | the hook sees a file that is there, at least as long as it is told, holding what was committed | in the hook |
 //! | nothing is retired that was not archived, whole history from offset 0 on | the model, at each opening |
 //! | the archived files still hold what they held | [`check`], at each opening |
 //!
@@ -11,19 +11,64 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use blackstart::commitlog::{ArchiveError, ArchiveSegment, ReadOnlyLog};
+use blackstart::commitlog::{ArchiveError, ArchiveSegment, Log, ReadOnlyLog};
+use blackstart_sim::disk::Told;
 use blackstart_sim::{Failure, Promise};
-use blackstart_vfs::{FileExt, OpenOptions};
+use blackstart_vfs::{FileExt, Mutex, OpenOptions};
 
-use super::drive::Context;
+use super::beside;
+use super::drive::{Context, append};
 use super::history::{Archived, Event};
-use super::op::Archive;
-use super::opening::options;
-use super::readers::drain_to;
+use super::op::{Archive, Level};
+use super::opening::{dir, options};
+use super::readers::{drain_to, read};
+use super::sight::Moment;
 
 /// Where archived segments go.
 const DIR: &str = "archive";
+
+/// The log that a hook may use while retention waits for it.
+#[derive(Clone)]
+pub(super) struct Desk(Arc<Mutex<Option<Log>>>);
+
+impl Desk {
+    /// There is none yet.
+    pub fn of(ctx: &Context) -> Self {
+        Self(Arc::new(Mutex::new(ctx.env(), None)))
+    }
+
+    /// Does `retain` while a hook may use the log.
+    pub fn lend<R>(&self, ctx: &Context, log: &Log, retain: impl FnOnce() -> R) -> R {
+        if ctx.config().archive != Archive::Using {
+            return retain();
+        }
+        *self.0.lock() = Some(log.clone());
+        let retained = retain();
+        *self.0.lock() = None;
+        retained
+    }
+
+    fn log(&self, ctx: &Context) -> Option<Log> {
+        let is_used = ctx.config().archive == Archive::Using;
+        is_used.then(|| self.0.lock().clone()).flatten()
+    }
+}
+
+/// A hook commits, reads and pins, as any client may.
+fn use_log(ctx: &Context, log: &Log) -> Result<(), Failure> {
+    ctx.mark("an archive hook used the log");
+    let is_usable = append(ctx, log, 1, 16, Level::Os)?;
+    if !is_usable {
+        return Ok(());
+    }
+    match beside::pin(ctx, log, 1)? {
+        Some(pin) => beside::unpin(ctx, pin)?,
+        None => return Ok(()),
+    }
+    read(ctx, log, 1)
+}
 
 /// Why the hook failed.
 #[derive(Debug)]
@@ -51,18 +96,33 @@ impl fmt::Display for HookFailed {
 impl std::error::Error for HookFailed {}
 
 /// Called by retention with a segment that it is about to remove.
-pub(super) fn hook(ctx: &Context, segment: &ArchiveSegment) -> Result<(), ArchiveError> {
+pub(super) fn hook(
+    ctx: &Context,
+    desk: &Desk,
+    segment: &ArchiveSegment,
+) -> Result<(), ArchiveError> {
     let (first, end) = (segment.range.start.get(), segment.range.end.get());
     if ctx.config().archive == Archive::Refusing && !ctx.model(|model| model.was_refused(first)) {
         judge(ctx, ctx.record(Event::ArchiveRefused { first }));
         ctx.mark("archive refused");
         return Err(Box::new(HookFailed::Refused));
     }
+    if is_cut_beside(ctx) {
+        // Another client's cut may take the segment while this looks at it: it comes again.
+        return Err(Box::new(HookFailed::Refused));
+    }
     look_into(ctx, segment);
-    let (bytes, hash) = store(ctx, &segment.path)?;
+    if let Some(log) = desk.log(ctx) {
+        judge(ctx, use_log(ctx, &log));
+    }
+    let stored = store(ctx, &segment.path, segment.bytes);
+    if is_cut_beside(ctx) {
+        return Err(Box::new(HookFailed::Refused));
+    }
+    let (bytes, hash) = stored?;
     if bytes != segment.bytes {
         let message = format!(
-            "the hook was told that {} has {} bytes; it has {bytes}",
+            "the hook was told that {} has at least {} bytes; it has {bytes}",
             segment.path.display(),
             segment.bytes
         );
@@ -72,6 +132,11 @@ pub(super) fn hook(ctx: &Context, segment: &ArchiveSegment) -> Result<(), Archiv
     judge(ctx, ctx.record(Event::Archived { first, archived }));
     ctx.mark("archived a segment");
     Ok(())
+}
+
+/// Whether other clients have begun to cut in this era: retention may have chosen before.
+fn is_cut_beside(ctx: &Context) -> bool {
+    ctx.clients().len() > 1 && ctx.model(|model| !model.ended.is_empty() || model.is_cutting)
 }
 
 /// A hook can't give a failure to its caller.
@@ -84,10 +149,15 @@ fn judge(ctx: &Context, judged: Result<(), Failure>) {
 /// What the segment is said to hold can be read by anyone who opens the log now.
 fn look_into(ctx: &Context, segment: &ArchiveSegment) {
     let (from, end) = (segment.range.start, segment.range.end);
+    let began = ctx.model(Moment::of);
     let mut found = Vec::new();
-    let read = ReadOnlyLog::open(ctx.env(), Path::new(""), options(ctx))
+    let read = ReadOnlyLog::open(ctx.env(), dir(ctx), options(ctx))
         .and_then(|(log, _)| log.reader(from))
         .and_then(|mut reader| drain_to(&mut reader, end, &mut found));
+    if ctx.clients().len() > 1 && ctx.model(|model| began.is_raced(model)) {
+        // Another client cuts what it was to see.
+        return;
+    }
     match read {
         Ok(()) => {
             found.retain(|item| item.offset < end.get());
@@ -115,7 +185,7 @@ fn place(path: &Path) -> PathBuf {
 
 /// Gives a segment its second name, durably. What has that name already is an older segment of a
 /// history that was cut. Gives its length and a hash of its bytes.
-fn store(ctx: &Context, path: &Path) -> Result<(u64, u64), HookFailed> {
+fn store(ctx: &Context, path: &Path, bytes: u64) -> Result<(u64, u64), HookFailed> {
     let fs = ctx.env().fs();
     let to = place(path);
     match fs.create_dir(Path::new(DIR)) {
@@ -134,7 +204,7 @@ fn store(ctx: &Context, path: &Path) -> Result<(u64, u64), HookFailed> {
         .map_err(|error| failed(&to, &error))?;
     fs.sync_dir(Path::new(DIR))
         .map_err(|error| failed(Path::new(DIR), &error))?;
-    digest(ctx, &to).map_err(|error| failed(&to, &error))
+    digest(ctx, &to, bytes).map_err(|error| failed(&to, &error))
 }
 
 fn failed(file: &Path, error: &io::Error) -> HookFailed {
@@ -144,10 +214,10 @@ fn failed(file: &Path, error: &io::Error) -> HookFailed {
     }
 }
 
-/// A file's length and a hash of its bytes.
-fn digest(ctx: &Context, path: &Path) -> io::Result<(u64, u64)> {
+/// How many of a file's first `bytes` bytes there are, and a hash of them.
+pub(super) fn digest(ctx: &Context, path: &Path, bytes: u64) -> io::Result<(u64, u64)> {
     let file = ctx.env().fs().open(path, OpenOptions::new().read())?;
-    let mut bytes = vec![0; file.len()? as usize];
+    let mut bytes = vec![0; file.len()?.min(bytes) as usize];
     let count = file.read_full_at(&mut bytes, 0)?;
     bytes.truncate(count);
     let hash = bytes
@@ -160,13 +230,14 @@ fn digest(ctx: &Context, path: &Path) -> io::Result<(u64, u64)> {
 
 /// All that was retired is in the archive as it was when it got there.
 pub(super) fn check(ctx: &Context) -> Result<(), Failure> {
-    if ctx.promise() > Promise::Full || ctx.config().archive == Archive::Off {
+    let is_altered = ctx.model(super::Model::is_altered);
+    if ctx.promise() > Promise::Full || is_altered || ctx.config().archive == Archive::Off {
         return Ok(());
     }
     for (first, archived) in ctx.model(super::Model::retired) {
         let name = format!("{first:020}.log");
         let path = place(Path::new(&name));
-        let now = match digest(ctx, &path) {
+        let now = match digest(ctx, &path, archived.bytes) {
             Ok(now) => now,
             Err(_) if ctx.faults_struck() > 0 => continue,
             Err(error) => {
@@ -176,7 +247,10 @@ pub(super) fn check(ctx: &Context) -> Result<(), Failure> {
                 ));
             }
         };
-        if now != (archived.bytes, archived.hash) {
+        let told = Told::Bytes(0..u64::MAX);
+        if now != (archived.bytes, archived.hash)
+            && ctx.reported(&path.to_string_lossy(), &told).is_empty()
+        {
             let message = format!(
                 "{} was archived with {} bytes, and holds others: {} bytes",
                 path.display(),

@@ -75,6 +75,11 @@ pub(super) fn read(
 /// A disk that lied: whole records that were once written, in order.
 pub(super) fn known(model: &Model, found: &[Found]) -> Result<(), Failure> {
     contiguous(found)?;
+    known_each(model, found)
+}
+
+/// Each is a whole record that was once written.
+pub(super) fn known_each(model: &Model, found: &[Found]) -> Result<(), Failure> {
     for item in found {
         let token = whole(item)?;
         if token >= model.token_next {

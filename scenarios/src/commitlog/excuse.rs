@@ -5,8 +5,8 @@
 //! | of the system, with a file | that error number, given to a call on that file since the operation began |
 //! | poisoned | the same for its cause, at any time since the log was opened; never a failed read |
 //! | archive | the hook's own refusal, or a fault that the hook met |
-//! | damage in a file | damage that was read in that file, names that others altered, a sync that took its bytes back, or a disk that lied; for a segment that was being retired, damage anywhere; a salvage that was cut short |
-//! | damage between files | the same in any segment |
+//! | damage in a file | damage that was read in that file, names that others altered, a sync that took its bytes back, or a disk that lied |
+//! | damage between files | the same in any segment, or in the superblock |
 //! | an offset beyond the end | a sync that took bytes back, as what was seen before is; a disk that lied |
 //! | an offset that is no boundary, or gone; a log that is not there | a disk that lied |
 //! | all others | nothing |
@@ -25,7 +25,7 @@ use super::history::Event;
 
 /// Damage is looked for so many bytes before the place that an error names: the place is that of
 /// a field, and the damage may be in the frame's head before it.
-const HEAD_BYTES: u64 = 96;
+const HEAD_BYTES: u64 = 128;
 
 /// An error has to be excused by a fault that the operation met.
 pub(super) fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
@@ -44,10 +44,16 @@ pub(super) fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     ))
 }
 
-/// As [`excuse`]; and other clients may have retired what a reader asked for.
+/// As [`excuse`]; and other clients, or a retirement that failed, may have retired what a reader
+/// asked for.
 pub(super) fn excuse_reader(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     match error {
-        LogError::HistoryGone { .. } if ctx.clients().len() > 1 => Ok(()),
+        LogError::HistoryGone { asked, .. }
+            if ctx.clients().len() > 1
+                || ctx.model(|model| model.retain.is_some_and(|retain| asked.get() < retain)) =>
+        {
+            Ok(())
+        }
         error => excuse(ctx, error),
     }
 }
@@ -66,13 +72,14 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
     match error {
         LogError::Io { file, source, .. } | LogError::NoSpace { file, source, .. } => {
             let told = Told::Errno(source.raw_os_error().unwrap_or(0));
-            !ctx.reported(path(file), &told).is_empty()
+            !ctx.reported(path(file), &told).is_empty() || is_altered(ctx)
         }
+        LogError::Replaced { .. } => is_altered(ctx),
         LogError::Poisoned { cause } => poisons(ctx, cause),
         LogError::Archive { source, .. } => match source.downcast_ref() {
             Some(HookFailed::Refused) => true,
             Some(HookFailed::Io { file, number }) => {
-                !ctx.reported(file, &Told::Errno(*number)).is_empty()
+                !ctx.reported(file, &Told::Errno(*number)).is_empty() || is_altered(ctx)
             }
             None => false,
         },
@@ -83,31 +90,29 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
             !ctx.reported(&corrupt.file, &told).is_empty()
                 || was_taken_back(ctx, Some(&corrupt.file))
                 || is_altered(ctx)
-                || ctx.model(|model| model.is_salvaging)
-                || (is_half_retired(ctx, &corrupt.file) && is_damaged(ctx))
                 || has_lied(ctx)
         }
         LogError::Gap { .. }
         | LogError::Overlap { .. }
-        | LogError::WrongChain { .. }
-        | LogError::EpochOrder { .. }
+        | LogError::WrongPredecessor { .. }
+        | LogError::SegmentMissing { .. }
         | LogError::Foreign { .. }
         | LogError::UnsupportedVersion { .. }
         | LogError::UnsupportedFeature { .. }
         | LogError::ReadOnlyFeature { .. }
         | LogError::SegmentsMissing { .. } => {
             ctx.mark("damage reported");
-            // Between the steps of a salvage segments need not fit together.
-            let is_salvaging = ctx.model(|model| model.is_salvaging);
             let is_damaged = is_damaged(ctx) || is_altered(ctx);
-            is_salvaging || is_damaged || was_taken_back(ctx, None) || has_lied(ctx)
+            // A name that was taken just before a crash is noticed by nobody before this.
+            let is_told = ctx.promise() == Promise::DamageReported;
+            is_damaged || is_told || was_taken_back(ctx, None) || has_lied(ctx)
         }
         // A reader was shown more than the operating system still has.
-        LogError::BeyondEnd { .. } => was_taken_back(ctx, None) || has_lied(ctx),
+        LogError::BeyondEnd { .. } => was_taken_back(ctx, None) || has_lied(ctx) || is_altered(ctx),
         // What a disk that lied has lost, the model does not know.
         LogError::NotACommitBoundary { .. }
         | LogError::HistoryGone { .. }
-        | LogError::NotFound { .. } => has_lied(ctx),
+        | LogError::NotFound { .. } => has_lied(ctx) || is_altered(ctx),
         _ => false,
     }
 }
@@ -115,21 +120,15 @@ fn is_excused(ctx: &Context, error: &LogError) -> bool {
 /// Whether a failure is one that a fault explains, at whatever time, and one that poisons.
 fn poisons(ctx: &Context, cause: &LogError) -> bool {
     // A lack of space poisons if what was written in part can't be cut back.
+    if matches!(cause, LogError::Replaced { .. }) {
+        return is_altered(ctx);
+    }
     let (LogError::Io { file, source, .. } | LogError::NoSpace { file, source, .. }) = cause else {
         return false;
     };
     let told = Told::Errno(source.raw_os_error().unwrap_or(0));
     let met = ctx.recalled(path(file), &told);
     met.iter().any(|met| met.call.kind != CallKind::Read)
-}
-
-/// Whether a retirement that is not known to be complete may have taken a segment's header. If
-/// the mark that says so is damaged, and is the last thing in the log, nothing tells it from a
-/// torn write, and the segment seems to be damaged itself.
-fn is_half_retired(ctx: &Context, file: &str) -> bool {
-    let first: Option<u64> = file.split('.').next().and_then(|first| first.parse().ok());
-    let retain = ctx.model(|model| model.retain);
-    matches!((first, retain), (Some(first), Some(retain)) if first < retain)
 }
 
 /// Damage between segments is told of the one or the other: any damage that was read will do.
@@ -143,29 +142,45 @@ fn is_damaged(ctx: &Context) -> bool {
     found
 }
 
-/// Whether the operation met names that others had altered, or files under them. Damage is told of
-/// the file that misses another: any of them will do.
-fn is_altered(ctx: &Context) -> bool {
-    let mut sightings = ctx.fs().sightings();
-    sightings.retain(|sighting| sighting.shown == Shown::Altered);
-    let reported = |sighting: &Sighting| {
-        let file = sighting.files.first();
-        file.is_some_and(|file| !ctx.reported(file, &Told::File).is_empty())
-    };
-    // All of them are reported at once.
-    sightings
-        .iter()
-        .filter(|sighting| reported(sighting))
-        .count()
-        > 0
+/// Whether others have altered names or files at some time. Damage is told of the file that misses
+/// another: any of them will do, and all of them are reported at once.
+pub(super) fn is_altered(ctx: &Context) -> bool {
+    for name in met_altered(ctx) {
+        ctx.reported(&name, &Told::File);
+    }
+    let now = !ctx.fs().altered_names().is_empty() || has_struck(ctx, "root made anew");
+    now || ctx.model(super::Model::is_altered)
 }
 
-/// What was read of damaged segments.
+/// As [`is_altered`], and nothing counts as reported by it.
+pub(super) fn may_be_altered(ctx: &Context) -> bool {
+    let now = !ctx.fs().altered_names().is_empty() || has_struck(ctx, "root made anew");
+    now || !met_altered(ctx).is_empty() || ctx.model(super::Model::is_altered)
+}
+
+/// An operation that answers with nothing of what it read has met altered names: a superblock is
+/// written again, a temporary name is passed over, a segment takes another one's name. What the
+/// opening made of them was judged then.
+pub(super) fn goes_around(ctx: &Context) {
+    for name in met_altered(ctx) {
+        ctx.reported(&name, &Told::File);
+    }
+}
+
+/// The files that were met, and that others had altered.
+fn met_altered(ctx: &Context) -> Vec<String> {
+    let sightings = ctx.fs().sightings().into_iter();
+    let altered = sightings.filter(|sighting| sighting.shown == Shown::Altered);
+    let names = altered.filter_map(|sighting| sighting.files.first().cloned());
+    names.collect()
+}
+
+/// What was read of damaged files of the log.
 fn damage(ctx: &Context) -> impl Iterator<Item = Sighting> {
     let sightings = ctx.fs().sightings().into_iter();
     sightings.filter(|sighting| {
-        let is_log = sighting.files.iter().any(|file| file.ends_with(".log"));
-        is_log && matches!(sighting.shown, Shown::Damaged(_))
+        let is_log = |file: &String| file.ends_with(".log") || file == "lock";
+        sighting.files.iter().any(is_log) && matches!(sighting.shown, Shown::Damaged(_))
     })
 }
 

@@ -24,16 +24,39 @@ pub struct Opened {
     pub oldest: u64,
     /// The next offset, as the log says.
     pub next: u64,
+    /// The epoch in which the log writes now.
+    pub epoch: u32,
+    /// Whether the opening has written a superblock.
+    pub is_on_record: bool,
     /// All transactions, read back.
     pub found: Vec<Found>,
-    /// Ranges that readers are told are lost.
-    pub lost: Vec<Range<u64>>,
+    /// It was closed in order before.
+    pub closed: bool,
     /// Bytes were dropped and reported, and damaged ones were among them.
     pub reports_damage: bool,
+    /// Whether the report says that the superblock lost its last state, to damage that was read.
+    pub reports_lost_record: bool,
     /// Whether an archive hook sees every segment before it is retired.
     pub is_archived: bool,
     /// The log was told that everything below this was durable.
     pub known: Option<u64>,
+    /// What is promised, given the faults so far.
+    pub promise: Promise,
+}
+
+/// Everything that a salvaged log showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salvaged {
+    /// The oldest offset that is kept, as the log says.
+    pub oldest: u64,
+    /// The next offset, as the log says.
+    pub next: u64,
+    /// All transactions, read back.
+    pub found: Vec<Found>,
+    /// Ranges that readers are told are lost.
+    pub lost: Vec<Range<u64>>,
+    /// What the damaged segments held: it may be lost.
+    pub damaged: Vec<Range<u64>>,
     /// What is promised, given the faults so far.
     pub promise: Promise,
 }
@@ -47,6 +70,24 @@ pub struct Archived {
     pub bytes: u64,
     /// A hash of them.
     pub hash: u64,
+}
+
+/// What the owner of a commit is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Its first transaction will have this offset.
+    Placed(u64),
+    /// It has reached its level.
+    Applied {
+        /// The offset of its first transaction.
+        first: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The level.
+        level: Level,
+    },
+    /// It has failed, having been placed there.
+    Failed(u64),
 }
 
 /// Something that happened.
@@ -111,6 +152,8 @@ pub enum Event {
     TruncateBegan {
         /// The first transaction that goes.
         offset: u64,
+        /// The epoch of the history that is cut; what follows it has a later one.
+        epoch: u32,
     },
     /// The cut has returned.
     Truncated {
@@ -123,12 +166,13 @@ pub enum Event {
     OpenBegan {
         /// Whether a whole sector is damaged, and perhaps several frames with it.
         is_wide: bool,
+        /// Names that others have altered or taken.
+        altered: Vec<String>,
+        /// Whether others have put another directory in the place of the log's.
+        is_renewed: bool,
     },
-    /// A salvage begins.
-    SalvageBegan {
-        /// What the damaged segments hold: it may be lost.
-        damaged: Vec<Range<u64>>,
-    },
+    /// A salvage has written a new log, and everything in it was read.
+    Salvaged(Salvaged),
     /// An opening failed, and may have dropped damaged bytes before.
     Dropped,
     /// The log was opened and everything read.
@@ -136,9 +180,34 @@ pub enum Event {
     /// A failed sync took what was not synced out of the page cache: a kill may lose it too.
     CacheLost,
     /// The log was closed in order.
-    Closed,
+    Closed {
+        /// Whether that is on record beside the segments.
+        on_record: bool,
+    },
     /// The log was left without closing, as by the end of the process.
     Abandoned,
+    /// The owner of a commit is told something.
+    Owner {
+        /// The commit's tokens.
+        tokens: Range<u64>,
+        /// What it is told.
+        told: Told,
+    },
+    /// History from an offset on is pinned.
+    Pinned {
+        /// The offset.
+        from: u64,
+    },
+    /// A pin is dropped.
+    Unpinned {
+        /// Where it was.
+        from: u64,
+    },
+    /// A reader that was kept read these, and had not looked at the log as it is now.
+    Glimpsed {
+        /// What it read.
+        found: Vec<Found>,
+    },
     /// A reader read these.
     Read {
         /// What it read.

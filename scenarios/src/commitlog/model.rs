@@ -11,10 +11,11 @@ use std::ops::Range;
 use blackstart_sim::disk::CrashKind;
 use blackstart_sim::{Failure, Promise};
 
-use super::history::{Archived, Event};
+use super::history::{Archived, Event, Told};
 use super::op::{Archive, Config, Level};
+use super::owned::Owners;
 use super::payload::RECORD_BYTES_MIN;
-use super::{check, oracle};
+use super::{check, oracle, salvaged};
 
 /// Bytes of a sector.
 const SECTOR: u64 = 512;
@@ -39,6 +40,8 @@ pub(super) struct Unsettled {
     pub after: u64,
     /// Everything below this was durable before it was handed in.
     pub synced_before: u64,
+    /// So many histories had ended before it was handed in.
+    pub ended_before: usize,
 }
 
 /// What is known of the log.
@@ -59,6 +62,12 @@ pub struct Model {
     pub(super) unclosed_vouch: Option<(u64, u64)>,
     /// A whole sector was damaged at some time.
     pub(super) is_wide: bool,
+    /// Everything below this is on record beside the segments.
+    pub(super) on_record_through: u64,
+    /// Others have put another directory in the place of the log's at some time.
+    pub(super) is_renewed: bool,
+    /// Names that others have altered or taken at some time.
+    pub(super) altered: BTreeSet<String>,
     /// At least so many bytes were written to the log.
     pub(super) bytes_end: u64,
     /// What the next opening must show.
@@ -73,17 +82,28 @@ pub struct Model {
     pub(super) retain: Option<u64>,
     /// A cut that has begun and not returned.
     pub(super) truncate: Option<u64>,
+    /// A client is about to cut, and has not come to say how it went.
+    pub(super) is_cutting: bool,
+    /// The last cut that has begun: the epoch of the history that it cuts, and where.
+    pub(super) cut: Option<(u32, u64)>,
+    /// Histories that cuts have ended since the opening: their epochs, and where.
+    pub(super) ended: Vec<(u32, u64)>,
+    /// Where cuts have begun, in order, and where those that returned were made.
+    pub(super) cuts_begun: Vec<u64>,
+    pub(super) cuts: Vec<u64>,
     /// Every pair of epoch and offset that was durable or shown, with its token: for ever.
     pub(super) shown: BTreeMap<(u32, u64), u64>,
     /// Segments in the archive by their first offset; of a history that was cut the older ones
     /// stay until others take their names.
     pub(super) archived: BTreeMap<u64, Archived>,
-    /// A salvage has begun, and no opening has shown the log since.
-    pub(super) is_salvaging: bool,
-    /// What was in damaged segments when a salvage began.
-    pub(super) may_be_lost: Vec<Range<u64>>,
-    /// The ranges that the last opening showed as lost.
-    pub(super) lost: Vec<Range<u64>>,
+    /// How many openings have shown what there is.
+    pub(super) openings: u64,
+    /// Offsets from which on history is pinned.
+    pub(super) pins: Vec<u64>,
+    /// What owners of commits were told.
+    pub(super) owners: Owners,
+    /// The highest epoch that was told.
+    pub(super) epoch: u32,
     /// Segments that the archive hook has refused.
     pub(super) refused: BTreeSet<u64>,
     /// What the last opening said is still promised.
@@ -153,18 +173,25 @@ impl Model {
     pub(super) fn known_to_a_run(&self, config: &Config) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.token_next.hash(&mut hasher);
+        (self.is_altered(), self.is_renewed).hash(&mut hasher);
+        (config.begins && self.openings == 0).hash(&mut hasher);
+        if config.visits {
+            self.oldest.hash(&mut hasher);
+        }
         self.retain.hash(&mut hasher);
         if config.knows_durable {
+            (self.epoch, self.synced_through).hash(&mut hasher);
             self.known_durable().hash(&mut hasher);
-        }
-        if config.salvages {
-            let of_salvage = (self.is_salvaging, &self.may_be_lost, &self.lost);
-            of_salvage.hash(&mut hasher);
         }
         if config.archive != Archive::Off {
             (self.oldest, &self.archived, &self.refused).hash(&mut hasher);
         }
         hasher.finish()
+    }
+
+    /// Whether others have done anything to the log's files or their names.
+    pub(super) fn is_altered(&self) -> bool {
+        !self.altered.is_empty() || self.is_renewed
     }
 
     /// Whether the archive hook has refused this segment before.
@@ -183,29 +210,22 @@ impl Model {
         retired
     }
 
-    /// Whether ranges of the log are lost, or may be.
-    pub(super) fn was_salvaged(&self) -> bool {
-        self.is_salvaging || !self.may_be_lost.is_empty() || !self.lost.is_empty()
-    }
-
     /// Folds an event in.
     pub(super) fn apply(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
-            Event::Submitted { tokens } => self.submitted(tokens),
-            Event::Acked {
-                tokens,
-                first,
-                epoch,
-                level,
-            } => {
-                return self.acked(tokens, *first, *epoch, *level);
+            Event::Submitted { .. }
+            | Event::Acked { .. }
+            | Event::Owner { .. }
+            | Event::Refused { .. }
+            | Event::Failed { .. } => return self.outcome(event),
+            Event::TruncateRefused | Event::TruncateBegan { .. } | Event::Truncated { .. } => {
+                self.cut_event(event);
             }
-            Event::Refused { tokens } => {
-                self.unsettled
-                    .retain(|unsettled| unsettled.tokens != *tokens);
+            Event::Pinned { from } => self.pins.push(*from),
+            Event::Unpinned { from } => {
+                let pin = self.pins.iter().position(|pin| pin == from);
+                pin.map(|pin| self.pins.swap_remove(pin));
             }
-            Event::Failed { .. } => {}
-            Event::TruncateRefused => self.truncate = None,
             Event::Through { offset, level } => self.through(*offset, *level),
             Event::RetainBegan { offset } => {
                 self.retain = self.retain.max(Some(*offset));
@@ -217,27 +237,25 @@ impl Model {
             Event::ArchiveRefused { first } => {
                 self.refused.insert(*first);
             }
-            Event::TruncateBegan { offset } => self.truncate = Some(*offset),
-            Event::Truncated { offset } => self.truncated(*offset),
-            Event::OpenBegan { is_wide } => {
+            Event::OpenBegan {
+                is_wide,
+                altered,
+                is_renewed,
+            } => {
                 self.is_opening = true;
+                self.pins.clear();
+                self.owners = Owners::default();
                 self.is_wide |= is_wide;
+                self.altered.extend(altered.iter().cloned());
+                self.is_renewed |= is_renewed;
             }
             Event::Opened(opened) => return oracle::opened(self, opened),
-            Event::SalvageBegan { damaged } => {
-                self.is_salvaging = true;
-                self.may_be_lost.extend(damaged.iter().cloned());
-            }
+            Event::Salvaged(salvaged) => return salvaged::judge(self, salvaged),
             Event::Dropped => self.was_opening = true,
             Event::CacheLost => self.os_through = self.synced_through,
-            Event::Closed => {
-                self.through(self.end(), Level::Synced);
-                self.unclosed_vouch = Some((self.vouched_through, self.vouched_afar_through));
-                self.vouched_through = self.end();
-                self.vouch_afar(self.end(), self.bytes_end);
-                self.required = self.end();
-            }
+            Event::Closed { on_record } => self.closed(*on_record),
             Event::Abandoned => self.crash(CrashKind::Kill),
+            Event::Glimpsed { found } => return check::known(self, found),
             Event::Read {
                 found,
                 from,
@@ -258,6 +276,80 @@ impl Model {
         Ok(())
     }
 
+    /// Folds in what became of a commit.
+    fn outcome(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Submitted { tokens } => self.submitted(tokens),
+            Event::Acked {
+                tokens,
+                first,
+                epoch,
+                level,
+            } => {
+                return match self.owners.settle(tokens.start, Some(*first))? {
+                    true => Ok(()),
+                    false => self.acked(tokens, *first, *epoch, *level),
+                };
+            }
+            Event::Owner { tokens, told } => {
+                self.owners.tell(tokens.start, *told)?;
+                if let Told::Applied {
+                    first,
+                    epoch,
+                    level,
+                } = *told
+                {
+                    // Its owner may rely on it from now on.
+                    return self.acked(tokens, first, epoch, level);
+                }
+            }
+            Event::Refused { tokens } => {
+                self.owners.settle(tokens.start, None)?;
+                self.unsettled
+                    .retain(|unsettled| unsettled.tokens != *tokens);
+            }
+            Event::Failed { tokens } => {
+                self.owners.settle(tokens.start, None)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Folds in a truncation.
+    fn cut_event(&mut self, event: &Event) {
+        match event {
+            Event::TruncateRefused => {
+                (self.truncate, self.cut, self.is_cutting) = (None, None, false);
+            }
+            Event::TruncateBegan { offset, epoch } => {
+                self.truncate = Some(*offset);
+                self.cut = Some((*epoch, *offset));
+                self.is_cutting = true;
+                self.cuts_begun.push(*offset);
+            }
+            // A commit of the new history may have told of it before.
+            Event::Truncated { offset } => {
+                self.is_cutting = false;
+                if self.truncate.is_some() {
+                    self.truncated(*offset);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn closed(&mut self, on_record: bool) {
+        self.through(self.end(), Level::Synced);
+        self.unclosed_vouch = Some((self.vouched_through, self.vouched_afar_through));
+        self.vouched_through = self.end();
+        self.vouch_afar(self.end(), self.bytes_end);
+        self.required = self.end();
+        if on_record {
+            self.on_record_through = self.end();
+        }
+    }
+
     /// What a crash leaves to be required.
     pub(super) fn crash(&mut self, kind: CrashKind) {
         if kind == CrashKind::Power {
@@ -275,6 +367,7 @@ impl Model {
             tokens: tokens.clone(),
             after: self.end(),
             synced_before: self.synced_through,
+            ended_before: self.ended.len(),
         });
     }
 
@@ -295,7 +388,14 @@ impl Model {
                 format!("{tokens:?} was settled before"),
             ));
         };
+        // It may tell of a cut that was under way when it was handed in.
+        let was_cut = self.was_cut(index, first, epoch);
         let unsettled = self.unsettled.remove(index);
+        self.epoch = self.epoch.max(epoch);
+        if was_cut {
+            // It was acknowledged before the cut, and its client comes to say so after it.
+            return Ok(());
+        }
         if first < unsettled.after {
             return Err(Failure::new(
                 "durable prefix",
@@ -337,6 +437,19 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a commit of several clients was acknowledged in the history that a cut has ended
+    /// since it was handed in. One of the new history shows that the cut has taken effect.
+    fn was_cut(&mut self, index: usize, first: u64, epoch: u32) -> bool {
+        if let Some((cut_epoch, offset)) = self.cut
+            && epoch > cut_epoch
+            && self.truncate.is_some()
+        {
+            self.truncated(offset);
+        }
+        let mut ended = self.ended.iter().skip(self.unsettled[index].ended_before);
+        ended.any(|(ended, offset)| epoch <= *ended && first >= *offset)
+    }
+
     /// A frame that begins at `bytes` or later, and is durable, says that all below `through`
     /// was durable: what ends a sector before it can't be damaged together with it.
     fn vouch_afar(&mut self, through: u64, bytes: u64) {
@@ -370,6 +483,12 @@ impl Model {
                 ),
             ));
         }
+        if let Some(pin) = self.pins.iter().find(|pin| **pin < oldest) {
+            return Err(Failure::new(
+                "pins",
+                format!("history from {pin} on is pinned, and it was retired up to {oldest}"),
+            ));
+        }
         self.oldest = oldest;
         self.entries = self.entries.split_off(&oldest);
         Ok(())
@@ -377,11 +496,19 @@ impl Model {
 
     fn truncated(&mut self, offset: u64) {
         self.truncate = None;
+        self.owners.restart();
+        self.cuts.push(offset);
+        self.ended.extend(self.cut);
         self.entries.split_off(&offset);
+        for unsettled in &mut self.unsettled {
+            unsettled.after = unsettled.after.min(offset);
+            unsettled.synced_before = unsettled.synced_before.min(offset);
+        }
         // What is gone is required no more; what is left is as durable as it was.
         self.os_through = self.os_through.min(offset);
         self.synced_through = self.synced_through.min(offset);
         self.vouched_through = self.vouched_through.min(offset);
         self.vouched_afar_through = self.vouched_afar_through.min(offset);
+        self.on_record_through = self.on_record_through.min(offset);
     }
 }

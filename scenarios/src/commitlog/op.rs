@@ -1,7 +1,8 @@
-//! What clients do, and how it is drawn.
+//! What clients do, and what a shrinker makes of it.
+//!
+//! Not here: how it is drawn (`workload`).
 
 use blackstart_sim::Step;
-use blackstart_sim::draw::Draw;
 use serde::{Deserialize, Serialize};
 
 /// Options of the log under test.
@@ -12,12 +13,8 @@ pub struct Config {
     pub segment_bytes_max: u64,
     /// `LogOptions::buffer_bytes_max`.
     pub buffer_bytes_max: u64,
-    /// `LogOptions::size_ahead_bytes`.
-    pub size_ahead_bytes: u64,
-    /// `LogOptions::spare_segments_max`.
-    pub spare_segments_max: u32,
-    /// `LogOptions::index_interval_bytes`.
-    pub index_interval_bytes: u64,
+    /// `LogOptions::preallocate_bytes`.
+    pub preallocate_bytes: u64,
     /// Whether there is an archive hook, and whether it ever fails.
     #[serde(default)]
     pub archive: Archive,
@@ -27,6 +24,15 @@ pub struct Config {
     /// Whether a log that is damaged is salvaged.
     #[serde(default)]
     pub salvages: bool,
+    /// Whether an opening hands what it reads to a visitor (`Log::open_and_visit`).
+    #[serde(default)]
+    pub visits: bool,
+    /// Whether a log is created with a first commit (`LogOptions::first_commit`).
+    #[serde(default)]
+    pub begins: bool,
+    /// Whether the log is in a directory below others that it has to make.
+    #[serde(default)]
+    pub is_below: bool,
 }
 
 /// The archive hook of the log under test.
@@ -39,6 +45,8 @@ pub enum Archive {
     Linking,
     /// The same, and it fails once for each segment before.
     Refusing,
+    /// It gives every segment a second name, and uses the log that waits for it.
+    Using,
 }
 
 /// A level of durability; the log's own type is not part of a case.
@@ -101,48 +109,102 @@ pub enum Op {
         /// How many commits before the end of what the operating system has.
         commits: u32,
     },
+    /// Begin to read, and keep what reads in a slot of the client's for later operations.
+    Hold {
+        /// Where it is kept; what was there is dropped.
+        slot: u32,
+        /// What reads.
+        kind: Kept,
+        /// How far before the end it begins, or ends if it shows old history.
+        back: u32,
+    },
+    /// Go on with what is in a slot.
+    GoOn {
+        /// Where it is kept.
+        slot: u32,
+        /// The most commits that it reads.
+        commits: u32,
+        /// Whether a read-only view looks at the log as it is now.
+        looks: bool,
+    },
+    /// Drop what is in a slot.
+    Drop {
+        /// Where it is kept.
+        slot: u32,
+    },
+    /// Pin history, and keep the pin in a slot.
+    Pin {
+        /// Where it is kept.
+        slot: u32,
+        /// How far before the end the pinned history begins.
+        back: u32,
+    },
+    /// Try to open the log once more.
+    OpenAgain,
+    /// Verify the log.
+    Verify,
+    /// Make durable what is `back` transactions before the end.
+    SyncThrough {
+        /// How far before the end.
+        back: u32,
+    },
+    /// List the log's segments.
+    Segments,
+    /// Hand in several commits that have owners, and wait for all.
+    Batch {
+        /// How many.
+        commits: u32,
+        /// Bytes of each record.
+        bytes: u32,
+        /// How durable each must be.
+        level: Level,
+        /// Which of them its owner refuses.
+        refused: u32,
+    },
+    /// Append many commits of one record each, buffered.
+    Many {
+        /// How many.
+        commits: u32,
+        /// Bytes of each record.
+        bytes: u32,
+    },
+    /// Close in order and go on: with the same log if that fails for lack of space, else open it
+    /// again; only by a lone client.
+    Close,
+    /// Close in order and open with `LogOptions::retain_from`; only by a lone client.
+    Renew {
+        /// How far before the end history is kept.
+        back: u32,
+    },
 }
 
-/// How often each kind of operation is drawn, before the swarm skews it.
-const WEIGHTS: [u32; 13] = [60, 8, 4, 6, 5, 3, 4, 3, 4, 2, 2, 2, 2];
+/// What reads the log over several operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// A reader of the writer's log, of what is visible.
+    Reader,
+    /// The same, of what is durable.
+    SyncedReader,
+    /// A follower of the writer's log.
+    Follower,
+    /// A log opened read-only, with a reader.
+    View,
+    /// The same, with an earlier end of the history.
+    OldView,
+    /// A log opened read-only, with a follower.
+    ViewFollower,
+}
+
 /// A record that finds no room in any segment, but for that of the largest that are drawn.
 const SEGMENT_BYTES: u32 = 16_384;
 /// Merging operations makes no record larger than this.
 const MERGED_BYTES_MAX: u32 = 3_000;
-/// The most operations of an era.
-const STEPS_MAX: u64 = 24;
-
-impl Config {
-    /// Draws small sizes, so that segments fill within a few operations.
-    pub(super) fn draw(draw: &mut Draw<'_>) -> Self {
-        Self {
-            segment_bytes_max: *draw.pick(&[512, 700, 1_024, 2_048, 4_096, 16_384]),
-            buffer_bytes_max: *draw.pick(&[1, 256, 1_024, 1 << 16]),
-            size_ahead_bytes: *draw.pick(&[0, 512, 4_096, 1 << 16]),
-            spare_segments_max: *draw.pick(&[0, 0, 1, 2]),
-            index_interval_bytes: *draw.pick(&[64, 512, 1 << 16]),
-            archive: *draw.pick(&[
-                Archive::Off,
-                Archive::Off,
-                Archive::Linking,
-                Archive::Refusing,
-            ]),
-            knows_durable: draw.chance(300),
-            salvages: draw.chance(500),
-        }
-    }
-}
-
 impl Config {
     /// With one option switched off, or the default size.
     pub(super) fn simpler(&self) -> Vec<Self> {
         let plain = [
             Self {
-                spare_segments_max: 0,
-                ..*self
-            },
-            Self {
-                size_ahead_bytes: 0,
+                preallocate_bytes: 0,
                 ..*self
             },
             Self {
@@ -150,7 +212,15 @@ impl Config {
                 ..*self
             },
             Self {
-                index_interval_bytes: 1 << 16,
+                visits: false,
+                ..*self
+            },
+            Self {
+                begins: false,
+                ..*self
+            },
+            Self {
+                is_below: false,
                 ..*self
             },
         ];
@@ -161,63 +231,6 @@ impl Config {
     }
 }
 
-/// Draws the operations of one era.
-pub(super) fn steps(draw: &mut Draw<'_>, _config: &Config) -> Vec<Step<Op>> {
-    let weights = draw.swarm(&WEIGHTS);
-    let levels = draw.swarm(&[1, 1, 3]);
-    let client_count = *draw.pick(&[1, 1, 1, 2, 3]);
-    let step_count = draw.range(1..=STEPS_MAX);
-    let bytes_max = *draw.pick(&[8, 40, 200, 600, 3_000]);
-    let steps = (1..=step_count).map(|id| {
-        let op = draw_op(draw, &weights, &levels, bytes_max, client_count == 1);
-        let client = draw.below(client_count) as u32;
-        Step {
-            id: id as u32,
-            client,
-            op,
-        }
-    });
-    steps.collect()
-}
-
-fn draw_op(
-    draw: &mut Draw<'_>,
-    weights: &[u32],
-    levels: &[u32],
-    bytes_max: u64,
-    is_alone: bool,
-) -> Op {
-    match draw.weighted(weights) {
-        1 => Op::Sync,
-        2 => Op::Flush,
-        3 => Op::Rotate,
-        4 => Op::Retain {
-            back: draw.below(24) as u32,
-        },
-        5 => Op::Truncate {
-            commits: draw.below(4) as u32,
-        },
-        6 if is_alone => Op::Reopen,
-        7 if is_alone => Op::Abandon,
-        8 => Op::Read {
-            back: draw.below(24) as u32,
-        },
-        9 => Op::Follow,
-        10 => Op::Peek,
-        11 => Op::Watch,
-        12 => Op::History {
-            commits: draw.below(6) as u32,
-        },
-        _ => Op::Append {
-            records: *draw.pick(&[1, 1, 1, 2, 3, 7]),
-            bytes: draw.range(8..=bytes_max) as u32,
-            level: *[Level::Buffered, Level::Os, Level::Synced]
-                .get(draw.weighted(levels))
-                .unwrap_or(&Level::Synced),
-        },
-    }
-}
-
 /// Bytes of one commit, its records and what is kept of each, at most.
 const COMMIT_BYTES_MAX: u64 = 64 << 20;
 /// What a record costs besides its bytes.
@@ -225,8 +238,10 @@ const RECORD_COST: u64 = 64;
 
 /// Refuses a commit that is too large to be kept in memory several times.
 pub(super) fn check(op: &Op) -> Result<(), String> {
-    let Op::Append { records, bytes, .. } = *op else {
-        return Ok(());
+    let (records, bytes) = match *op {
+        Op::Append { records, bytes, .. } => (records, bytes),
+        Op::Batch { commits, bytes, .. } | Op::Many { commits, bytes } => (commits, bytes),
+        _ => return Ok(()),
     };
     match u64::from(records).saturating_mul(u64::from(bytes) + RECORD_COST) {
         0..=COMMIT_BYTES_MAX => Ok(()),
@@ -283,42 +298,25 @@ impl Op {
                 records,
                 bytes,
                 level,
-            } => {
-                let mut simpler = Vec::new();
-                if records > 1 {
-                    simpler.push(Self::Append {
-                        records: 1,
-                        bytes,
-                        level,
-                    });
-                }
-                if bytes > 8 {
-                    simpler.push(Self::Append {
-                        records,
-                        bytes: 8,
-                        level,
-                    });
-                    simpler.push(Self::Append {
-                        records,
-                        bytes: bytes / 2,
-                        level,
-                    });
-                }
-                // It may be there to fill the segment, and for nothing else.
-                simpler.push(Self::Rotate);
-                let weaker = match level {
-                    Level::Synced => Some(Level::Os),
-                    Level::Os => Some(Level::Buffered),
-                    Level::Buffered => None,
-                };
-                simpler.extend(weaker.map(|level| Self::Append {
-                    records,
-                    bytes,
-                    level,
-                }));
-                simpler
-            }
+            } => simpler_appends(records, bytes, level),
             // What they append may be all that matters of them.
+            Self::Batch { bytes, level, .. } => vec![Self::Append {
+                records: 1,
+                bytes,
+                level,
+            }],
+            Self::Close | Self::Renew { .. } => vec![Self::Reopen],
+            Self::Many { commits, bytes } if commits > 1 => vec![
+                Self::Many {
+                    commits: commits / 2,
+                    bytes,
+                },
+                Self::Append {
+                    records: 1,
+                    bytes: commits.saturating_mul(bytes + 40),
+                    level: Level::Buffered,
+                },
+            ],
             Self::Follow | Self::Watch => vec![Self::Append {
                 records: 1,
                 bytes: 16,
@@ -331,9 +329,60 @@ impl Op {
             Self::Truncate { commits } if commits > 1 => vec![Self::Truncate { commits: 1 }],
             Self::Read { back } if back > 0 => vec![Self::Read { back: 0 }],
             Self::History { commits } if commits > 1 => vec![Self::History { commits: 1 }],
+            Self::Hold { slot, kind, back } if back > 0 => vec![Self::Hold {
+                slot,
+                kind,
+                back: back / 2,
+            }],
+            Self::GoOn {
+                slot,
+                commits,
+                looks: true,
+            } => vec![Self::GoOn {
+                slot,
+                commits,
+                looks: false,
+            }],
             _ => Vec::new(),
         }
     }
+}
+
+/// Simpler forms of an append, simplest first.
+fn simpler_appends(records: u32, bytes: u32, level: Level) -> Vec<Op> {
+    let mut simpler = Vec::new();
+    if records > 1 {
+        simpler.push(Op::Append {
+            records: 1,
+            bytes,
+            level,
+        });
+    }
+    if bytes > 8 {
+        simpler.push(Op::Append {
+            records,
+            bytes: 8,
+            level,
+        });
+        simpler.push(Op::Append {
+            records,
+            bytes: bytes / 2,
+            level,
+        });
+    }
+    // It may be there to fill the segment, and for nothing else.
+    simpler.push(Op::Rotate);
+    let weaker = match level {
+        Level::Synced => Some(Level::Os),
+        Level::Os => Some(Level::Buffered),
+        Level::Buffered => None,
+    };
+    simpler.extend(weaker.map(|level| Op::Append {
+        records,
+        bytes,
+        level,
+    }));
+    simpler
 }
 
 /// One append in place of two.

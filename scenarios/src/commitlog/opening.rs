@@ -1,19 +1,23 @@
 //! Opening the log, reading all of it, and what must hold of that.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use blackstart::commitlog::{Log, LogEnd, LogError, LogOptions, RecoveryReport, TxOffset};
+use blackstart::commitlog::{
+    Epoch, ErrorClass, Log, LogEnd, LogError, LogOptions, RecoveryReport, TxOffset,
+};
 use blackstart_sim::disk::Told;
 use blackstart_sim::{Failure, Promise};
 
-use super::archive;
+use super::archive::{self, Desk};
 use super::drive::Context;
 use super::ending::must_work;
-use super::excuse::{excuse, has_struck};
+use super::excuse::{excuse, has_struck, is_altered};
 use super::history::{Event, Opened};
 use super::op::Archive;
-use super::readers::drain_around;
+use super::readers::drain;
 use super::salvaged::salvage;
+use super::visit::{begin, open_and_visit};
 
 /// A byte that became zero may have been the last one that was not.
 const SECTOR: u64 = 512;
@@ -25,63 +29,99 @@ pub(super) fn options(ctx: &Context) -> LogOptions {
         .create(true)
         .segment_bytes_max(config.segment_bytes_max)
         .buffer_bytes_max(config.buffer_bytes_max)
-        .size_ahead_bytes(config.size_ahead_bytes)
-        .spare_segments_max(config.spare_segments_max)
-        .index_interval_bytes(config.index_interval_bytes)
+        .preallocate_bytes(config.preallocate_bytes)
 }
 
 /// The same for a writer.
-pub(super) fn writer_options(ctx: &Context, known: Option<u64>) -> LogOptions {
+pub(super) fn writer_options(ctx: &Context, desk: &Desk) -> LogOptions {
     let mut options = options(ctx);
-    if let Some(known) = known {
-        options = options.durable_through(TxOffset::new(known));
+    if ctx.config().knows_durable {
+        let (epoch, through) = ctx.model(|model| (model.epoch, model.synced_through));
+        options = options.durable_through(Epoch::new(epoch), TxOffset::new(through));
     }
     if ctx.config().archive != Archive::Off {
-        let hook_ctx = ctx.clone();
-        options = options.archive(move |segment| archive::hook(&hook_ctx, segment));
+        let (hook_ctx, hook_desk) = (ctx.clone(), desk.clone());
+        options = options.archive(move |segment| archive::hook(&hook_ctx, &hook_desk, segment));
     }
     options
 }
 
+/// Where the log is.
+pub(super) fn dir(ctx: &Context) -> &'static Path {
+    Path::new(if ctx.config().is_below {
+        "above/below"
+    } else {
+        ""
+    })
+}
+
 /// Opens the log, reads everything, and lets the model judge. None if it can't be opened for an
 /// excusable reason.
-pub(super) fn open(ctx: &Context) -> Result<Option<Log>, Failure> {
-    let error = match open_once(ctx)? {
+pub(super) fn open(ctx: &Context, desk: &Desk) -> Result<Option<Log>, Failure> {
+    open_keeping(ctx, desk, None)
+}
+
+/// The same, and retires what is below an offset.
+pub(super) fn open_keeping(
+    ctx: &Context,
+    desk: &Desk,
+    retain: Option<u64>,
+) -> Result<Option<Log>, Failure> {
+    let error = match open_once(ctx, desk, retain)? {
         Ok(log) => return Ok(Some(log)),
         Err(error) => error,
     };
     excuse(ctx, &error)?;
-    let is_damage = ctx.promise() == Promise::DamageReported && tells_damage(&error);
-    if ctx.config().salvages && is_damage && salvage(ctx)? {
+    if tells_alteration(ctx, &error) {
         return Ok(None);
+    }
+    let is_damage = ctx.promise() == Promise::DamageReported && tells_damage(&error);
+    if ctx.config().salvages && is_damage && !ctx.fs().damaged_files().is_empty() {
+        return salvage(ctx).map(|()| None);
     }
     // Liveness: once faults stop, it must open.
     ctx.heal();
-    if ctx.model(|model| model.is_salvaging) {
-        // A salvage that was cut short is gone on with.
-        return match salvage(ctx)? {
-            true => Ok(None),
-            false => must_work(ctx, &error).map(|()| None),
-        };
-    }
-    match open_once(ctx)? {
+    match open_once(ctx, desk, None)? {
         Ok(log) => Ok(Some(log)),
+        Err(error) if tells_alteration(ctx, &error) => Ok(None),
         Err(error) => must_work(ctx, &error).map(|()| None),
     }
+}
+
+/// Whether an error reports what others did to the files. That stays done, also when faults stop.
+fn tells_alteration(ctx: &Context, error: &LogError) -> bool {
+    let is_missing = matches!(
+        error,
+        LogError::Gap { .. } | LogError::SegmentMissing { .. } | LogError::SegmentsMissing { .. }
+    );
+    // A name that was taken just before a crash is noticed by nobody before this.
+    let is_told = is_missing && ctx.promise() == Promise::DamageReported;
+    error.class() == ErrorClass::Damage && (is_altered(ctx) || is_told)
 }
 
 /// Whether an error is one that salvage is there for.
 const fn tells_damage(error: &LogError) -> bool {
     matches!(
         error,
-        LogError::Corrupt { .. } | LogError::Gap { .. } | LogError::SegmentsMissing { .. }
+        LogError::Corrupt { .. }
+            | LogError::Gap { .. }
+            | LogError::SegmentMissing { .. }
+            | LogError::SegmentsMissing { .. }
     )
 }
 
-fn open_once(ctx: &Context) -> Result<Result<Log, LogError>, Failure> {
+fn open_once(
+    ctx: &Context,
+    desk: &Desk,
+    retain: Option<u64>,
+) -> Result<Result<Log, LogError>, Failure> {
     let known = ctx.config().knows_durable;
     let known = known.then(|| ctx.model(super::Model::known_durable));
-    let opened = open_with(ctx, writer_options(ctx, known), known)?;
+    let mut options = writer_options(ctx, desk);
+    if let Some(retain) = retain {
+        options = options.retain_from(TxOffset::new(retain));
+    }
+    let opened = open_with(ctx, options, known)?;
     Ok(opened.map(|(log, _)| log))
 }
 
@@ -93,8 +133,12 @@ pub(super) fn open_with(
 ) -> Result<Result<(Log, RecoveryReport), LogError>, Failure> {
     ctx.record(Event::OpenBegan {
         is_wide: has_struck(ctx, "garbage sector"),
+        altered: ctx.fs().altered_names(),
+        is_renewed: has_struck(ctx, "root made anew"),
     })?;
-    let opened = Log::open(ctx.env(), Path::new(""), options);
+    let began = begin(ctx)?;
+    let there = names(ctx);
+    let (opened, visited) = open_and_visit(ctx, began.options(options));
     let (log, report) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -107,28 +151,50 @@ pub(super) fn open_with(
         }
     };
     let is_covered = reports_damage(ctx, &report);
-    let (mut found, mut lost) = (Vec::new(), Vec::new());
+    let reports_lost_record =
+        report.superblock_lost && !ctx.reported("lock", &Told::Bytes(0..u64::MAX)).is_empty();
+    let is_renewed = ctx.model(|model| model.is_renewed);
+    let mut found = Vec::new();
     let read = log
         .reader(report.oldest)
-        .and_then(|mut reader| drain_around(&mut reader, &mut found, &mut lost));
+        .and_then(|mut reader| drain(&mut reader, &mut found));
     if let Err(error) = read {
         if bytes_dropped(&report) > 0 {
             ctx.record(Event::Dropped)?;
         }
         return Ok(Err(error));
     }
+    began.judge(ctx, &report, &found)?;
+    visited.judge(ctx, &report, &found)?;
+    nothing_left_out(ctx, &there, &log, &report)?;
+    for note in &report.files {
+        ctx.reported(&note.file, &Told::File);
+    }
     mark(ctx, &report);
     ctx.record(Event::Opened(Opened {
         oldest: report.oldest.get(),
         next: report.next.get(),
+        epoch: report.epoch.get(),
+        is_on_record: !report.closed || report.superblock_lost,
         found,
-        lost,
+        closed: report.closed,
         reports_damage: is_covered,
+        reports_lost_record,
         is_archived: ctx.config().archive != Archive::Off,
-        known,
-        promise: ctx.promise(),
+        known: known.filter(|_| !is_renewed),
+        promise: match is_renewed {
+            true => Promise::PrefixOnly,
+            false => ctx.promise(),
+        },
     }))?;
     ctx.verified();
+    mark_outcome(ctx);
+    archive::check(ctx)?;
+    Ok(Ok((log, report)))
+}
+
+/// Marks what became of commits.
+fn mark_outcome(ctx: &Context) {
     let (survived, lost) =
         ctx.model(|model| (model.survived_unacknowledged, model.lost_acknowledged));
     if survived {
@@ -140,8 +206,62 @@ pub(super) fn open_with(
             ctx.mark("dropped bytes excused by damage");
         }
     }
-    archive::check(ctx)?;
-    Ok(Ok((log, report)))
+}
+
+/// The names in the log's directory.
+fn names(ctx: &Context) -> Vec<String> {
+    let prefix = dir(ctx);
+    let names = ctx.fs().file_names().into_iter();
+    let own = names.filter_map(|name| {
+        let own = Path::new(&name).strip_prefix(prefix).ok()?;
+        let is_direct = own.components().count() == 1;
+        is_direct.then(|| own.to_string_lossy().into_owned())
+    });
+    own.collect()
+}
+
+/// Each file that was there is a segment of the log, the superblock, or named in the report.
+fn nothing_left_out(
+    ctx: &Context,
+    there: &[String],
+    log: &Log,
+    report: &RecoveryReport,
+) -> Result<(), Failure> {
+    if has_struck(ctx, "root made anew") {
+        return Ok(());
+    }
+    let segments = log.segments();
+    let own = segments
+        .iter()
+        .filter_map(|segment| segment.path.file_name());
+    let mut known: BTreeSet<String> = own
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    known.extend(report.files.iter().map(|note| note.file.clone()));
+    // Others may have taken a name while the directory was listed.
+    let altered = ctx.fs().altered_names();
+    let altered = altered
+        .iter()
+        .filter_map(|name| Path::new(name).file_name());
+    known.extend(altered.map(|name| name.to_string_lossy().into_owned()));
+    // What an opening is told to retire, it removes.
+    let is_retired = |name: &str| {
+        let first = name
+            .strip_suffix(".log")
+            .and_then(|first| first.parse().ok());
+        first.is_some_and(|first: u64| first < report.oldest.get())
+            && ctx.env().fs().metadata(&dir(ctx).join(name)).is_err()
+    };
+    let mut left = there
+        .iter()
+        .filter(|name| *name != "lock" && !known.contains(*name));
+    match left.find(|name| !is_retired(name)) {
+        None => Ok(()),
+        Some(name) => Err(Failure::new(
+            "nothing is left out",
+            format!("{name} was there, is no part of the log, and the report does not name it"),
+        )),
+    }
 }
 
 /// Whether bytes were dropped, and the report names those that were damaged.
@@ -174,7 +294,7 @@ fn mark(ctx: &Context, report: &RecoveryReport) {
     if report.segments > 1 {
         ctx.mark("several segments at opening");
     }
-    if !report.removed.is_empty() {
+    if report.files.iter().any(|note| note.removed) {
         ctx.mark("unfinished file removed at opening");
     }
 }

@@ -17,16 +17,10 @@ use blackstart_sim::{Failure, Promise};
 use super::check;
 use super::history::{Found, Opened};
 use super::model::{Entry, Model};
-use super::salvaged;
 
 /// Judges an opening, and takes what it shows as settled.
 pub(super) fn opened(model: &mut Model, opened: &Opened) -> Result<(), Failure> {
     known_durable(opened)?;
-    if model.was_salvaged() {
-        let shown = salvaged::judge(model, opened)?;
-        settle(model, opened, shown);
-        return Ok(());
-    }
     bounds(opened)?;
     let shown = if opened.promise == Promise::PrefixOnly {
         known_tokens(model, opened)?
@@ -55,10 +49,6 @@ fn bounds(opened: &Opened) -> Result<(), Failure> {
         .found
         .last()
         .map_or(opened.oldest, |item| item.offset + 1);
-    if let Some(lost) = opened.lost.first() {
-        let message = format!("{lost:?} is said to be lost, and nobody asked for a salvage");
-        return Err(Failure::new("durable prefix", message));
-    }
     if first == opened.oldest && end == opened.next {
         return Ok(());
     }
@@ -103,13 +93,17 @@ fn archived(model: &Model, opened: &Opened) -> Result<(), Failure> {
     ))
 }
 
-/// Only a retirement that had begun moves the oldest offset, and never back: unless the mark that
-/// says so was in the last bytes of the log and is damaged, and the report says that.
+/// Only a retirement that had begun moves the oldest offset, and never back: unless what says so
+/// was damaged, and the report says that.
 fn oldest(model: &Model, opened: &Opened) -> Result<(), Failure> {
     let most = model.retain.unwrap_or(model.oldest).max(model.oldest);
     let is_reported = opened.reports_damage || model.was_opening;
     let is_excused = opened.promise == Promise::DamageReported && is_reported;
-    let least = if is_excused { 0 } else { model.oldest };
+    let is_excused = is_excused || opened.reports_lost_record;
+    let least = match is_excused || is_record_altered(model) {
+        true => 0,
+        false => model.oldest,
+    };
     if (least..=most).contains(&opened.oldest) {
         return Ok(());
     }
@@ -225,6 +219,9 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
         // An interrupted cut took effect, or it did not: then everything is there.
         return Ok(());
     }
+    if is_segment_altered(model) {
+        return required_of_altered(model, opened);
+    }
     let is_reported = opened.reports_damage || model.was_opening;
     let is_excused = opened.promise == Promise::DamageReported && is_reported;
     if let (Some(cut), false) = (model.truncate, is_excused) {
@@ -264,6 +261,36 @@ fn required(model: &Model, opened: &Opened) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether others have altered what is on record beside the segments.
+fn is_record_altered(model: &Model) -> bool {
+    model.altered.iter().any(|name| name.starts_with("lock"))
+}
+
+/// Whether others have altered a segment.
+fn is_segment_altered(model: &Model) -> bool {
+    model.altered.iter().any(|name| name.contains(".log"))
+}
+
+/// A segment that was emptied, cut short or replaced takes its own evidence with it. What is on
+/// record beside it counts, unless that was altered as well.
+fn required_of_altered(model: &Model, opened: &Opened) -> Result<(), Failure> {
+    let least = match is_record_altered(model) {
+        true => 0,
+        false => model
+            .on_record_through
+            .min(model.truncate.unwrap_or(u64::MAX)),
+    };
+    if opened.next >= least {
+        return Ok(());
+    }
+    let message = format!(
+        "files were altered ({:?}), and the log ends at {} without a word; \
+         everything below {least} was on record",
+        model.altered, opened.next
+    );
+    Err(Failure::new("never silently less", message))
+}
+
 /// A disk that lied: nothing but known records, each whole.
 fn known_tokens(model: &Model, opened: &Opened) -> Result<BTreeMap<u64, Entry>, Failure> {
     check::known(model, &opened.found)?;
@@ -294,6 +321,12 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.oldest = opened.oldest;
     model.os_through = opened.next;
     model.synced_through = opened.next;
+    if !opened.closed {
+        // The segment that it made says so, and what is on record beside the segments.
+        model.unclosed_vouch = None;
+        model.vouched_through = opened.next;
+        model.vouched_afar_through = opened.next;
+    }
     if let Some((vouched, afar)) = model.unclosed_vouch.take() {
         model.vouched_through = vouched;
         model.vouched_afar_through = afar;
@@ -301,12 +334,17 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.vouched_through = model.vouched_through.min(opened.next);
     model.vouched_afar_through = model.vouched_afar_through.min(opened.next);
     model.required = opened.next;
+    model.on_record_through = match opened.is_on_record {
+        true => opened.next,
+        false => model.on_record_through.min(opened.next),
+    };
     model.unsettled.clear();
     model.promise = opened.promise;
     model.is_opening = false;
     model.was_opening = false;
+    model.openings += 1;
     model.retain = None;
-    model.is_salvaging = false;
-    model.lost.clone_from(&opened.lost);
-    model.truncate = None;
+    model.epoch = model.epoch.max(opened.epoch);
+    (model.truncate, model.cut, model.is_cutting) = (None, None, false);
+    model.ended.clear();
 }

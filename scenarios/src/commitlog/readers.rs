@@ -1,7 +1,6 @@
 //! Readers beside the writer: what they show is judged as any answer is.
 
 use std::ops::Range;
-use std::path::Path;
 use std::time::Duration;
 
 use blackstart::commitlog::{
@@ -11,10 +10,12 @@ use blackstart_sim::{Failure, Promise};
 
 use super::drive::{Context, append};
 use super::excuse::{excuse_reader, has_struck, is_usable};
+use super::held::changes_nothing;
 use super::history::{Event, Found};
 use super::op::Level;
-use super::opening::options;
+use super::opening::{dir, options};
 use super::payload;
+use super::sight::Moment;
 
 /// How long a follower waits, in virtual time, for what is there already.
 const FOLLOW_WAIT: Duration = Duration::from_secs(5);
@@ -39,12 +40,14 @@ pub(super) fn read(ctx: &Context, log: &Log, back: u32) -> Result<(), Failure> {
                 },
             )
         });
+        let began = ctx.model(Moment::of);
         let mut found = Vec::new();
         let outcome = log
             .reader_of(TxOffset::new(from), scope)
             .and_then(|mut reader| drain(&mut reader, &mut found));
         conclude_read(
             ctx,
+            began,
             outcome,
             Event::Read {
                 found,
@@ -63,17 +66,21 @@ pub(super) fn peek(ctx: &Context) -> Result<(), Failure> {
     let (from, acked_through) = ctx.model(|model| (model.oldest, model.os_through));
     let mut found = Vec::new();
     let mut oldest = from;
-    let outcome = ReadOnlyLog::open(ctx.env(), Path::new(""), options(ctx))
+    let began = ctx.model(Moment::of);
+    let effects = ctx.fs().trace_len();
+    let outcome = ReadOnlyLog::open(ctx.env(), dir(ctx), options(ctx))
         .and_then(|(log, _)| {
             // Others may have retired history since.
             oldest = log.oldest().get();
             log.reader(log.oldest())
         })
         .and_then(|mut reader| drain(&mut reader, &mut found));
+    changes_nothing(ctx, effects, true)?;
     let from = from.max(oldest);
     let acked_through = still_cached(ctx, acked_through);
     conclude_read(
         ctx,
+        began,
         outcome,
         Event::Read {
             found,
@@ -87,7 +94,7 @@ pub(super) fn peek(ctx: &Context) -> Result<(), Failure> {
 
 /// What the operating system still has of what it had when a look began: another client's sync may
 /// have failed meanwhile and taken back what was not durable.
-fn still_cached(ctx: &Context, acked_through: u64) -> u64 {
+pub(super) fn still_cached(ctx: &Context, acked_through: u64) -> u64 {
     if has_struck(ctx, "fsync: revert to old") {
         acked_through.min(ctx.model(|model| model.synced_through))
     } else {
@@ -95,7 +102,15 @@ fn still_cached(ctx: &Context, acked_through: u64) -> u64 {
     }
 }
 
-fn conclude_read(ctx: &Context, outcome: Result<(), LogError>, read: Event) -> Result<(), Failure> {
+fn conclude_read(
+    ctx: &Context,
+    began: Moment,
+    outcome: Result<(), LogError>,
+    read: Event,
+) -> Result<(), Failure> {
+    if ctx.model(|model| began.is_raced(model)) && ctx.clients().len() > 1 {
+        return conclude_raced(ctx, outcome, read);
+    }
     match outcome {
         Ok(()) => {
             ctx.record(read)?;
@@ -106,10 +121,42 @@ fn conclude_read(ctx: &Context, outcome: Result<(), LogError>, read: Event) -> R
     }
 }
 
+/// A cut by another client raced with it: what was read was once there.
+fn conclude_raced(
+    ctx: &Context,
+    outcome: Result<(), LogError>,
+    read: Event,
+) -> Result<(), Failure> {
+    match (outcome, read) {
+        (Ok(()), Event::Read { found, .. }) => {
+            ctx.record(Event::Glimpsed { found })?;
+            ctx.verified();
+            Ok(())
+        }
+        (Err(error), _) if !is_told_of_others(&error) => excuse_reader(ctx, &error),
+        _ => {
+            ctx.verified();
+            Ok(())
+        }
+    }
+}
+
+/// Whether an error says that what was asked for is gone.
+pub(super) const fn is_told_of_others(error: &LogError) -> bool {
+    matches!(
+        error,
+        LogError::Truncated { .. }
+            | LogError::HistoryGone { .. }
+            | LogError::BeyondEnd { .. }
+            | LogError::NotACommitBoundary { .. }
+    )
+}
+
 /// A log that is open for reading and looks again sees what was synced since.
 pub(super) fn watch(ctx: &Context, log: &Log) -> Result<bool, Failure> {
     let from = ctx.model(|model| model.os_through.max(model.oldest));
-    let opened = ReadOnlyLog::open(ctx.env(), Path::new(""), options(ctx));
+    let began = ctx.model(Moment::of);
+    let opened = ReadOnlyLog::open(ctx.env(), dir(ctx), options(ctx));
     let is_usable_after = append(ctx, log, 1, 16, Level::Synced)?;
     let acked_through = ctx.model(|model| model.synced_through);
     let mut found = Vec::new();
@@ -120,6 +167,7 @@ pub(super) fn watch(ctx: &Context, log: &Log) -> Result<bool, Failure> {
     ctx.mark("looked again");
     conclude_read(
         ctx,
+        began,
         outcome,
         Event::Read {
             found,
@@ -138,6 +186,7 @@ pub(super) fn history(ctx: &Context, commits: u32) -> Result<(), Failure> {
         // Others may retire what is asked for.
         return Ok(());
     }
+    let began = ctx.model(Moment::of);
     let (from, end, inside) = ctx.model(|model| {
         let end = model.boundary_before(model.os_through, commits);
         (
@@ -148,7 +197,7 @@ pub(super) fn history(ctx: &Context, commits: u32) -> Result<(), Failure> {
     });
     let old_log = |end: u64| {
         let options = options(ctx).history_end(TxOffset::new(end));
-        ReadOnlyLog::open(ctx.env(), Path::new(""), options)
+        ReadOnlyLog::open(ctx.env(), dir(ctx), options)
     };
     let mut found = Vec::new();
     let outcome = old_log(end)
@@ -164,6 +213,7 @@ pub(super) fn history(ctx: &Context, commits: u32) -> Result<(), Failure> {
     ctx.mark("read old history");
     conclude_read(
         ctx,
+        began,
         outcome,
         Event::Read {
             found,
@@ -191,9 +241,11 @@ pub(super) fn history(ctx: &Context, commits: u32) -> Result<(), Failure> {
 
 /// A follower gets what is appended behind its back.
 pub(super) fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
-    let from = ctx.model(super::Model::end);
+    let (from, began) = ctx.model(|model| (model.end(), Moment::of(model)));
+    let is_raced = || ctx.clients().len() > 1 && ctx.model(|model| began.is_raced(model));
     let mut follower = match log.follow(TxOffset::new(from), ReadScope::Synced) {
         Ok(follower) => follower,
+        Err(error) if is_told_of_others(&error) && is_raced() => return Ok(true),
         Err(error) => {
             excuse_reader(ctx, &error)?;
             return Ok(is_usable(ctx, &error));
@@ -215,6 +267,8 @@ pub(super) fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
                 seen = commit.range().end.get();
                 add(&mut found, &commit);
             }
+            Ok(None) if is_raced() => break,
+            Err(error) if is_told_of_others(&error) && is_raced() => break,
             Ok(None) => {
                 return Err(Failure::new(
                     "liveness",
@@ -232,12 +286,12 @@ pub(super) fn follow(ctx: &Context, log: &Log) -> Result<bool, Failure> {
         is_synced: true,
         promise: ctx.promise(),
     };
-    conclude_read(ctx, Ok(()), read)?;
+    conclude_read(ctx, began, Ok(()), read)?;
     Ok(is_usable_after)
 }
 
 /// Adds a commit's transactions.
-fn add(found: &mut Vec<Found>, commit: &Commit<'_>) {
+pub(super) fn add(found: &mut Vec<Found>, commit: &Commit<'_>) {
     let epoch = commit.epoch().get();
     found.extend(commit.transactions().map(|(offset, record)| Found {
         offset: offset.get(),

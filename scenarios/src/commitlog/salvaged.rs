@@ -6,99 +6,172 @@
 //!
 //! | checked | where |
 //! |---|---|
-//! | records and lost ranges fill the log from end to end | [`judge`] |
+//! | records and lost ranges fill the new log from end to end | [`judge`] |
 //! | every record is one that was written there; all outside of damaged segments are there | [`judge`] |
 //! | what is lost is reported, and readers are told of it | [`salvage`] |
-//! | the log then takes a commit, and opens without salvage with the same content | [`salvage`] |
+//! | the damaged directory holds the same bytes as before | [`salvage`] |
+//! | the new log takes a commit, and opens again with the same content | [`salvage`] |
 //!
-//! A log with lost ranges takes no part in drawn operations: an era that meets one opens it,
-//! reads it, appends to it, and ends.
+//! The damaged log stays where it is: an era that meets it salvages it, goes through the new log,
+//! and ends.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use blackstart::commitlog::{Log, LogError};
+use blackstart::commitlog::{Durability, Log, LogError, LogOptions, SalvageReport};
 use blackstart_sim::{Failure, Promise};
 
+use super::archive::{Desk, digest};
 use super::check;
-use super::drive::{Context, append, close};
-use super::excuse::excuse;
-use super::history::{Event, Found, Opened};
-use super::model::{Entry, Model};
-use super::op::Level;
-use super::opening::{open_with, writer_options};
+use super::drive::Context;
+use super::excuse::{excuse, has_struck};
+use super::history::{Event, Found, Salvaged};
+use super::model::Model;
+use super::opening::{options, writer_options};
+use super::readers::drain_around;
 
-/// Opens what is left of the log, and goes through all that must hold of it. False if it does not
-/// open for an excusable reason.
-pub(super) fn salvage(ctx: &Context) -> Result<bool, Failure> {
-    let is_first = ctx.model(|model| model.may_be_lost.is_empty());
-    ctx.record(Event::SalvageBegan {
-        damaged: damaged_ranges(ctx),
-    })?;
-    let known = known(ctx);
-    let options = writer_options(ctx, known).salvage(true);
-    let (log, report) = match open_with(ctx, options, known)? {
-        Ok(opened) => opened,
-        Err(error) => {
-            excuse(ctx, &error)?;
-            return Ok(false);
-        }
+/// Where salvaged logs go: a number follows.
+const DIR: &str = "salvaged";
+/// What is committed to a salvaged log. No record of the model is like it.
+const RECORD: &[u8] = b"goes on";
+
+/// Salvages the log, and goes through all that must hold of what is written. The era ends then.
+pub(super) fn salvage(ctx: &Context) -> Result<(), Failure> {
+    let before = bytes(ctx);
+    let to = free_name(ctx);
+    let salvaged = blackstart::commitlog::salvage(
+        ctx.env(),
+        "",
+        ctx.env(),
+        &to,
+        &writer_options(ctx, &Desk::of(ctx)),
+    );
+    if before.is_some() && bytes(ctx).is_some_and(|after| Some(after) != before) {
+        let message = "the damaged log's files are not as they were before the salvage";
+        return Err(Failure::new("salvage", message));
+    }
+    let report = match salvaged {
+        Ok(report) => report,
+        Err(error) => return excuse(ctx, &error),
     };
-    let told: Vec<Range<u64>> = report
-        .lost
-        .iter()
-        .map(|range| range.start.get()..range.end.get())
-        .collect();
-    let lost = ctx.model(|model| model.lost.clone());
-    if is_first && merged(&told) != merged(&lost) {
-        return Err(Failure::new(
-            "damage is reported",
-            format!("salvage reported {told:?} as lost, and readers are told of {lost:?}"),
-        ));
-    }
-    for name in &report.damaged {
-        if let Err(error) = ctx.env().fs().metadata(Path::new(name))
-            && ctx.faults_struck() == 0
-        {
-            let message = format!("the damaged file was to be kept as {name}: {error}");
-            return Err(Failure::new("salvage", message));
-        }
-    }
     ctx.mark("salvaged");
-    if !lost.is_empty() {
+    if !report.lost.is_empty() {
         ctx.mark("salvaged around a loss");
     }
-    goes_on(ctx, log)?;
-    Ok(true)
+    let Some((log, next)) = opened(ctx, &to, &report)? else {
+        return Ok(());
+    };
+    goes_on(ctx, log, &to, next)
 }
 
-/// A salvaged log takes a commit; then it opens as any log.
-fn goes_on(ctx: &Context, log: Log) -> Result<(), Failure> {
-    append(ctx, &log, 1, 16, Level::Synced)?;
-    close(ctx, &log)?;
+/// The first name that is not taken.
+fn free_name(ctx: &Context) -> String {
+    let is_free = |name: &String| {
+        let fs = ctx.env().fs();
+        let unfinished = format!("{name}.unfinished");
+        [name, &unfinished]
+            .iter()
+            .all(|name| fs.metadata(Path::new(name)).is_err())
+    };
+    let mut names = (1..).map(|number| format!("{DIR}-{number}"));
+    names.find(is_free).unwrap_or_default()
+}
+
+/// Names and bytes of the damaged log's files; none if a fault keeps them from being read.
+fn bytes(ctx: &Context) -> Option<Vec<(String, u64, u64)>> {
+    let names = ctx.fs().file_names();
+    let of_log = names.into_iter().filter(|name| !name.contains('/'));
+    of_log
+        .map(|name| {
+            let (len, hash) = digest(ctx, Path::new(&name), u64::MAX).ok()?;
+            Some((name, len, hash))
+        })
+        .collect()
+}
+
+/// Opens the new log and has the model judge what it holds. Gives the offset of its next
+/// transaction too.
+fn opened(ctx: &Context, to: &str, report: &SalvageReport) -> Result<Option<(Log, u64)>, Failure> {
+    let (mut found, mut lost) = (Vec::new(), Vec::new());
+    let read = Log::open(ctx.env(), to, options(ctx)).and_then(|(log, opened)| {
+        let mut reader = log.reader(log.oldest())?;
+        drain_around(&mut reader, &mut found, &mut lost)?;
+        Ok((log, opened))
+    });
+    let (log, opened) = match read {
+        Ok(read) => read,
+        Err(error) => return must_open(ctx, &error).map(|()| None),
+    };
+    let told = report.lost.iter();
+    let told: Vec<_> = told
+        .map(|range| range.start.get()..range.end.get())
+        .collect();
+    if has_struck(ctx, "root made anew") {
+        // The new log may be in a directory that no path leads to any more.
+        ctx.verified();
+        return Ok(None);
+    }
+    if told != lost || report.next != opened.next {
+        let message = format!(
+            "salvage reported {told:?} as lost and {} as the end; \
+             readers are told of {lost:?} and {}",
+            report.next, opened.next
+        );
+        return Err(Failure::new("damage is reported", message));
+    }
+    let next = opened.next.get();
+    ctx.record(Event::Salvaged(Salvaged {
+        oldest: opened.oldest.get(),
+        next,
+        found,
+        lost,
+        damaged: damaged_ranges(ctx),
+        promise: ctx.promise(),
+    }))?;
+    ctx.verified();
+    Ok(Some((log, next)))
+}
+
+/// A salvaged log takes a commit, and opens again with it.
+fn goes_on(ctx: &Context, log: Log, to: &str, next: u64) -> Result<(), Failure> {
+    let committed = log.commit(&[RECORD], Durability::Synced);
+    let closed = committed.and_then(|committed| log.close().map(|()| committed));
+    let committed = match closed {
+        Ok(committed) => committed,
+        Err(error) => return excuse(ctx, &error),
+    };
     drop(log);
     ctx.heal();
-    let known = known(ctx);
-    match open_with(ctx, writer_options(ctx, known), known)? {
-        Ok((log, _)) => close(ctx, &log),
+    let read = Log::open(ctx.env(), to, LogOptions::new()).and_then(|(log, report)| {
+        let mut reader = log.reader(committed.first)?;
+        let commit = reader.next_commit()?;
+        let records = commit.map(|commit| commit.transactions().map(|(_, record)| record.to_vec()));
+        let records: Vec<_> = records.into_iter().flatten().collect();
+        log.close()?;
+        Ok((report.next.get(), records))
+    });
+    match read {
         Err(error) => must_open(ctx, &error),
+        Ok((end, records)) if end == next + 1 && records == [RECORD] => Ok(()),
+        Ok((end, records)) if ctx.promise() != Promise::PrefixOnly => {
+            let message = format!(
+                "a salvaged log took a commit at {next}; then it ends at {end} with {records:?}"
+            );
+            Err(Failure::new("salvage", message))
+        }
+        Ok(_) => Ok(()),
     }
 }
 
 fn must_open(ctx: &Context, error: &LogError) -> Result<(), Failure> {
-    if ctx.promise() == Promise::PrefixOnly {
-        return Ok(());
+    if ctx.promise() == Promise::PrefixOnly || ctx.faults_struck() > 0 {
+        return excuse(ctx, error);
     }
-    Err(Failure::new(
-        "salvage",
-        format!("a salvaged log does not open: {error}"),
-    ))
-}
-
-fn known(ctx: &Context) -> Option<u64> {
-    let known = ctx.config().knows_durable;
-    known.then(|| ctx.model(Model::known_durable))
+    let message = format!(
+        "a salvaged log does not open: {}",
+        super::excuse::chain(error)
+    );
+    Err(Failure::new("salvage", message))
 }
 
 /// Where the damaged segments begin and end, by their names.
@@ -114,63 +187,54 @@ fn damaged_ranges(ctx: &Context) -> Vec<Range<u64>> {
     ranges.collect()
 }
 
-/// Ranges in order, those that touch joined.
-fn merged(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
-    let mut merged: Vec<Range<u64>> = Vec::new();
-    for range in ranges {
-        match merged.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            _ => merged.push(range.clone()),
-        }
+/// Judges what a salvaged log shows.
+pub(super) fn judge(model: &Model, salvaged: &Salvaged) -> Result<(), Failure> {
+    fills(salvaged)?;
+    if salvaged.promise == Promise::PrefixOnly {
+        return check::known_each(model, &salvaged.found);
     }
-    merged
-}
-
-/// Judges what an opening shows of a log that was salvaged, now or before.
-pub(super) fn judge(model: &Model, opened: &Opened) -> Result<BTreeMap<u64, Entry>, Failure> {
-    fills(opened)?;
     let most = model.retain.unwrap_or(model.oldest).max(model.oldest);
-    if opened.oldest > most && opened.promise != Promise::PrefixOnly {
-        let message = format!(
-            "the oldest offset is {}, at most {most} expected",
-            opened.oldest
-        );
+    if salvaged.oldest > most {
+        let oldest = salvaged.oldest;
+        let message = format!("the oldest offset is {oldest}, at most {most} expected");
         return Err(Failure::new("salvage", message));
     }
-    let mut shown = BTreeMap::new();
-    for item in &opened.found {
-        shown.insert(item.offset, entry(model, item, opened.promise)?);
+    for item in &salvaged.found {
+        expect_known(model, item)?;
     }
-    if opened.promise == Promise::PrefixOnly {
-        return Ok(shown);
-    }
-    let may_be_lost = |offset: u64| {
-        let mut ranges = model.may_be_lost.iter();
-        ranges.any(|range| range.contains(&offset))
-    };
+    let may_be_lost = |offset: u64| salvaged.damaged.iter().any(|range| range.contains(&offset));
     // A retirement or a cut that had begun may have taken the rest.
-    let from = opened.oldest.max(model.retain.unwrap_or(model.oldest));
+    let from = salvaged.oldest.max(model.retain.unwrap_or(model.oldest));
     let to = model.required.min(model.truncate.unwrap_or(u64::MAX));
     let kept = model.entries.range(from..to.max(from));
-    let mut missing = kept.filter(|(offset, _)| !shown.contains_key(offset));
+    let is_shown = |offset: u64| {
+        let found = salvaged
+            .found
+            .binary_search_by_key(&offset, |item| item.offset);
+        found.is_ok()
+    };
+    let mut missing = kept.filter(|(offset, _)| !is_shown(**offset));
     match missing.find(|(offset, _)| !may_be_lost(**offset)) {
         Some((offset, entry)) => Err(Failure::new(
             "salvage",
             format!(
                 "token {} at offset {offset} is missing, and only {:?} may be",
-                entry.token, model.may_be_lost
+                entry.token, salvaged.damaged
             ),
         )),
-        None => Ok(shown),
+        None => Ok(()),
     }
 }
 
 /// Records and lost ranges follow one another from the oldest offset to the next one.
-fn fills(opened: &Opened) -> Result<(), Failure> {
-    let records = opened.found.iter().map(|item| item.offset..item.offset + 1);
-    let mut pieces: Vec<Range<u64>> = records.chain(opened.lost.iter().cloned()).collect();
+fn fills(salvaged: &Salvaged) -> Result<(), Failure> {
+    let records = salvaged
+        .found
+        .iter()
+        .map(|item| item.offset..item.offset + 1);
+    let mut pieces: Vec<Range<u64>> = records.chain(salvaged.lost.iter().cloned()).collect();
     pieces.sort_by_key(|piece| piece.start);
-    let mut at = opened.oldest;
+    let mut at = salvaged.oldest;
     for piece in pieces {
         if piece.start != at {
             let message = format!("what follows offset {at} begins with {}", piece.start);
@@ -178,36 +242,31 @@ fn fills(opened: &Opened) -> Result<(), Failure> {
         }
         at = piece.end;
     }
-    if at == opened.next {
+    if at == salvaged.next {
         return Ok(());
     }
     let message = format!(
         "the log says that it ends at {}, and ends at {at}",
-        opened.next
+        salvaged.next
     );
     Err(Failure::new("salvage", message))
 }
 
 /// A record is the one that was acknowledged there, or one whose fate was open.
-fn entry(model: &Model, item: &Found, promise: Promise) -> Result<Entry, Failure> {
+fn expect_known(model: &Model, item: &Found) -> Result<(), Failure> {
     let token = check::whole(item)?;
     let known = model.entries.get(&item.offset).copied();
-    if let Some(known) = known.filter(|known| known.token == token) {
-        return Ok(known);
+    if known.is_some_and(|known| known.token == token) {
+        return Ok(());
     }
     let in_flight = |token: u64| {
         let mut commits = model.unsettled.iter();
         commits.any(|commit| commit.tokens.contains(&token))
     };
-    // The mark that retired it may have been in the damaged part.
+    // What says that it was retired may have been in the damaged part.
     let was_retired = item.offset < model.oldest && token < model.token_next;
-    let is_open = known.is_none() && in_flight(token);
-    if is_open || was_retired || (promise == Promise::PrefixOnly && token < model.token_next) {
-        return Ok(Entry {
-            token,
-            commit: (token, 1),
-            bytes_end: model.bytes_end,
-        });
+    if (known.is_none() && in_flight(token)) || was_retired {
+        return Ok(());
     }
     Err(Failure::new(
         "salvage",

@@ -17,18 +17,18 @@ const LONG: Op = append(700, Level::Os);
 const ROOMY: Config = Config {
     segment_bytes_max: 4_096,
     buffer_bytes_max: 256,
-    size_ahead_bytes: 0,
-    spare_segments_max: 0,
-    index_interval_bytes: 1 << 16,
+    preallocate_bytes: 0,
     archive: Archive::Off,
     knows_durable: false,
     salvages: false,
+    visits: false,
+    begins: false,
+    is_below: false,
 };
-/// Segments that a few commits fill, sized ahead and used again.
+/// Segments that a few commits fill, preallocated.
 const TIGHT: Config = Config {
     segment_bytes_max: 512,
-    size_ahead_bytes: 512,
-    spare_segments_max: 1,
+    preallocate_bytes: 512,
     ..ROOMY
 };
 

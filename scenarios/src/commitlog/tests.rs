@@ -24,8 +24,11 @@ fn opened(tokens: &[u64], from: u64) -> Event {
         oldest: from,
         next: from + tokens.len() as u64,
         found: found(tokens, from),
-        lost: Vec::new(),
+        epoch: 1,
+        is_on_record: true,
+        closed: true,
         reports_damage: false,
+        reports_lost_record: false,
         is_archived: false,
         known: None,
         promise: Promise::Full,
@@ -159,7 +162,10 @@ fn a_number_is_never_given_twice() {
     let mut model = after(&[
         submitted(0..1),
         acked(0..1, 0, Level::Synced),
-        Event::TruncateBegan { offset: 0 },
+        Event::TruncateBegan {
+            offset: 0,
+            epoch: 1,
+        },
         Event::Truncated { offset: 0 },
         submitted(1..2),
     ]);
@@ -175,7 +181,10 @@ fn a_cut_takes_effect_whole_or_not_at_all() {
         acked(1..2, 1, Level::Synced),
         submitted(2..3),
         acked(2..3, 2, Level::Synced),
-        Event::TruncateBegan { offset: 1 },
+        Event::TruncateBegan {
+            offset: 1,
+            epoch: 1,
+        },
     ];
     for (shown, is_fine) in [
         (&[0][..], true),

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use blackstart_sim::story::Said;
 
-use super::history::{Event, Found, Opened};
+use super::history::{Event, Found, Opened, Salvaged};
 use super::model::Model;
-use super::op::Op;
+use super::op::{Kept, Op};
 
 /// What an operation does.
 pub(super) fn op(op: &Op) -> String {
@@ -34,6 +34,52 @@ pub(super) fn op(op: &Op) -> String {
             "open read-only with an end {} back",
             count(u64::from(commits), "commit")
         ),
+        Op::Hold { slot, kind, back } => format!("keep {} as {slot}, {back} back", kept(kind)),
+        Op::GoOn {
+            slot,
+            commits,
+            looks,
+        } => {
+            let how = if looks { "look again, and " } else { "" };
+            let what = count(u64::from(commits), "commit");
+            format!("{how}go on with {slot} for up to {what}")
+        }
+        Op::Drop { slot } => format!("let {slot} go"),
+        Op::Pin { slot, back } => format!("pin history from {back} before the end on, as {slot}"),
+        Op::OpenAgain => "open it once more".to_owned(),
+        Op::Verify => "verify it beside the writer".to_owned(),
+        Op::SyncThrough { back } => format!("sync through {back} before the end"),
+        Op::Segments => "list its segments".to_owned(),
+        Op::Batch {
+            commits,
+            bytes,
+            level,
+            refused,
+        } => {
+            let what = count(u64::from(commits), "owned commit");
+            let refused = match refused < commits {
+                true => format!(", number {refused} is refused"),
+                false => String::new(),
+            };
+            format!("hand in {what} of {bytes} B, {level:?}{refused}")
+        }
+        Op::Many { commits, bytes } => {
+            let what = count(u64::from(commits), "commit");
+            format!("append {what} of one record of {bytes} B, Buffered")
+        }
+        Op::Close => "close, and go on".to_owned(),
+        Op::Renew { back } => format!("close, and reopen keeping {back} before the end"),
+    }
+}
+
+const fn kept(kind: Kept) -> &'static str {
+    match kind {
+        Kept::Reader => "a reader",
+        Kept::SyncedReader => "a reader of what is durable",
+        Kept::Follower => "a follower",
+        Kept::View => "a read-only view",
+        Kept::OldView => "a read-only view of old history",
+        Kept::ViewFollower => "a follower of a read-only view",
     }
 }
 
@@ -67,14 +113,8 @@ pub(super) fn event(event: &Event) -> Said {
         Event::ArchiveRefused { first } => {
             Said::fact(format!("the archive refuses the segment from {first} on"))
         }
-        Event::SalvageBegan { damaged } => {
-            let damaged: Vec<String> = damaged.iter().map(|of| range("offset", of)).collect();
-            Said::fact(format!(
-                "a salvage begins; may be lost: {}",
-                damaged.join(", ")
-            ))
-        }
-        Event::TruncateBegan { offset } => Said::fact(format!("the cut at {offset} begins")),
+        Event::Salvaged(salvaged) => Said::shown(words_of_salvage(salvaged)),
+        Event::TruncateBegan { offset, .. } => Said::fact(format!("the cut at {offset} begins")),
         Event::Truncated { offset } => {
             Said::promise(format!("everything from offset {offset} on is gone"))
         }
@@ -85,8 +125,18 @@ pub(super) fn event(event: &Event) -> Said {
         }
         Event::Opened(opened) => Said::shown(self::opened(opened)),
         Event::CacheLost => Said::fact("a failed sync dropped the page cache"),
-        Event::Closed => Said::promise("closed: everything is durable"),
+        Event::Closed { .. } => Said::promise("closed: everything is durable"),
         Event::Abandoned => Said::fact("left without closing"),
+        Event::Owner { tokens, told } => Said::fact(format!(
+            "the owner of {} is told: {told:?}",
+            range("token", tokens)
+        )),
+        Event::Pinned { from } => Said::promise(format!("history from {from} on is pinned")),
+        Event::Unpinned { from } => Said::fact(format!("the pin of {from} is dropped")),
+        Event::Glimpsed { found } => Said::shown(format!(
+            "a kept reader, without looking at the log as it is now: {}",
+            transactions(found)
+        )),
         Event::Read {
             found,
             from,
@@ -94,17 +144,33 @@ pub(super) fn event(event: &Event) -> Said {
             is_synced,
             ..
         } => {
-            let what = if *is_synced {
-                "what is durable"
-            } else {
-                "what is visible"
-            };
+            let what = scope(*is_synced);
             Said::shown(format!(
                 "read {what} from {from}: {}; everything below {acked_through} must be there",
                 transactions(found)
             ))
         }
     }
+}
+
+fn scope(is_synced: bool) -> &'static str {
+    match is_synced {
+        true => "what is durable",
+        false => "what is visible",
+    }
+}
+
+fn words_of_salvage(salvaged: &Salvaged) -> String {
+    let [damaged, lost] = [&salvaged.damaged, &salvaged.lost].map(|ranges| {
+        let ranges: Vec<_> = ranges.iter().map(|of| range("offset", of)).collect();
+        ranges.join(", ")
+    });
+    format!(
+        "salvaged: oldest {}, next {}; {}; may be lost: {damaged}; reported as lost: {lost}",
+        salvaged.oldest,
+        salvaged.next,
+        transactions(&salvaged.found)
+    )
 }
 
 fn opened(opened: &Opened) -> String {
@@ -114,9 +180,6 @@ fn opened(opened: &Opened) -> String {
         opened.next,
         transactions(&opened.found)
     );
-    for lost in &opened.lost {
-        words.push_str(&format!("; {} reported as lost", range("offset", lost)));
-    }
     if opened.reports_damage {
         words.push_str("; damage reported");
     }
@@ -184,11 +247,6 @@ pub(super) fn model(model: &Model) -> Vec<String> {
         let open = model.unsettled.iter();
         let open: Vec<String> = open.map(|commit| range("token", &commit.tokens)).collect();
         lines.push(format!("may be there or not: {}", open.join(", ")));
-    }
-    if !model.may_be_lost.is_empty() {
-        let lost = model.may_be_lost.iter();
-        let lost: Vec<String> = lost.map(|of| range("offset", of)).collect();
-        lines.push(format!("a salvage may have lost: {}", lost.join(", ")));
     }
     if let Some(retain) = model.retain {
         lines.push(format!("a retirement up to {retain} may have taken effect"));

@@ -34,6 +34,12 @@ impl AlteredNames {
         self.all.iter().map(|altered| altered.rule).collect()
     }
 
+    /// The names that were altered and are not the program's own again.
+    pub fn names(&self) -> Vec<String> {
+        let names = self.all.iter().flat_map(|altered| &altered.names);
+        names.map(|name| name.to_string()).collect()
+    }
+
     /// Whether anything is left of what a rule has altered.
     pub fn is_left(&self, rule: usize) -> bool {
         let mut all = self.all.iter();

@@ -291,6 +291,11 @@ impl SimFs {
         disk.file_names(|ino| disk.damage.is_in(ino))
     }
 
+    /// The names that others have altered or taken, and that the program has not given anew since.
+    pub fn altered_names(&self) -> Vec<String> {
+        self.disk.lock().altered.names()
+    }
+
     /// The files that are open now, by a name of theirs, and how often.
     pub fn open_files(&self) -> Vec<(String, u32)> {
         self.disk.lock().open_files()

@@ -193,6 +193,7 @@ fn sleepers_wake_in_the_order_of_their_deadlines() {
     assert_eq!(*order.lock(), [1, 2, 3]);
 }
 
+/// The seam's lib [I3]: a destructor calls while its task unwinds.
 #[test]
 fn a_crash_unwinds_every_task_and_runs_destructors() {
     struct Counts(Arc<AtomicU64>, Env);

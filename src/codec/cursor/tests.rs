@@ -15,6 +15,7 @@ fn fields_come_in_order_and_the_offset_moves_with_them() {
     assert_eq!(cursor.rest(), &[] as &[u8]);
 }
 
+/// codec [I3]: offset, field, expected, found, and the file's name.
 #[test]
 fn a_short_field_is_named_and_takes_nothing() {
     for len in 0..8 {
@@ -24,10 +25,13 @@ fn a_short_field_is_named_and_takes_nothing() {
         assert_eq!((defect.at, defect.field), (ByteOffset::new(10), "length"));
         assert_eq!(cursor.rest().len(), len);
         let text = "length at byte 10: expected 8, found the end of the bytes";
-        assert_eq!(defect.to_string(), text);
+        assert_eq!(defect.to_string(), text, "codec [I3]");
+        let corrupt = defect.in_file("a.log");
+        assert_eq!(corrupt.to_string(), format!("a.log: {text}"), "codec [I3]");
     }
 }
 
+/// codec [I1].
 #[test]
 fn a_huge_length_is_refused_without_overflow() {
     let mut cursor = Cursor::new(&[0; 4], ByteOffset::new(u64::MAX - 1));

@@ -1,6 +1,7 @@
 //! Tests of records in a payload.
 
 use super::*;
+use crate::codec::Value;
 
 fn payload(records: &[&[u8]]) -> Vec<u8> {
     let mut payload = Vec::new();
@@ -35,6 +36,7 @@ fn a_wrong_count_is_found_where_it_shows() {
     );
 }
 
+/// [I1] A payload is refused as a whole, whichever record is wrong.
 #[test]
 fn a_length_beyond_the_payload_is_found() {
     for len in [2, 3, u32::MAX] {

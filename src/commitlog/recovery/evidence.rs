@@ -1,24 +1,23 @@
 //! Looking at what stands behind the end of the chain.
 //!
 //! Unsynced writes persist in any order, so a valid frame behind a bad one proves nothing by
-//! itself. What it *says* does: it says how much of the segment, and which transactions, were
-//! durable when it was written.
+//! itself. What it *says* does: it says how much of the segment was durable when it was written.
 //!
 //! Invariants:
-//! - \[I1\] A frame counts only if its header is valid at its position in this segment and this
-//!   epoch. Frames of a file's former life (a recycled segment) never are, because their seed is
-//!   another.
+//! - \[I1\] A frame counts only if it is valid at its position in this creation of this segment.
 //! - \[I2\] Memory is one chunk, whatever the length of the tail.
 
 use crate::codec::ByteOffset;
-use crate::commitlog::TxOffset;
-use crate::commitlog::chain::Identity;
 use crate::commitlog::error::LogError;
-use crate::commitlog::frame::{FRAME_HEADER_BYTES, FrameHeader, MAGIC, MAGIC_AT};
+use crate::commitlog::frame::{
+    FRAME_HEADER_BYTES, FrameHeader, FrameKey, MAGIC, MAGIC_AT, SMALL_PAYLOAD_BYTES_MAX,
+};
 use crate::commitlog::source::ReadAt;
 
-/// How many bytes are looked at together.
+/// How many bytes are searched together.
 const CHUNK_BYTES_MAX: u64 = 256 << 10;
+/// The most bytes that the checksum of a frame covers.
+const COVERED_BYTES_MAX: usize = FRAME_HEADER_BYTES + SMALL_PAYLOAD_BYTES_MAX as usize;
 /// Runs of zeros are skipped in steps of this many bytes.
 const ZEROS: [u8; 64] = [0; 64];
 
@@ -27,29 +26,40 @@ const ZEROS: [u8; 64] = [0; 64];
 pub(crate) struct TailFacts {
     /// The position after the last byte that is not zero, or 0.
     pub content_end: ByteOffset,
-    /// How many valid frame headers stand behind the end of the chain.
+    /// How many valid frames stand behind the end of the chain.
     pub later_frames: u64,
-    /// The first of them that is after the end of the chain and says most about durable bytes.
-    pub best: Option<Vouched>,
-    /// The largest offset before which some frame says that all transactions were durable.
-    pub durable_through: TxOffset,
+    /// The first of them that claims most.
+    pub best: Option<Claim>,
 }
 
 /// What a frame says was durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Vouched {
+pub(crate) struct Claim {
     /// Where the frame stands.
     pub at: ByteOffset,
     /// All bytes of the segment before this were durable.
     pub durable_bytes: ByteOffset,
-    /// All transactions before this were durable.
-    pub durable_through: TxOffset,
+}
+
+impl Claim {
+    pub fn of(at: ByteOffset, frame: &FrameHeader) -> Self {
+        let durable_bytes = ByteOffset::new(frame.durable_bytes.into());
+        Self { at, durable_bytes }
+    }
+
+    /// The one that claims more; of equals the first.
+    pub fn stronger(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) if other.durable_bytes > one.durable_bytes => Some(other),
+            (one, other) => one.or(other),
+        }
+    }
 }
 
 /// Looks at the bytes from `from` to `len`.
 pub(crate) fn look_ahead<F>(
     file: &F,
-    identity: Identity,
+    key: FrameKey,
     from: ByteOffset,
     len: ByteOffset,
 ) -> Result<TailFacts, LogError>
@@ -57,47 +67,20 @@ where
     F: ReadAt + ?Sized,
 {
     let mut facts = TailFacts::default();
-    let mut search = Search::new(file, from, len);
-    while let Some(found) = search.next(&mut facts.content_end)? {
-        let Ok((header, _)) = FrameHeader::decode(&found.bytes, identity.seed, found.at) else {
-            continue;
-        };
-        if header.epoch == identity.epoch {
-            // One at the very end of the chain is what broke it.
-            facts.later_frames += u64::from(found.at > from);
-            facts.add(found.at, &header);
-        }
+    let mut search = Search::new(file, key, from, len);
+    while let Some((at, frame)) = search.next()? {
+        // One at the very end of the chain is what broke it.
+        facts.later_frames += u64::from(at > from);
+        facts.best = Claim::stronger(facts.best, Some(Claim::of(at, &frame)));
     }
+    facts.content_end = search.content_end;
     Ok(facts)
 }
 
-impl TailFacts {
-    fn add(&mut self, at: ByteOffset, header: &FrameHeader) {
-        self.durable_through = self.durable_through.max(header.durable_through);
-        let durable_bytes = ByteOffset::new(header.durable_bytes.into());
-        if self
-            .best
-            .is_none_or(|best| best.durable_bytes < durable_bytes)
-        {
-            let durable_through = header.durable_through;
-            self.best = Some(Vouched {
-                at,
-                durable_bytes,
-                durable_through,
-            });
-        }
-    }
-}
-
-/// Bytes that might be a frame's header.
-pub(crate) struct Candidate {
-    pub at: ByteOffset,
-    pub bytes: [u8; FRAME_HEADER_BYTES],
-}
-
-/// A search for a frame's magic through part of a file.
+/// A search for valid frames through part of a file.
 pub(crate) struct Search<'a, F: ReadAt + ?Sized> {
     file: &'a F,
+    key: FrameKey,
     len: ByteOffset,
     /// The position of the buffer's first byte.
     base: ByteOffset,
@@ -105,66 +88,78 @@ pub(crate) struct Search<'a, F: ReadAt + ?Sized> {
     filled: usize,
     /// Where the search goes on, within the buffer.
     next: usize,
+    /// The position after the last byte seen that is not zero, or 0.
+    content_end: ByteOffset,
 }
 
 impl<'a, F: ReadAt + ?Sized> Search<'a, F> {
-    pub fn new(file: &'a F, from: ByteOffset, len: ByteOffset) -> Self {
-        let buffer = vec![0; len.since(from).min(CHUNK_BYTES_MAX) as usize];
+    pub fn new(file: &'a F, key: FrameKey, from: ByteOffset, len: ByteOffset) -> Self {
         Self {
             file,
+            key,
             len,
             base: from,
-            buffer,
+            buffer: vec![0; len.since(from).min(CHUNK_BYTES_MAX) as usize],
             filled: 0,
             next: 0,
+            content_end: ByteOffset::default(),
         }
     }
 
-    /// The next place where a header might stand. `content_end` becomes the position after the
-    /// last byte seen that is not zero.
-    pub fn next(&mut self, content_end: &mut ByteOffset) -> Result<Option<Candidate>, LogError> {
+    /// The next valid frame and where it stands. A large frame's payload is not checked.
+    pub fn next(&mut self) -> Result<Option<(ByteOffset, FrameHeader)>, LogError> {
         loop {
-            let filled = self.buffer.get(..self.filled).unwrap_or_default();
-            while let Some(found) = find_header(filled, self.next) {
+            while let Some(found) = find_header(&self.buffer[..self.filled], self.next) {
+                // A frame needs all its covered bytes in the buffer, or there are no more.
+                if found + COVERED_BYTES_MAX > self.filled && self.refill(found)? {
+                    break;
+                }
                 self.next = found + 1;
-                let header = filled.get(found..).and_then(<[u8]>::first_chunk);
-                if let Some(bytes) = header {
-                    let at = self.base.plus(found as u64);
-                    return Ok(Some(Candidate { at, bytes: *bytes }));
+                let at = self.base.plus(found as u64);
+                if let Some(frame) = self.check(found, at) {
+                    return Ok(Some((at, frame)));
                 }
             }
-            if !self.refill(content_end)? {
+            let rest = find_header(&self.buffer[..self.filled], self.next);
+            if rest.is_none() && !self.refill(self.filled.saturating_sub(FRAME_HEADER_BYTES - 1))? {
                 return Ok(None);
             }
         }
     }
 
-    /// Goes on behind the last chunk, keeping what might be the start of a header.
-    fn refill(&mut self, content_end: &mut ByteOffset) -> Result<bool, LogError> {
-        let kept_from = self.filled.saturating_sub(FRAME_HEADER_BYTES - 1);
-        self.buffer.copy_within(kept_from..self.filled, 0);
-        self.base = self.base.plus(kept_from as u64);
-        let kept = self.filled - kept_from;
-        let left = self.len.since(self.base);
-        let room = self
-            .buffer
-            .len()
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
-        let Some(free) = self
-            .buffer
-            .get_mut(kept..room)
-            .filter(|free| !free.is_empty())
-        else {
+    fn check(&self, from: usize, at: ByteOffset) -> Option<FrameHeader> {
+        let decoded = FrameHeader::decode(&self.buffer[from..self.filled], &self.key, at);
+        decoded.ok().map(|(frame, _)| frame)
+    }
+
+    /// Drops the buffer's bytes before `from` and reads more behind the rest; false if there are
+    /// none.
+    fn refill(&mut self, from: usize) -> Result<bool, LogError> {
+        let left = self.len.since(self.base.plus(self.filled as u64));
+        if left == 0 {
             return Ok(false);
-        };
+        }
+        let kept = self.filled - from;
+        if self.buffer.len() < 2 * COVERED_BYTES_MAX {
+            self.buffer.resize(2 * COVERED_BYTES_MAX, 0);
+        }
+        self.buffer.copy_within(from..self.filled, 0);
+        self.base = self.base.plus(from as u64);
+        self.next = self.next.saturating_sub(from);
+        let room = usize::try_from(left).map_or(self.buffer.len(), |left| kept + left);
+        let room = room.min(self.buffer.len());
+        let fresh = &mut self.buffer[kept..room];
         let read = self
             .file
-            .read_full_at(free, self.base.plus(kept as u64).get())?;
-        let fresh = free.get(..read).unwrap_or_default();
-        if let Some(last) = last_content(fresh) {
-            *content_end = self.base.plus((kept + last + 1) as u64);
+            .read_full_at(fresh, self.base.plus(kept as u64).get())?;
+        if let Some(last) = last_content(&fresh[..read]) {
+            self.content_end = self.base.plus((kept + last + 1) as u64);
         }
-        (self.filled, self.next) = (kept + read, 0);
+        self.filled = kept + read;
+        if read < fresh.len() {
+            // The file is shorter than it was.
+            self.len = self.base.plus(self.filled as u64);
+        }
         Ok(read > 0)
     }
 }
@@ -189,10 +184,6 @@ fn find_header(bytes: &[u8], from: usize) -> Option<usize> {
             continue;
         }
         let block = rest.get(..ZEROS.len()).unwrap_or(rest);
-        if !block.contains(&first) {
-            at += block.len().max(1);
-            continue;
-        }
         match block.iter().position(|byte| *byte == first) {
             None => at += block.len().max(1),
             Some(found) if rest.get(found + 1) == Some(&second) => {

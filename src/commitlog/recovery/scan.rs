@@ -1,37 +1,74 @@
 //! Reading the newest segment from its header to the end of the chain of good frames.
 
-use crate::codec::{ByteOffset, Defect, Value};
+use crate::codec::{ByteOffset, Defect};
 use crate::commitlog::TxOffset;
-use crate::commitlog::chain::{Chain, Check, Identity, Link, Step};
+use crate::commitlog::chain::{Chain, Check, each_frame};
+use crate::commitlog::commit::{Commit, Recovered, Visitor};
 use crate::commitlog::error::LogError;
-use crate::commitlog::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, Mark};
-use crate::commitlog::header::SegmentHeader;
+use crate::commitlog::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, RawHeader};
+use crate::commitlog::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::commitlog::link::Link;
 use crate::commitlog::source::ReadAt;
 
-use super::evidence::{TailFacts, Vouched, look_ahead};
+use super::evidence::{Claim, TailFacts, look_ahead};
 
-/// How many places are remembered while they might turn out to be the last durable one.
+/// Maximum candidate durable ends kept in memory.
 const LINKS_MAX: usize = 1024;
 
 /// What a scan found.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
-    /// The end of the chain.
+    /// The end of the chain; of a closed segment, where its close mark stands.
     pub end: Link,
-    /// The last place before which frames say that everything was durable.
-    pub vouched: Link,
-    /// What says most about durable bytes.
-    pub best: Option<Vouched>,
-    /// The oldest transaction kept, by the header and the marks.
-    pub oldest: TxOffset,
+    /// A place before which everything is known to be durable, at or near the last such one.
+    pub durable: Link,
+    /// The strongest claim of any frame.
+    pub best: Option<Claim>,
     /// Whether the chain ends with a close mark.
     pub closed: bool,
     /// Why it ends, if not at the end of the file.
     pub defect: Option<Defect>,
     /// What stands behind it.
     pub tail: TailFacts,
-    pub frames: u64,
+    pub bytes: u64,
     pub transactions: u64,
+}
+
+/// The commits to be handed to the visitor: those that end behind an offset.
+pub(crate) struct Visit<'a, 'v> {
+    pub from: TxOffset,
+    pub visitor: &'a mut Visitor<'v>,
+}
+
+impl Visit<'_, '_> {
+    /// Hands a commit on, unless it lies before what is asked for.
+    pub fn commit(
+        &mut self,
+        header: &SegmentHeader,
+        frame: &FrameHeader,
+        chain: &Chain,
+        durable_through: TxOffset,
+    ) -> Result<(), LogError> {
+        let end = chain.link().next;
+        if frame.kind != FrameKind::Commit || end <= self.from {
+            return Ok(());
+        }
+        let commit = Commit {
+            first: frame.first,
+            end,
+            epoch: header.epoch,
+            incarnation: header.incarnation,
+            payload: chain.payload(),
+            ends: chain.ends(),
+        };
+        let recovered = Recovered {
+            commit,
+            durable_through,
+        };
+        (self.visitor)(recovered).map_err(|source| LogError::Visitor {
+            source: source.into(),
+        })
+    }
 }
 
 /// Reads a segment to the end of its chain and looks at what follows.
@@ -39,65 +76,99 @@ pub(crate) fn scan<F: ReadAt + ?Sized>(
     file: &F,
     len: ByteOffset,
     header: &SegmentHeader,
+    mut visit: Option<&mut Visit<'_, '_>>,
 ) -> Result<Scan, LogError> {
-    let identity = Identity::of(header);
-    let start = Link::start(header);
-    let mut scan = Scan {
-        end: start,
-        vouched: start,
-        best: None,
-        oldest: header.oldest,
-        closed: false,
-        defect: None,
-        tail: TailFacts::default(),
-        frames: 0,
-        transactions: 0,
+    let start = header.start();
+    // The segment has its name, so header and first content are durable.
+    let mut links = Links::new(start, ByteOffset::new(header.durable_bytes.into()));
+    let mut scan = Scan::at(start);
+    let mut chain = Chain::new(header.key(), start);
+    let check = match visit {
+        Some(_) => Check::Records,
+        None => Check::Payload,
     };
-    let mut links = Links::new(start);
-    let mut chain = Chain::new(identity, start);
-    loop {
-        let before = chain.link();
-        match chain.step(file, len, Check::Payload)? {
-            Step::Frame(frame) => {
-                if let Some(defect) = beyond_start(before.at, &frame, chain.payload(), header) {
-                    chain.back_to(before);
-                    scan.defect = Some(defect);
-                    break;
-                }
-                scan.add(before.at, &frame, chain.payload());
-                links.push(chain.link(), scan.durable_bytes());
-            }
-            Step::End => break,
-            Step::Break(defect) => {
-                scan.defect = Some(defect);
-                break;
-            }
+    let mut close_mark = None;
+    scan.defect = each_frame(&mut chain, file, len, check, |before, frame, chain| {
+        scan.best = Claim::stronger(scan.best, Some(Claim::of(before.at, frame)));
+        scan.transactions += u64::from(frame.tx_count);
+        scan.bytes = chain.link().at.get();
+        close_mark = frame.closes_at(before.at).then_some(before);
+        if close_mark.is_some() {
+            return Ok(());
         }
-    }
+        links.push(chain.link(), ByteOffset::new(frame.durable_bytes.into()));
+        match &mut visit {
+            Some(visit) => visit.commit(header, frame, chain, links.durable().next),
+            None => Ok(()),
+        }
+    })?;
     scan.end = chain.link();
-    if scan.defect.is_some() {
-        scan.tail = look_ahead(file, identity, scan.end.at, len)?;
-        scan.best = later_of(scan.best, scan.tail.best);
+    if let Some(end) = close_mark {
+        // Nothing is ever written behind it, and all before was synced before it was written.
+        return Ok(Scan {
+            end,
+            durable: end,
+            closed: true,
+            defect: None,
+            ..scan
+        });
     }
-    // The header is durable: the segment has its name.
-    let durable = scan.durable_bytes().min(scan.end.at).max(start.at);
-    scan.vouched = vouched(file, identity, &links, durable)?;
+    if scan.defect.is_some() {
+        scan.tail = look_ahead(file, header.key(), scan.end.at, len)?;
+        scan.best = Claim::stronger(scan.best, scan.tail.best);
+        links.vouch(scan.durable_bytes());
+    }
+    scan.durable = links.durable();
     Ok(scan)
 }
 
+/// What a close mark at the very end of a segment says, so that nothing else need be read.
+pub(crate) fn closed<F: ReadAt + ?Sized>(
+    file: &F,
+    len: ByteOffset,
+    header: &SegmentHeader,
+) -> Result<Option<Scan>, LogError> {
+    let Some(at) = len.get().checked_sub(FRAME_HEADER_BYTES as u64) else {
+        return Ok(None);
+    };
+    if at < SEGMENT_HEADER_BYTES as u64 {
+        return Ok(None);
+    }
+    let mut bytes = [0; FRAME_HEADER_BYTES];
+    if file.read_full_at(&mut bytes, at)? < FRAME_HEADER_BYTES {
+        return Ok(None);
+    }
+    let (raw, at) = (RawHeader::new(bytes), ByteOffset::new(at));
+    let [_, _, _, _, covered @ ..] = &bytes;
+    let Ok((frame, _)) = raw.check(covered, &header.key(), at) else {
+        return Ok(None);
+    };
+    if !frame.closes_at(at) {
+        return Ok(None);
+    }
+    let end = Link {
+        at,
+        prev: frame.prev,
+        next: frame.first,
+    };
+    let closed = true;
+    Ok(Some(Scan {
+        durable: end,
+        closed,
+        ..Scan::at(end)
+    }))
+}
+
 impl Scan {
-    /// What is known of a segment that ends with a close mark, without reading it: everything
-    /// before the mark was synced before the mark was written.
-    pub fn closed(end: Link, oldest: TxOffset) -> Self {
+    fn at(link: Link) -> Self {
         Self {
-            end,
-            vouched: end,
+            end: link,
+            durable: link,
             best: None,
-            oldest,
-            closed: true,
+            closed: false,
             defect: None,
             tail: TailFacts::default(),
-            frames: 0,
+            bytes: 0,
             transactions: 0,
         }
     }
@@ -106,121 +177,50 @@ impl Scan {
     pub fn durable_bytes(&self) -> ByteOffset {
         self.best.map(|best| best.durable_bytes).unwrap_or_default()
     }
-
-    fn add(&mut self, at: ByteOffset, frame: &FrameHeader, payload: &[u8]) {
-        self.frames += 1;
-        self.transactions += u64::from(frame.tx_count);
-        // A close mark is written after everything before it was synced.
-        self.closed = frame.kind == FrameKind::Close && u64::from(frame.durable_bytes) == at.get();
-        if matches!(frame.kind, FrameKind::Close | FrameKind::Retain) {
-            // A mark's header was checked to have room for its number.
-            let number = Mark::number(payload, at).unwrap_or_default();
-            self.oldest = self.oldest.max(TxOffset::new(number));
-        }
-        let durable_bytes = ByteOffset::new(frame.durable_bytes.into());
-        let durable_through = frame.durable_through;
-        self.best = later_of(
-            self.best,
-            Some(Vouched {
-                at,
-                durable_bytes,
-                durable_through,
-            }),
-        );
-    }
 }
 
-/// A mark that names an oldest transaction which retention cannot have left: it removes whole
-/// segments before the one that is written.
-fn beyond_start(
-    at: ByteOffset,
-    frame: &FrameHeader,
-    payload: &[u8],
-    header: &SegmentHeader,
-) -> Option<Defect> {
-    if !matches!(frame.kind, FrameKind::Close | FrameKind::Retain) {
-        return None;
-    }
-    let oldest = Mark::number(payload, at).unwrap_or_default();
-    (oldest > header.first.get()).then_some(Defect {
-        at: at.plus(FRAME_HEADER_BYTES as u64),
-        field: "oldest tx offset",
-        expected: Value::Number(header.first.get()),
-        found: Value::Number(oldest),
-    })
-}
-
-fn later_of(one: Option<Vouched>, other: Option<Vouched>) -> Option<Vouched> {
-    match (one, other) {
-        (Some(one), Some(other)) if one.durable_bytes >= other.durable_bytes => Some(one),
-        (one, other) => other.or(one),
-    }
-}
-
-/// Places at or after the last one known durable, in bounded memory.
+/// Places at or after the last one known durable, in bounded memory. There is always one.
 struct Links {
     links: Vec<Link>,
-    /// Only every so many-th place is kept.
-    stride: u64,
-    pushed: u64,
+    durable_bytes: ByteOffset,
 }
 
 impl Links {
-    fn new(start: Link) -> Self {
+    fn new(start: Link, durable_bytes: ByteOffset) -> Self {
         Self {
             links: vec![start],
-            stride: 1,
-            pushed: 0,
+            durable_bytes,
         }
     }
 
-    /// Remembers `link`, and forgets all before the last at or before `durable`.
-    fn push(&mut self, link: Link, durable: ByteOffset) {
-        self.pushed += 1;
-        if self.pushed.is_multiple_of(self.stride) {
-            self.links.push(link);
+    fn push(&mut self, link: Link, durable_bytes: ByteOffset) {
+        self.links.push(link);
+        if durable_bytes > self.durable_bytes || link.at <= self.durable_bytes {
+            self.vouch(durable_bytes);
         }
-        let before = self.links.partition_point(|link| link.at <= durable);
-        if before > 1 && (before == self.links.len() || self.links.len() >= LINKS_MAX) {
-            self.links.drain(..before - 1);
-            self.stride = 1;
-        }
-        if self.links.len() >= LINKS_MAX {
+        if self.links.len() > LINKS_MAX {
+            // Every second one will do: an earlier place than the last durable one is as safe.
             let mut position = 0_usize;
             self.links.retain(|_| {
                 position += 1;
                 position % 2 == 1
             });
-            self.stride *= 2;
         }
     }
 
-    /// The last remembered place at or before `durable`.
-    fn before(&self, durable: ByteOffset) -> Option<Link> {
-        let count = self.links.partition_point(|link| link.at <= durable);
-        self.links.get(count.checked_sub(1)?).copied()
+    /// Everything before `durable_bytes` is durable: drops all places before the last such one.
+    fn vouch(&mut self, durable_bytes: ByteOffset) {
+        self.durable_bytes = self.durable_bytes.max(durable_bytes);
+        let after = self
+            .links
+            .partition_point(|link| link.at <= self.durable_bytes);
+        self.links.drain(..after.saturating_sub(1));
     }
-}
 
-/// The place before which everything up to `durable` stands.
-fn vouched<F: ReadAt + ?Sized>(
-    file: &F,
-    identity: Identity,
-    links: &Links,
-    durable: ByteOffset,
-) -> Result<Link, LogError> {
-    let Some(mut link) = links.before(durable) else {
-        unreachable!("the first place, behind the header, is forgotten only for a later one");
-    };
-    let mut chain = Chain::new(identity, link);
-    while link.at < durable {
-        // Frames beyond `durable` are not part of it, also if it is no place between two frames.
-        let Step::Frame(_) = chain.step(file, durable, Check::Header)? else {
-            break;
-        };
-        link = chain.link();
+    /// The last remembered place before which everything is durable.
+    fn durable(&self) -> Link {
+        self.links[0]
     }
-    Ok(link)
 }
 
 #[cfg(test)]

@@ -1,18 +1,26 @@
-//! Each row of the recovery table, on files made by the writer and then changed.
+//! What an opening makes of the files that it finds: files made by the writer, and then changed.
+
+use blackstart_sim::disk::CrashKind;
 
 use super::*;
-use crate::commitlog::chain::Identity;
-use crate::commitlog::frame::{FRAME_HEADER_BYTES, MARK_BYTES};
-use crate::commitlog::testing::{Scratch, commit, options, read, tx};
+use crate::commitlog::frame::FRAME_HEADER_BYTES;
+use crate::commitlog::testing::{Scratch, commit, crashes, options, read, tx};
 use crate::commitlog::{
-    Durability, Evidence, LogEnd, LogError, LogOptions, MemorySource, ReadOnlyLog,
-    SEGMENT_HEADER_BYTES, SegmentFlags, SegmentHeader,
+    Durability, FileReason, Log, LogEnd, LogError, LogOptions, MemorySource, ReadOnlyLog,
+    SEGMENT_HEADER_BYTES, SegmentHeader, TxOffset,
 };
 
 const FIRST: &str = "00000000000000000000.log";
+const SECOND: &str = "00000000000000000002.log";
+const THIRD: &str = "00000000000000000004.log";
 
 /// A commit of one record of one letter.
 const SMALL: usize = FRAME_HEADER_BYTES + 4 + 1;
+
+/// Where the commit of the `n`-th letter stands in a first segment.
+const fn position(n: usize) -> usize {
+    SEGMENT_HEADER_BYTES + n * SMALL
+}
 
 /// A log with these commits, each synced, that was killed.
 fn killed(names: &[&str]) -> Scratch {
@@ -26,287 +34,18 @@ fn killed(names: &[&str]) -> Scratch {
 fn killed_unsynced(names: &[&str]) -> Scratch {
     let scratch = Scratch::new();
     let (log, _) = scratch.open();
-    for name in names {
-        log.commit(&[name], Durability::Os).unwrap();
-    }
+    write(&log, names);
     scratch
 }
 
-fn header(bytes: &[u8]) -> SegmentHeader {
-    SegmentHeader::decode(bytes).unwrap()
-}
-
-/// Where the commit of the `n`-th letter stands in a first segment.
-fn position(n: usize) -> usize {
-    SEGMENT_HEADER_BYTES + n * SMALL
-}
-
-#[test]
-fn a_killed_log_shows_everything_and_goes_on_in_a_new_epoch() {
-    let scratch = killed(&["a", "b", "c"]);
-    let (log, report) = scratch.open();
-    assert_eq!((report.next, report.end.clone()), (tx(3), LogEnd::Clean));
-    assert!(!report.closed);
-    // The last commit is vouched for by nothing, so it was moved to a new segment.
-    assert_eq!(report.known_durable_through, tx(2));
-    assert_eq!(report.cut, [FIRST]);
-    assert_eq!(scratch.names(), [FIRST, "00000000000000000002.log"]);
-    assert_eq!(read(log.reader(tx(0)).unwrap()), ["0:a", "1:b", "2:c"]);
-    commit(&log, &["d"]);
-    drop(log);
-    assert_eq!(scratch.records(), ["0:a", "1:b", "2:c", "3:d"]);
-}
-
-#[test]
-fn opening_again_without_writing_does_not_pile_up_segments() {
-    let scratch = killed(&["a", "b", "c"]);
-    let mut epochs = Vec::new();
-    for _ in 0..4 {
-        let (log, report) = scratch.open();
-        epochs.push(report.epoch.get());
-        assert_eq!(read(log.reader(tx(0)).unwrap()), ["0:a", "1:b", "2:c"]);
-        assert_eq!(scratch.names().len(), 2);
-    }
-    assert_eq!(epochs, [2, 3, 4, 5]);
-}
-
-#[test]
-fn a_torn_tail_is_reported_and_removed() {
-    let whole = killed_unsynced(&["a", "b"]).read(FIRST);
-    for len in position(1)..whole.len() {
-        let scratch = killed_unsynced(&["a", "b"]);
-        scratch.edit(FIRST, |bytes| bytes.truncate(len));
-        let (log, report) = scratch.open();
-        assert_eq!(report.next, tx(1), "{len}");
-        match &report.end {
-            LogEnd::Clean => assert_eq!(len, position(1)),
-            LogEnd::Tail(tail) => {
-                assert_eq!(
-                    (tail.at.get() as usize, tail.file.as_str()),
-                    (position(1), FIRST)
-                );
-                // Zeros at the end do not count.
-                assert!((1..=len - position(1)).contains(&(tail.bytes as usize)));
-            }
-        }
-        commit(&log, &["c"]);
-        drop(log);
-        assert_eq!(scratch.records(), ["0:a", "1:c"]);
+/// Commits one record for each name, and syncs none.
+fn write(log: &Log, names: &[&str]) {
+    for name in names {
+        log.commit(&[name], Durability::Os).unwrap();
     }
 }
 
-#[test]
-fn zeros_are_a_clean_end_and_garbage_is_a_tail() {
-    let scratch = killed_unsynced(&["a"]);
-    scratch.edit(FIRST, |bytes| bytes.resize(bytes.len() + 1000, 0));
-    let (_, report) = scratch.open();
-    assert_eq!((report.next, report.end), (tx(1), LogEnd::Clean));
-
-    let scratch = killed_unsynced(&["a"]);
-    scratch.edit(FIRST, |bytes| {
-        bytes.resize(bytes.len() + 1000, 0);
-        bytes[position(1) + 500] = 1;
-    });
-    let (_, report) = scratch.open();
-    let LogEnd::Tail(tail) = report.end else {
-        panic!("{report:?}")
-    };
-    assert_eq!((tail.bytes, tail.later_frames), (501, 0));
-}
-
-#[test]
-fn a_later_frame_alone_proves_nothing() {
-    // Of three unsynced commits the middle one did not reach the disk.
-    for damage in [0, 0xAA] {
-        let scratch = killed_unsynced(&["a", "b", "c"]);
-        scratch.edit(FIRST, |bytes| bytes[position(1)..position(2)].fill(damage));
-        let (log, report) = scratch.open();
-        assert_eq!(report.next, tx(1));
-        let LogEnd::Tail(tail) = report.end else {
-            panic!("{report:?}")
-        };
-        assert_eq!((tail.later_frames, tail.bytes as usize), (1, 2 * SMALL));
-        commit(&log, &["d"]);
-        drop(log);
-        assert_eq!(scratch.records(), ["0:a", "1:d"]);
-    }
-}
-
-#[test]
-fn damage_to_what_a_later_frame_vouches_for_is_corruption() {
-    // Of three synced commits the first is damaged at any byte, or lost as zeros.
-    for at in position(0)..position(1) {
-        let scratch = killed(&["a", "b", "c"]);
-        scratch.edit(FIRST, |bytes| bytes[at] ^= 0x10);
-        let LogError::Corrupt { corrupt, evidence } = scratch.error() else {
-            panic!("{at}")
-        };
-        assert_eq!(corrupt.file, FIRST);
-        assert!((position(0)..position(1)).contains(&(corrupt.defect.at.get() as usize)));
-        assert!(
-            matches!(evidence, Evidence::LaterFrame { .. }),
-            "{evidence:?}"
-        );
-    }
-    let scratch = killed(&["a", "b", "c"]);
-    scratch.edit(FIRST, |bytes| bytes[position(0)..position(2)].fill(0));
-    assert!(matches!(scratch.error(), LogError::Corrupt { .. }));
-}
-
-#[test]
-fn opening_a_corrupt_log_changes_nothing() {
-    let scratch = killed(&["a", "b", "c"]);
-    scratch.edit(FIRST, |bytes| bytes[position(0) + 50] ^= 1);
-    let before = scratch.read(FIRST);
-    scratch.error();
-    assert_eq!((scratch.names().len(), scratch.read(FIRST)), (1, before));
-}
-
-#[test]
-fn damage_to_the_last_synced_commit_cannot_be_told_from_a_torn_one() {
-    let scratch = killed(&["a", "b", "c"]);
-    scratch.edit(FIRST, |bytes| bytes[position(2) + 50] ^= 1);
-    let (_, report) = scratch.open();
-    assert_eq!((report.next, report.known_durable_through), (tx(2), tx(2)));
-    let LogEnd::Tail(tail) = report.end else {
-        panic!("{report:?}")
-    };
-    assert_eq!(tail.bytes as usize, SMALL);
-}
-
-#[test]
-fn the_callers_knowledge_makes_the_difference() {
-    let scratch = killed(&["a", "b", "c"]);
-    scratch.edit(FIRST, |bytes| bytes[position(2) + 50] ^= 1);
-    let told = scratch.open_with(options().durable_through(tx(3)));
-    let Err(LogError::Corrupt { evidence, .. }) = told else {
-        panic!("{told:?}")
-    };
-    assert_eq!(evidence, Evidence::Caller { tx_offset: tx(3) });
-    let told = scratch.open_with(options().durable_through(tx(2)));
-    assert_eq!(told.unwrap().1.next, tx(2));
-}
-
-#[test]
-fn a_missing_log_is_not_replaced_if_the_caller_knows_better() {
-    let scratch = Scratch::new();
-    let told = scratch.open_with(options().durable_through(tx(1)));
-    assert!(
-        matches!(told, Err(LogError::SegmentsMissing { .. })),
-        "{told:?}"
-    );
-    scratch.write("00000000000000000000.idx", b"");
-    assert!(matches!(scratch.error(), LogError::SegmentsMissing { .. }));
-}
-
-#[test]
-fn what_stands_behind_a_close_mark_is_destroyed_and_told() {
-    let closed = || {
-        let scratch = Scratch::new();
-        let (log, _) = scratch.open();
-        commit(&log, &["a", "b"]);
-        log.close().unwrap();
-        scratch
-    };
-    for junk in [vec![0; 100], vec![7; 100], vec![1]] {
-        let scratch = closed();
-        scratch.edit(FIRST, |bytes| bytes.extend_from_slice(&junk));
-        let (log, report) = scratch.open();
-        let told = match &report.end {
-            LogEnd::Clean => 0,
-            LogEnd::Tail(tail) => tail.bytes,
-        };
-        let last = junk.iter().rposition(|byte| *byte != 0);
-        assert_eq!(
-            (report.next, told),
-            (tx(2), last.map_or(0, |last| last as u64 + 1))
-        );
-        assert!(
-            !report.closed,
-            "what is behind the mark must be destroyed first"
-        );
-        assert_eq!(report.known_durable_through, tx(2));
-        drop(log);
-        assert_eq!(scratch.records(), ["0:a", "1:b"]);
-    }
-}
-
-#[test]
-fn a_close_mark_vouches_for_everything_before() {
-    let scratch = Scratch::new();
-    let (log, _) = scratch.open();
-    commit(&log, &["a", "b"]);
-    log.close().unwrap();
-    // A byte behind it, so that the mark is not at the very end and the segment is scanned.
-    scratch.edit(FIRST, |bytes| {
-        bytes[position(1) + 50] ^= 1;
-        bytes.push(0);
-    });
-    assert!(matches!(scratch.error(), LogError::Corrupt { .. }));
-}
-
-#[test]
-fn a_close_mark_that_was_written_before_its_data_is_not_believed() {
-    // A close mark is at the end, but says that what precedes it was not synced.
-    let scratch = killed_unsynced(&["a"]);
-    let bytes = scratch.read(FIRST);
-    let head = header(&bytes);
-    let prev = u32::from_le_bytes(bytes[position(0)..position(0) + 4].try_into().unwrap());
-    let place = crate::commitlog::frame::Place {
-        epoch: head.epoch,
-        next: tx(1),
-        prev,
-        durable_through: tx(0),
-        durable_bytes: SEGMENT_HEADER_BYTES as u32,
-    };
-    let mark = crate::commitlog::frame::Mark {
-        kind: crate::commitlog::FrameKind::Close,
-        number: 0,
-    };
-    let at = crate::codec::ByteOffset::new(position(1) as u64);
-    let (mark, _) = mark.encode(&place, Identity::of(&head).seed, at);
-    scratch.edit(FIRST, |bytes| bytes.extend_from_slice(&mark));
-    let (_, report) = scratch.open();
-    assert!(!report.closed);
-    assert_eq!((report.next, report.known_durable_through), (tx(1), tx(0)));
-}
-
-#[test]
-fn unfinished_creations_are_removed() {
-    let scratch = killed(&["a"]);
-    scratch.write("00000000000000000001.tmp", b"half a header");
-    scratch.write("00000000000000000001.log", &[0; 200]);
-    scratch.write("00000000000000000007.log", b"BLKS");
-    let (log, report) = scratch.open();
-    assert_eq!(report.next, tx(1));
-    let mut removed = report.removed;
-    removed.sort();
-    let [log_1, tmp_1] = ["00000000000000000001.log", "00000000000000000001.tmp"];
-    assert_eq!(removed, [log_1, tmp_1, "00000000000000000007.log"]);
-    drop(log);
-    assert_eq!(scratch.records(), ["0:a"]);
-}
-
-#[test]
-fn a_named_segment_with_a_damaged_header_is_corrupt() {
-    for at in 0..SEGMENT_HEADER_BYTES {
-        let scratch = killed(&["a"]);
-        scratch.edit(FIRST, |bytes| bytes[at] ^= 4);
-        let error = scratch.error();
-        assert!(
-            matches!(
-                error,
-                LogError::Corrupt {
-                    evidence: Evidence::Name,
-                    ..
-                }
-            ),
-            "{at}"
-        );
-    }
-}
-
-/// A log of three segments with two commits each.
+/// A log of three segments with two commits each, and an empty one.
 fn three_segments() -> Scratch {
     let scratch = Scratch::new();
     let (log, _) = scratch.open();
@@ -318,44 +57,232 @@ fn three_segments() -> Scratch {
     scratch
 }
 
-const SECOND: &str = "00000000000000000002.log";
-const THIRD: &str = "00000000000000000004.log";
+/// Long enough not to be taken over as a whole.
+fn long() -> String {
+    "L".repeat(plan::TAKEOVER_BYTES_MAX as usize)
+}
+
+/// A killed log whose segment is not taken over as a whole: `L` and `b` synced, `c` and `d` not.
+fn killed_large() -> Scratch {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open_with(large()).unwrap();
+    commit(&log, &[&long(), "b"]);
+    write(&log, &["c", "d"]);
+    scratch
+}
+
+fn large() -> LogOptions {
+    options().segment_bytes_max(1 << 20)
+}
+
+/// The first letters of all records.
+fn letters(records: &[String]) -> String {
+    let letter = |record: &String| record.split(':').nth(1)?.chars().next();
+    records
+        .iter()
+        .map(|record| letter(record).unwrap_or('-'))
+        .collect()
+}
+
+/// Has what a file holds survive a loss of power.
+fn make_durable(scratch: &Scratch, name: &str) {
+    let options = blackstart_vfs::OpenOptions::new().read().write();
+    let file = scratch.env.fs().open(std::path::Path::new(name), options);
+    file.unwrap().sync_all().unwrap();
+}
+
+fn files(scratch: &Scratch) -> Vec<(String, Vec<u8>)> {
+    let names = scratch.names().into_iter().chain(["lock".to_owned()]);
+    names
+        .map(|name| (name.clone(), scratch.read(&name)))
+        .collect()
+}
 
 #[test]
-fn damage_to_a_sealed_segments_ends_is_found_by_opening() {
-    for name in [FIRST, SECOND, THIRD] {
-        let len = three_segments().read(name).len();
-        let header = 0..SEGMENT_HEADER_BYTES;
-        for at in header.chain(len - MARK_BYTES..len) {
-            let scratch = three_segments();
-            scratch.edit(name, |bytes| bytes[at] ^= 0x40);
-            let error = scratch.error();
-            let LogError::Corrupt { corrupt, evidence } = error else {
-                panic!("{at}: {error}")
-            };
-            assert_eq!(corrupt.file, name);
-            let is_told = matches!(evidence, Evidence::Successor { .. } | Evidence::Name);
-            assert!(is_told, "{evidence:?}");
+fn a_killed_log_shows_everything_and_goes_on_in_a_new_epoch() {
+    let scratch = killed(&["a", "b", "c"]);
+    let (log, report) = scratch.open();
+    assert_eq!((report.next, report.end.clone()), (tx(3), LogEnd::Clean));
+    assert!(!report.closed && !report.created && !report.superblock_lost);
+    // The last commit is vouched for by nothing.
+    assert_eq!(report.known_durable_through, tx(2));
+    assert_eq!(report.epoch.get(), 2);
+    assert_eq!((report.transactions_scanned, report.segments), (3, 1));
+    assert_eq!(report.bytes_scanned as usize, position(3));
+    assert_eq!(scratch.names(), [FIRST]);
+    assert_eq!(read(log.reader(tx(0)).unwrap()), ["0:a", "1:b", "2:c"]);
+    commit(&log, &["d"]);
+    drop(log);
+    assert_eq!(scratch.records(), ["0:a", "1:b", "2:c", "3:d"]);
+}
+
+/// [I5] Each opening after an unclean end begins an epoch, and none after a clean one.
+#[test]
+fn opening_again_and_again_does_not_pile_up_segments() {
+    let scratch = killed(&["a", "b", "c"]);
+    let mut epochs = Vec::new();
+    for _ in 0..4 {
+        let (log, report) = scratch.open();
+        epochs.push(report.epoch.get());
+        assert_eq!(read(log.reader(tx(0)).unwrap()), ["0:a", "1:b", "2:c"]);
+        assert_eq!(scratch.names(), [FIRST]);
+    }
+    assert_eq!(epochs, [2, 3, 4, 5], "[I5]");
+    scratch.open().0.close().unwrap();
+    for round in 0..50 {
+        let (log, report) = scratch.open();
+        assert_eq!((report.closed, report.epoch.get()), (true, 6));
+        assert_eq!(report.next, tx(3 + round));
+        commit(&log, &["x"]);
+        log.close().unwrap();
+        assert_eq!(scratch.names(), [FIRST]);
+    }
+    assert_eq!(scratch.records().len(), 53);
+}
+
+/// [I5] The pair of epoch and offset names one transaction, also where an unsynced one was lost.
+#[test]
+fn an_offset_is_given_again_in_a_later_epoch_only() {
+    let scratch = Scratch::new();
+    let mut given = std::collections::BTreeMap::new();
+    for round in 0..20 {
+        let (log, _) = scratch.open();
+        for number in 0..3 {
+            let record = format!("{round}.{number}");
+            let written = log.commit(&[&record], Durability::Os).unwrap();
+            let before = given.insert((written.epoch, written.first), record);
+            assert_eq!(before, None, "[I5] {written:?}");
+        }
+        drop(log);
+        // Nothing survives that was not synced.
+        scratch.disk.crash(CrashKind::Power);
+    }
+    assert_eq!(given.len(), 60);
+}
+
+#[test]
+fn a_torn_tail_is_reported_and_left_behind() {
+    let whole = killed_unsynced(&["a", "b"]).read(FIRST);
+    for len in position(1)..whole.len() {
+        let scratch = killed_unsynced(&["a", "b"]);
+        scratch.edit(FIRST, |bytes| bytes.truncate(len));
+        let (log, report) = scratch.open();
+        assert_eq!(report.next, tx(1), "{len}");
+        match &report.end {
+            LogEnd::Clean => assert_eq!(len, position(1)),
+            LogEnd::Tail(tail) => {
+                assert_eq!((tail.at.get() as usize, &*tail.file), (position(1), FIRST));
+                // Zeros at the end do not count.
+                assert!((1..=len - position(1)).contains(&(tail.bytes as usize)));
+            }
+        }
+        commit(&log, &["c"]);
+        drop(log);
+        assert_eq!(scratch.records(), ["0:a", "1:c"]);
+    }
+}
+
+#[test]
+fn opening_a_corrupt_log_changes_nothing() {
+    let corrupt = |scratch: &Scratch, name: &str, at: usize| {
+        scratch.edit(name, |bytes| bytes[at] ^= 1);
+        // Of what may be removed nothing is either.
+        scratch.write("00000000000000000009.tmp", b"unfinished");
+        let before = files(scratch);
+        assert!(matches!(scratch.error(), LogError::Corrupt { .. }));
+        assert_eq!(files(scratch), before);
+    };
+    corrupt(&killed(&["a", "b", "c"]), FIRST, position(1) - 1);
+    corrupt(&three_segments(), SECOND, 40);
+    corrupt(&three_segments(), "00000000000000000006.log", 40);
+}
+
+#[test]
+fn a_missing_log_is_not_replaced_if_somebody_knows_better() {
+    let scratch = Scratch::new();
+    let told = scratch.open_with(options().durable_through(crate::commitlog::Epoch::FIRST, tx(1)));
+    assert!(
+        matches!(told, Err(LogError::SegmentsMissing { .. })),
+        "{told:?}"
+    );
+    assert!(scratch.names().is_empty());
+    let scratch = killed(&["a"]);
+    scratch.remove(FIRST);
+    assert!(matches!(scratch.error(), LogError::SegmentsMissing { .. }));
+    // An empty `lock` and temporary names are what an unfinished creation leaves.
+    let scratch = Scratch::new();
+    scratch.write("lock", b"");
+    scratch.write("00000000000000000000.tmp", b"half a header");
+    let (_, report) = scratch.open();
+    assert!(report.created && report.files[0].removed, "{report:?}");
+    assert_eq!(scratch.names(), [FIRST]);
+}
+
+#[test]
+fn what_stands_behind_a_close_mark_never_comes_back() {
+    for junk in [vec![], vec![0; 100], vec![7; 100], vec![1]] {
+        for name in ["x", &long()] {
+            let scratch = Scratch::new();
+            let (log, _) = scratch.open_with(large()).unwrap();
+            commit(&log, &["a", name]);
+            log.close().unwrap();
+            scratch.edit(FIRST, |bytes| bytes.extend_from_slice(&junk));
+            let (log, report) = scratch.open();
+            assert!(report.closed);
+            assert_eq!((report.next, report.end), (tx(2), LogEnd::Clean));
+            assert_eq!(report.known_durable_through, tx(2));
+            commit(&log, &["c"]);
+            drop(log);
+            let expected = format!("a{}c", &name[..1]);
+            assert_eq!(letters(&scratch.records()), expected);
+            scratch.open().0.close().unwrap();
+            assert_eq!(letters(&scratch.records()), expected);
         }
     }
 }
 
+/// [I6] What is not removed is in the report too.
 #[test]
-fn a_shorter_or_longer_sealed_segment_is_corrupt() {
-    let shorter = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 1);
-    let longer = |bytes: &mut Vec<u8>| bytes.push(0);
-    let empty = |bytes: &mut Vec<u8>| bytes.clear();
-    for edit in [shorter, longer, empty] {
-        let scratch = three_segments();
-        scratch.edit(SECOND, edit);
-        assert!(matches!(scratch.error(), LogError::Corrupt { .. }));
-    }
+fn files_that_are_no_part_of_the_log_are_reported() {
+    let scratch = killed(&["a"]);
+    scratch.write("00000000000000000001.tmp", b"half a header");
+    scratch.write("notes.txt", b"mine");
+    let path = std::path::Path::new("00000000000000000007.tmp");
+    scratch.env.fs().create_dir(path).unwrap();
+    let notes = |report: &crate::commitlog::RecoveryReport| {
+        let notes = report.files.iter();
+        let notes = notes.map(|note| (note.file.clone(), note.reason, note.removed));
+        notes.collect::<Vec<_>>()
+    };
+    let expected = |removed| {
+        [
+            (
+                "00000000000000000001.tmp".into(),
+                FileReason::Unfinished,
+                removed,
+            ),
+            (
+                "00000000000000000007.tmp".into(),
+                FileReason::Unfinished,
+                false,
+            ),
+            ("notes.txt".into(), FileReason::Unknown, false),
+        ]
+    };
+    let (_, report) = ReadOnlyLog::open(&scratch.env, "", options()).unwrap();
+    assert_eq!(notes(&report), expected(false), "[I6]");
+    let (_, report) = scratch.open();
+    assert_eq!(notes(&report), expected(true), "[I6]");
+    assert_eq!(
+        scratch.names(),
+        [FIRST, "00000000000000000007.tmp", "notes.txt"]
+    );
 }
 
 #[test]
-fn damage_inside_a_sealed_segment_is_found_by_reading() {
+fn damage_inside_a_full_segment_is_found_by_reading() {
     let scratch = three_segments();
-    scratch.edit(SECOND, |bytes| bytes[position(1) + 50] ^= 1);
+    scratch.edit(SECOND, |bytes| bytes[position(2) - 1] ^= 1);
     let (log, _) = scratch.open();
     let mut reader = log.reader(tx(0)).unwrap();
     for _ in 0..3 {
@@ -363,179 +290,128 @@ fn damage_inside_a_sealed_segment_is_found_by_reading() {
     }
     for _ in 0..2 {
         let Err(LogError::Corrupt { corrupt, .. }) = reader.next_commit() else {
-            panic!()
+            panic!("it is damaged");
         };
-        assert_eq!(
-            (corrupt.file.as_str(), corrupt.defect.field),
-            (SECOND, "payload checksum")
-        );
+        let (file, field) = (&*corrupt.file, corrupt.defect.field);
+        assert_eq!((file, field), (SECOND, "frame checksum"));
     }
     // Behind the damage, all is well.
     assert_eq!(read(log.reader(tx(4)).unwrap()), ["4:e", "5:f"]);
 }
 
+/// A close mark at the very end spares the opening a look at what is before it.
 #[test]
-fn a_missing_segment_is_a_gap() {
-    for (name, expected, found) in [(FIRST, 0, 2), (SECOND, 2, 4), (THIRD, 4, 6)] {
-        let scratch = three_segments();
-        scratch.remove(name);
-        let error = scratch.error();
-        let LogError::Gap {
-            expected: wanted,
-            found: got,
-            ..
-        } = error
-        else {
-            panic!("{error}")
-        };
-        assert_eq!((wanted, got), (tx(expected), tx(found)));
-    }
-}
-
-#[test]
-fn a_segment_of_another_log_is_foreign() {
-    let (scratch, other) = (three_segments(), three_segments());
-    scratch.write(SECOND, &other.read(SECOND));
-    assert!(matches!(scratch.error(), LogError::Foreign { .. }));
-}
-
-#[test]
-fn another_history_does_not_fit() {
-    // The same log from one point on in two copies: the middle segment of the other copy.
-    let scratch = Scratch::new();
-    let (log, _) = scratch.open();
-    commit(&log, &["a", "b"]);
-    log.rotate().unwrap();
-    log.close().unwrap();
-    let copy = Scratch::new();
-    for name in scratch.names() {
-        copy.write(&name, &scratch.read(&name));
-    }
-    for (scratch, names) in [(&scratch, ["c", "d"]), (&copy, ["C", "D"])] {
-        let (log, _) = scratch.open();
-        commit(&log, &names);
-        log.rotate().unwrap();
-        log.close().unwrap();
-    }
-    scratch.write(SECOND, &copy.read(SECOND));
-    let error = scratch.error();
-    assert!(matches!(error, LogError::WrongChain { .. }), "{error}");
-}
-
-#[test]
-fn an_overlap_is_found() {
-    let scratch = three_segments();
-    // The first segment's content under a name within the second.
-    let bytes = scratch.read(FIRST);
-    let odd = SegmentHeader {
-        first: tx(3),
-        ..header(&bytes)
-    };
-    scratch.write(
-        "00000000000000000003.log",
-        &[&odd.encode()[..], &bytes[96..]].concat(),
-    );
-    let error = scratch.error();
+fn damage_before_a_close_mark_is_found_by_whoever_copies_it() {
+    let scratch = killed(&["a", "b"]);
+    scratch.open().0.close().unwrap();
+    scratch.edit(FIRST, |bytes| bytes[position(1) - 1] ^= 1);
+    let before = scratch.read(FIRST);
+    let (log, report) = scratch.open();
+    assert!(report.closed);
+    let refused = log.commit(&["c"], Durability::Synced);
     assert!(
-        matches!(error, LogError::Overlap { .. } | LogError::Corrupt { .. }),
-        "{error}"
+        matches!(refused, Err(LogError::Corrupt { .. })),
+        "{refused:?}"
     );
+    drop(log);
+    assert_eq!((scratch.names().len(), scratch.read(FIRST)), (1, before));
 }
 
 #[test]
-fn features_and_versions_decide_what_may_be_done() {
-    let edit = |change: fn(&mut SegmentHeader)| {
-        let scratch = killed(&["a"]);
-        scratch.edit(FIRST, |bytes| {
-            let mut header = header(bytes);
-            change(&mut header);
-            bytes[..96].copy_from_slice(&header.encode());
-        });
-        scratch
-    };
-    let compat = edit(|header| header.compat = 8);
-    compat.open();
-    let ro_compat = edit(|header| header.ro_compat = 8);
-    assert!(matches!(
-        ro_compat.error(),
-        LogError::ReadOnlyFeature { bits: 8, .. }
-    ));
-    assert_eq!(ro_compat.records(), ["0:a"]);
-    let incompat = edit(|header| header.incompat = 8);
-    assert!(matches!(
-        incompat.error(),
-        LogError::UnsupportedFeature { bits: 8, .. }
-    ));
-    let version = edit(|header| header.version = 2);
-    assert!(matches!(
-        version.error(),
-        LogError::UnsupportedVersion { found: 2, .. }
-    ));
+fn a_fork_takes_over_behind_what_is_durable() {
+    let scratch = killed_large();
+    let uncut = scratch.read(FIRST);
+    let (log, report) = scratch.open();
+    assert_eq!((report.known_durable_through, report.next), (tx(2), tx(4)));
+    assert_eq!((report.epoch.get(), report.segments), (2, 2));
+    assert_eq!(report.cut, [FIRST]);
+    assert_eq!(scratch.names(), [FIRST, SECOND]);
+    let cut = scratch.read(FIRST);
+    assert_eq!(cut, uncut[..uncut.len() - 2 * SMALL]);
+    assert_eq!(letters(&read(log.reader(tx(0)).unwrap())), "Lbcd");
+    drop(log);
+    // The new segment's header vouches for what was copied.
+    let (_, report) = scratch.open();
+    assert_eq!(report.known_durable_through, tx(4));
 }
 
+/// [I4] A cut may not have become durable; whoever finds the fork repeats it.
 #[test]
-fn a_fork_may_have_an_uncut_predecessor_at_every_stage_of_the_cut() {
-    let scratch = killed(&["a", "b", "c"]);
+fn a_fork_may_have_an_uncut_predecessor() {
+    let scratch = killed_large();
     let uncut = scratch.read(FIRST);
     drop(scratch.open());
     let cut = scratch.read(FIRST);
-    assert!(cut.len() < uncut.len() + MARK_BYTES);
-    let seal_at = position(2);
-    for torn in 0..=MARK_BYTES {
-        for is_short in [false, true] {
-            let mut bytes = uncut.clone();
-            bytes.resize(bytes.len().max(cut.len()), 0);
-            bytes[seal_at..seal_at + torn].copy_from_slice(&cut[seal_at..seal_at + torn]);
-            if is_short {
-                bytes.truncate(cut.len());
-            }
-            scratch.write(FIRST, &bytes);
-            assert_eq!(scratch.records(), ["0:a", "1:b", "2:c"], "{torn}");
-            let (log, report) = scratch.open();
-            assert_eq!(
-                read(log.reader(tx(0)).unwrap()),
-                ["0:a", "1:b", "2:c"],
-                "{torn}"
-            );
-            assert_eq!(scratch.read(FIRST), cut);
-            assert_eq!(report.next, tx(3));
-        }
+    for len in cut.len()..=uncut.len() {
+        scratch.write(FIRST, &uncut[..len]);
+        assert_eq!(letters(&scratch.records()), "Lbcd", "{len}");
+        let (log, report) = scratch.open();
+        assert_eq!(report.cut, [FIRST], "[I4]");
+        assert_eq!(letters(&read(log.reader(tx(0)).unwrap())), "Lbcd", "{len}");
+        assert!(scratch.read(FIRST) == cut, "[I4] {len}");
+        assert_eq!(report.next, tx(4));
     }
+    // Whoever closed the log has cut before.
+    scratch.open().0.close().unwrap();
+    assert_eq!(scratch.open().1.cut, [""; 0]);
+}
+
+/// [I4] Also before a fork that is followed by another one, and the cuts are durable: if a fork's
+/// file were lost later, what it replaced would come back otherwise.
+#[test]
+fn cuts_are_durable_before_anything_is_appended() {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open_with(large()).unwrap();
+    commit(&log, &[&long(), "b"]);
+    write(&log, &[&long(), "d"]);
+    drop(log);
+    let uncut = scratch.read(FIRST);
+    make_durable(&scratch, FIRST);
+    drop(scratch.open());
+    let cut = scratch.read(FIRST).len();
+    assert!(cut < uncut.len());
+    scratch.disk.crash(CrashKind::Power);
+    assert_eq!(
+        scratch.read(FIRST).len(),
+        cut,
+        "[I4] by the opening that made the fork"
+    );
+
+    scratch.write(FIRST, &uncut);
+    make_durable(&scratch, FIRST);
+    let (log, report) = scratch.open();
+    assert_eq!(report.cut, [FIRST, SECOND]);
+    assert_eq!(letters(&read(log.reader(tx(0)).unwrap())), "LbLd");
+    drop(log);
+    scratch.disk.crash(CrashKind::Power);
+    assert_eq!(scratch.read(FIRST).len(), cut, "[I4] by the next one");
 }
 
 #[test]
 fn superseded_segments_are_ignored_and_removed() {
     let scratch = three_segments();
-    let old: Vec<_> = scratch
-        .names()
-        .into_iter()
-        .map(|name| (scratch.read(&name), name))
-        .collect();
+    let old = files(&scratch);
     let (log, _) = scratch.open();
     log.truncate_to(tx(3)).unwrap();
     commit(&log, &["x"]);
     drop(log);
     // The crash brought back what was unlinked.
-    for (bytes, name) in old.iter().filter(|(_, name)| name.as_str() > SECOND) {
-        scratch.write(name, bytes);
-    }
+    let back = old
+        .iter()
+        .filter(|(name, _)| name.as_str() > SECOND && name != "lock");
+    back.for_each(|(name, bytes)| scratch.write(name, bytes));
     assert_eq!(scratch.records(), ["0:a", "1:b", "2:c", "3:x"]);
     let (log, report) = scratch.open();
     assert_eq!(report.next, tx(4));
-    assert!(
-        report.removed.contains(&THIRD.to_owned()),
-        "{:?}",
-        report.removed
-    );
-    assert_eq!(
-        read(log.reader(tx(0)).unwrap()),
-        ["0:a", "1:b", "2:c", "3:x"]
-    );
-    assert!(
-        !scratch
-            .names()
-            .contains(&"00000000000000000006.log".to_owned())
-    );
+    let gone: Vec<_> = report
+        .files
+        .iter()
+        .map(|note| (&*note.file, note.removed))
+        .collect();
+    assert_eq!(gone, [(THIRD, true), ("00000000000000000006.log", true)]);
+    let records = read(log.reader(tx(0)).unwrap());
+    assert_eq!(records, ["0:a", "1:b", "2:c", "3:x"]);
+    assert_eq!(scratch.names(), [FIRST, SECOND, "00000000000000000003.log"]);
 }
 
 #[test]
@@ -550,8 +426,12 @@ fn retired_segments_that_came_back_are_removed_unread() {
     assert_eq!(scratch.records(), ["4:e", "5:f"]);
     let (log, report) = scratch.open();
     assert_eq!((report.oldest, log.oldest()), (tx(4), tx(4)));
-    assert!(report.removed.contains(&FIRST.to_owned()));
-    assert!(report.removed.contains(&SECOND.to_owned()));
+    let gone: Vec<_> = report
+        .files
+        .iter()
+        .map(|note| (&*note.file, note.removed))
+        .collect();
+    assert_eq!(gone, [(FIRST, true), (SECOND, true)]);
     let gone = log.reader(tx(3));
     assert!(matches!(gone, Err(LogError::HistoryGone { oldest, .. }) if oldest == tx(4)));
     drop(log);
@@ -561,31 +441,27 @@ fn retired_segments_that_came_back_are_removed_unread() {
 }
 
 #[test]
-fn a_kept_prefix_of_the_segment_is_not_copied() {
+fn a_prefix_that_is_known_durable_is_not_copied() {
     // Many commits, each vouched for by the next: only the last is written anew.
     let scratch = Scratch::new();
-    let (log, _) = scratch
-        .open_with(options().segment_bytes_max(1 << 20))
-        .unwrap();
+    let (log, _) = scratch.open_with(large()).unwrap();
     for number in 0..3000 {
         log.commit(&[format!("{number}")], Durability::Synced)
             .unwrap();
     }
     drop(log);
     let (_, report) = scratch.open();
-    assert_eq!(
-        (report.known_durable_through, report.next),
-        (tx(2999), tx(3000))
-    );
-    assert_eq!(scratch.names().last().unwrap(), "00000000000000002999.log");
+    let known = report.known_durable_through;
+    assert_eq!((known, report.next), (tx(2999), tx(3000)));
+    let newest = "00000000000000002999.log";
+    assert_eq!(scratch.names(), [FIRST, newest]);
+    assert!(scratch.read(newest).len() < 1000);
 }
 
 #[test]
 fn commits_that_no_frame_vouches_for_are_all_copied() {
     let scratch = Scratch::new();
-    let (log, _) = scratch
-        .open_with(options().segment_bytes_max(1 << 20))
-        .unwrap();
+    let (log, _) = scratch.open_with(large()).unwrap();
     let first: Vec<_> = (0..10).map(|number| format!("{number}")).collect();
     log.commit(&first, Durability::Synced).unwrap();
     for number in 10..5000 {
@@ -596,16 +472,101 @@ fn commits_that_no_frame_vouches_for_are_all_copied() {
     assert_eq!(records.len(), 5000);
     let (log, report) = scratch.open();
     assert_eq!(report.known_durable_through, tx(10));
-    assert_eq!(scratch.names().last().unwrap(), "00000000000000000010.log");
+    assert_eq!(scratch.names(), [FIRST, "00000000000000000010.log"]);
     assert_eq!(read(log.reader(tx(0)).unwrap()), records);
     drop(log);
     let (log, report) = scratch.open();
-    assert_eq!(
-        report.known_durable_through,
-        tx(5000),
-        "the new segment's header vouches"
-    );
+    assert_eq!(report.known_durable_through, tx(5000));
     assert_eq!(read(log.reader(tx(0)).unwrap()), records);
+}
+
+/// [I3] What an opening has shown survives a loss of power, synced before or not.
+#[test]
+fn what_is_shown_is_durable() {
+    for make in [
+        || killed_unsynced(&["a", "b", "c"]),
+        || killed(&["a", "b"]),
+        killed_large,
+    ] {
+        let scratch = make();
+        let (log, report) = scratch.open();
+        let shown = read(log.reader(tx(0)).unwrap());
+        assert_eq!(log.durable_through(), report.next);
+        drop(log);
+        scratch.disk.crash(CrashKind::Power);
+        assert!(scratch.records() == shown, "[I3]");
+    }
+}
+
+/// What is left of a crash: each way of looking shows the same, and goes on from there.
+fn settled(scratch: &Scratch) -> String {
+    let seen = letters(&scratch.records());
+    let (log, report) = scratch.open();
+    assert_eq!(letters(&read(log.reader(tx(0)).unwrap())), seen);
+    assert_eq!(report.next, tx(seen.len() as u64));
+    commit(&log, &["z"]);
+    drop(log);
+    scratch.disk.crash(CrashKind::Power);
+    assert_eq!(letters(&scratch.records()), format!("{seen}z"));
+    seen
+}
+
+/// Runs on a killed log and crashes after each effect. `is_fine` judges what is found; what is
+/// found once the run is over has to be `expected`.
+fn crash_everywhere(
+    killed: &Scratch,
+    run: impl Fn(&Scratch),
+    is_fine: impl Fn(&str) -> bool,
+    expected: &str,
+) {
+    let image = killed.disk.crash_model().kill_image();
+    let mut found = std::collections::BTreeSet::new();
+    for crash in crashes(&image, run) {
+        let seen = settled(&crash.disk);
+        match crash.is_over {
+            true => assert_eq!(seen, expected, "[I2] [I4]"),
+            false => assert!(is_fine(&seen), "[I2] [I4] cut {}: {seen}", crash.cut),
+        }
+        found.insert(seen);
+    }
+    assert!(found.len() > 1, "the crashes made a difference: {found:?}");
+}
+
+/// [I2] and [I4] No crash loses what was durable, or stands in the way of the next opening.
+#[test]
+fn an_opening_may_crash_at_every_step() {
+    let synced_and_not = || {
+        let scratch = Scratch::new();
+        let (log, _) = scratch.open();
+        commit(&log, &["a", "b"]);
+        write(&log, &["c"]);
+        scratch
+    };
+    let open = |scratch: &Scratch| drop(scratch.open());
+    let is_prefix = |of: &'static str| move |seen: &str| of.starts_with(seen) && seen.len() >= 2;
+    crash_everywhere(&synced_and_not(), open, is_prefix("abc"), "abc");
+    crash_everywhere(&killed_large(), open, is_prefix("Lbcd"), "Lbcd");
+    // One after the other.
+    let twice = |scratch: &Scratch| {
+        drop(scratch.open());
+        let (log, _) = scratch.open();
+        write(&log, &["x"]);
+        drop(log);
+        drop(scratch.open());
+    };
+    crash_everywhere(&killed_large(), twice, is_prefix("Lbcdx"), "Lbcdx");
+}
+
+/// [I4] A truncation is a fork as well, and what it superseded is told from what is missing.
+#[test]
+fn a_truncation_behind_an_opening_may_crash_at_every_step() {
+    let truncate = |scratch: &Scratch| {
+        let (log, _) = scratch.open_with(large()).unwrap();
+        log.truncate_to(tx(1)).unwrap();
+        commit(&log, &["x"]);
+    };
+    let is_fine = |seen: &str| ["Lb", "Lbc", "Lbcd", "L", "Lx"].contains(&seen);
+    crash_everywhere(&killed_large(), truncate, is_fine, "Lx");
 }
 
 #[test]
@@ -634,6 +595,28 @@ fn a_read_only_log_follows_by_looking_again() {
     assert_eq!(seen.visible_through(), tx(20));
 }
 
+/// A reader that stands before the oldest transaction: what is between is retired, and not lost.
+#[test]
+fn a_reader_that_looks_again_tells_retirement_from_loss() {
+    let scratch = Scratch::new();
+    let (log, _) = scratch.open_with(options().segment_bytes_max(512)).unwrap();
+    for round in 0..30 {
+        log.commit(&[format!("round {round}")], Durability::Synced)
+            .unwrap();
+    }
+    let (seen, _) = ReadOnlyLog::open(&scratch.env, "", options()).unwrap();
+    let mut reader = seen.reader(tx(0)).unwrap();
+    let kept = log.retain_from(tx(25)).unwrap();
+    assert!(kept > tx(0), "segments are retired");
+    seen.refresh().unwrap();
+    let gone = reader.next_commit().map(|_| ());
+    assert!(
+        matches!(gone, Err(LogError::HistoryGone { asked, oldest })
+            if (asked, oldest) == (tx(0), kept)),
+        "{gone:?}"
+    );
+}
+
 #[test]
 fn a_read_only_view_ends_where_it_is_told() {
     let scratch = Scratch::new();
@@ -654,47 +637,41 @@ fn a_read_only_view_ends_where_it_is_told() {
 }
 
 #[test]
-fn any_bytes_get_an_answer() {
-    // Every file of a small log, cut at every length and with every byte changed in one way.
-    let scratch = killed(&["a", "b", "c"]);
-    drop(scratch.open());
-    let files: Vec<_> = scratch
-        .names()
-        .into_iter()
-        .map(|name| (scratch.read(&name), name))
-        .collect();
-    let check = |changed: &str, bytes: Vec<u8>| {
-        let mut source = MemorySource::new();
-        for (bytes, name) in &files {
-            source.insert(name.as_str(), bytes.clone());
-        }
-        source.insert(changed, bytes);
-        drop(plan(&source, None));
-    };
-    for (bytes, name) in &files {
-        for at in 0..bytes.len() {
-            check(name, bytes[..at].to_vec());
-            let mut changed = bytes.clone();
-            changed[at] = !changed[at];
-            check(name, changed);
-        }
-    }
+fn features_allow_writing_or_not() {
+    let scratch = killed(&["a"]);
+    scratch.edit(FIRST, |bytes| {
+        let mut header = SegmentHeader::decode(bytes).unwrap();
+        header.features.ro_compat = 8;
+        bytes[..SEGMENT_HEADER_BYTES].copy_from_slice(&header.encode());
+    });
+    let error = scratch.error();
+    assert!(
+        matches!(error, LogError::ReadOnlyFeature { bits: 8, .. }),
+        "{error}"
+    );
+    assert_eq!(scratch.records(), ["0:a"]);
 }
 
 #[test]
-fn a_plan_on_memory_sees_what_is_there() {
+fn a_plan_on_memory_sees_what_the_writer_wrote() {
     let scratch = three_segments();
     let mut source = MemorySource::new();
-    for name in scratch.names() {
-        source.insert(name.as_str(), scratch.read(&name));
+    for (name, bytes) in files(&scratch) {
+        source.insert(name, bytes);
     }
-    let Planned::Log(plan) = plan(&source, None).unwrap() else {
-        panic!()
+    let Planned::Log(plan) = plan(&source, Beforehand::default()).unwrap() else {
+        panic!("there is a log");
     };
+    let firsts = plan.sealed.iter().map(|sealed| sealed.segment.header.first);
+    let firsts: Vec<_> = firsts.map(TxOffset::get).collect();
     assert_eq!(
-        (plan.sealed.len(), plan.next, plan.oldest),
-        (3, tx(6), tx(0))
+        (firsts, plan.next(), plan.oldest()),
+        (vec![0, 2, 4], tx(6), tx(0))
     );
-    assert_eq!(plan.newest.flags, SegmentFlags::NONE);
+    for sealed in &plan.sealed {
+        assert_eq!(sealed.end.at.get() as usize, position(2));
+    }
+    let known = plan.known.superblock().unwrap();
+    assert_eq!((known.newest, known.durable_through), (tx(6), tx(6)));
     assert!(!plan.is_closed());
 }

@@ -1,325 +1,286 @@
-//! Which segments of a log are to be written anew, and with what. It only reads.
+//! Which files of a damaged log are its history. It only reads.
 
-use crate::commitlog::error::{Evidence, LogError};
-use crate::commitlog::frame::{FrameKind, Seed};
-use crate::commitlog::header::{FORMAT_VERSION, SegmentFlags, SegmentHeader};
-use crate::commitlog::recovery::continuity::{find_cut, is_continued, usable_header};
-use crate::commitlog::recovery::gather::{Gathered, drop_retired, gather};
-use crate::commitlog::recovery::heads::{self, Head, LastMark};
-use crate::commitlog::recovery::plan::{closed, judge};
-use crate::commitlog::recovery::scan::scan;
+use std::collections::BTreeMap;
+
+use crate::codec::ByteOffset;
+use crate::commitlog::directory::Directory;
+use crate::commitlog::error::LogError;
+use crate::commitlog::header::{SegmentFlags, SegmentHeader};
+use crate::commitlog::link::Link;
+use crate::commitlog::names;
+use crate::commitlog::options::{Features, LogOptions};
+use crate::commitlog::recovery::listing::{Head, Known, Listing};
+use crate::commitlog::report::{FileNote, FileReason};
 use crate::commitlog::source::LogSource;
-use crate::commitlog::{Epoch, LogId, TxOffset};
+use crate::commitlog::{Epoch, Incarnation, LogId, TxOffset};
 
-use super::Piece;
-use super::walk::{Known, walk};
+use super::SalvageReport;
 
-/// Where a header is lost, or a segment, so many epochs are passed over: each opening takes one, so
-/// that a pair of epoch and offset that was given before is not given again. It need not be the
-/// newest: a fork may have superseded what stands behind it, and that may have come back.
-const EPOCHS_SKIPPED: u32 = 1 << 16;
-
-/// A segment to be written anew.
+/// A segment of the history, and what is known of it beforehand.
 #[derive(Clone, Debug)]
-pub(crate) struct Rewrite {
-    pub header: SegmentHeader,
-    /// Whether its `chain` is the seal of the segment written anew before it.
-    pub continues_rewritten: bool,
-    pub pieces: Vec<Piece>,
-    /// What the successor continues, or 0 if that is not known; none for the newest segment,
-    /// which gets no seal.
-    pub stands_for: Option<u32>,
-    /// Whether there is a damaged file of its name, which is kept.
-    pub replaces: bool,
+pub(super) struct Damaged {
+    pub log_id: LogId,
+    pub first: TxOffset,
+    /// Its header, if that is not damaged.
+    pub header: Option<SegmentHeader>,
+    /// Why its header cannot be used.
+    pub problem: Option<LogError>,
+    /// Where it ends, if its successor's header says so.
+    pub end: Option<Link>,
+    /// The successor's first transaction; none for the newest segment.
+    pub next: Option<TxOffset>,
+    /// All transactions before this were durable.
+    pub bound: TxOffset,
+    /// Its epoch is this or a later one, as the superblock says.
+    pub epoch_min: Epoch,
 }
 
-/// Reads a whole log and finds what is to be written anew, in the order in which it must be.
+/// What is known of a damaged log before its segments are walked.
+pub(super) struct Survey {
+    pub log_id: LogId,
+    pub epoch: Epoch,
+    pub oldest: TxOffset,
+    /// All transactions before this were durable.
+    pub bound: TxOffset,
+    pub features: Features,
+    /// In order.
+    pub segments: Vec<Damaged>,
+    files: Vec<FileNote>,
+    problems: Vec<LogError>,
+}
+
+/// Finds the history.
+pub(super) fn survey(source: &Directory, options: &LogOptions) -> Result<Survey, LogError> {
+    let listing = Listing::read(source)?;
+    let known = Known::read(source, &listing)?;
+    let mut heads = Vec::new();
+    for first in &listing.segments {
+        heads.push(Head::read(source, *first)?.0);
+    }
+    let log_id = log_id(source, &heads, &known)?;
+    let headers = headers(source, &heads, log_id, options.known_features)?;
+    let sound = || headers.values().filter_map(|header| header.as_ref().ok());
+    let epoch = sound().map(|header| header.epoch).max();
+    let known_epoch = known.superblock().map(|superblock| superblock.epoch);
+    let number = "epoch";
+    let epoch = epoch.max(known_epoch).unwrap_or(Epoch::FIRST).next();
+    let epoch = epoch.ok_or(LogError::Exhausted { number })?;
+    let oldest = sound().map(|header| header.oldest).max();
+    let known_oldest = known.superblock().map(|superblock| superblock.oldest);
+    let oldest = oldest.max(known_oldest).unwrap_or_default();
+    let bound = bound(sound(), &known, options);
+    let features = sound().next_back().map(|header| header.features);
+    let history = history(&headers, oldest);
+    let mut files = listing.notes();
+    let left_out = headers.keys().filter(|first| !history.contains(first));
+    files.extend(left_out.map(|first| FileNote {
+        file: names::segment(*first),
+        reason: match *first < oldest {
+            true => FileReason::Retired,
+            false => FileReason::Superseded,
+        },
+        removed: false,
+    }));
+    let segments = history.iter().enumerate().map(|(at, first)| {
+        let next = history.get(at + 1).copied();
+        let follower = next.and_then(|next| headers.get(&next)?.as_ref().ok());
+        let end = follower.and_then(|header| header.predecessor.as_ref());
+        let usable = headers.get(first);
+        Damaged {
+            log_id,
+            first: *first,
+            header: usable.and_then(|header| header.as_ref().ok().copied()),
+            problem: usable.and_then(|header| header.as_ref().err().cloned()),
+            end: end.map(|before| before.end()),
+            next,
+            bound,
+            epoch_min: match known.superblock() {
+                Some(superblock) if *first >= superblock.newest => superblock.epoch,
+                _ => Epoch::FIRST,
+            },
+        }
+    });
+    let segments = segments.collect();
+    let missing = missing(source, &headers, &known, oldest);
+    Ok(Survey {
+        log_id,
+        epoch,
+        oldest,
+        bound,
+        features: features.unwrap_or_default(),
+        segments,
+        files,
+        problems: missing.into_iter().collect(),
+    })
+}
+
+/// The segments' headers, or what damage they have.
 ///
 /// # Errors
-/// What is no damage that could be left out.
-pub(crate) fn survey(
-    source: &dyn LogSource,
-    bound: Option<TxOffset>,
-) -> Result<Vec<Rewrite>, LogError> {
-    let Gathered { mut heads, .. } = gather(source)?;
-    // Without a single header there is nothing to go by; the plan will say what is wrong.
-    let Some(known) = heads.iter().rev().find_map(|head| head.header.ok()) else {
-        return Ok(Vec::new());
-    };
-    let oldest = oldest(source, &heads)?;
-    let all = heads.len();
-    let epochs: Vec<_> = heads.iter().map(|head| head.header.ok()).collect();
-    if let Some(newest) = heads.pop() {
-        drop_retired(&mut heads, newest.first, oldest, &mut Vec::new());
-        heads.push(newest);
-    }
-    let retired = epochs.iter().take(all - heads.len()).flatten();
-    let lowest = retired.map(|header| header.epoch).max();
-    let lowest = lowest.unwrap_or(Epoch::FIRST);
-    let headers = heads.iter().filter_map(|head| head.header.ok());
-    let highest = headers
-        .map(|header| header.epoch)
-        .max()
-        .unwrap_or(known.epoch);
-    let hides_epochs = heads.iter().any(|head| head.header.is_err());
-    let bound = bound.unwrap_or_default();
-    let (before, rewrites) = (None, Vec::new());
-    let log_id = known.log_id;
-    let mut survey = Survey {
-        source,
-        bound,
-        log_id,
-        oldest,
-        lowest,
-        highest,
-        hides_epochs,
-        before,
-        rewrites,
-    };
-    survey.fill_front(&heads);
-    for (at, head) in heads.iter().enumerate() {
-        survey.look_at(head, heads.get(at + 1))?;
-    }
-    Ok(survey.rewrites)
-}
-
-/// Whether a segment was written by a salvage that did not know what the next one continues.
-fn stands_for_nothing(header: &SegmentHeader, seal: Option<LastMark>) -> bool {
-    let is_salvaged = header.flags.contains(SegmentFlags::SALVAGED);
-    is_salvaged && seal.is_some_and(|seal| seal.number == 0)
-}
-
-/// The oldest transaction kept, as far as that can be told.
-fn oldest(source: &dyn LogSource, heads: &[Head]) -> Result<TxOffset, LogError> {
-    let by_headers = heads
-        .iter()
-        .filter_map(|head| head.header.ok())
-        .map(|header| header.oldest);
-    let by_headers = by_headers.max().unwrap_or_default();
-    let Some((head, header)) = heads
-        .last()
-        .and_then(|head| Some((head, head.header.ok()?)))
-    else {
-        return Ok(by_headers);
-    };
-    let (file, len) = heads::open(source, &head.name())?;
-    Ok(scan(&file, len, &header)?.oldest.max(by_headers))
-}
-
-/// The segment before.
-#[derive(Clone, Copy)]
-struct Before {
-    epoch: Epoch,
-    /// The checksum of its seal; none if it is written anew.
-    seal: Option<u32>,
-}
-
-struct Survey<'a> {
-    source: &'a dyn LogSource,
-    bound: TxOffset,
+/// Those of a segment that is whole, and cannot be used.
+fn headers(
+    source: &Directory,
+    heads: &[Head],
     log_id: LogId,
-    oldest: TxOffset,
-    /// The highest epoch of the retired segments that are still there. One of them may be a fork,
-    /// and what is behind it in a lower epoch counts as superseded by it.
-    lowest: Epoch,
-    /// The highest epoch that a header tells.
-    highest: Epoch,
-    /// Whether something is lost that may have had a higher one.
-    hides_epochs: bool,
-    before: Option<Before>,
-    rewrites: Vec<Rewrite>,
+    known: Features,
+) -> Result<BTreeMap<TxOffset, Result<SegmentHeader, LogError>>, LogError> {
+    let usable = heads.iter().map(|head| {
+        let usable = match head.usable(source, Some(log_id), known) {
+            Err(error) if !matches!(error, LogError::Corrupt { .. }) => return Err(error),
+            usable => usable,
+        };
+        Ok((head.first, usable))
+    });
+    usable.collect()
 }
 
-impl Survey<'_> {
-    /// An epoch that was never given.
-    fn new_epoch(&self) -> Result<Epoch, LogError> {
-        let skipped = if self.hides_epochs { EPOCHS_SKIPPED } else { 0 };
-        let epoch = self.highest.get().checked_add(skipped).map(Epoch::new);
-        epoch
-            .and_then(Epoch::next)
-            .ok_or(LogError::Exhausted { number: "epoch" })
-    }
+/// The newest segment that the superblock names, if it is gone and no later fork explains that.
+fn missing(
+    source: &Directory,
+    headers: &BTreeMap<TxOffset, Result<SegmentHeader, LogError>>,
+    known: &Known,
+    oldest: TxOffset,
+) -> Option<LogError> {
+    let superblock = known.superblock()?;
+    let named = superblock.newest;
+    let mut before = headers
+        .range(..named)
+        .filter_map(|(_, header)| header.as_ref().ok());
+    let is_explained = named < oldest
+        || headers.contains_key(&named)
+        || before.any(|header| header.epoch > superblock.epoch);
+    (!is_explained).then(|| LogError::SegmentMissing {
+        file: source.shown(&names::segment(named)),
+        named_by: source.shown(names::LOCK),
+    })
+}
 
-    /// The header of a segment; none if it is damaged.
-    fn header(&self, head: &Head) -> Result<Option<SegmentHeader>, LogError> {
-        match usable_header(head, Some(self.log_id), Evidence::Name) {
-            Ok(header) => Ok(Some(header)),
-            Err(LogError::Corrupt { .. }) => Ok(None),
-            Err(error) => Err(error),
+/// Which log it was.
+fn log_id(source: &Directory, heads: &[Head], known: &Known) -> Result<LogId, LogError> {
+    let newest = heads
+        .iter()
+        .rev()
+        .find_map(|head| head.header.as_ref().ok());
+    let log_id = newest.map(|header| header.log_id);
+    let log_id = log_id.or(known.superblock().map(|superblock| superblock.log_id));
+    match (log_id, heads.last()) {
+        (Some(log_id), _) => Ok(log_id),
+        (None, Some(head)) => {
+            let unusable = head.usable(source, None, Features::NONE);
+            Err(unusable.err().unwrap_or(LogError::SegmentsMissing {
+                dir: source.shown_dir(),
+                found: head.name(),
+            }))
         }
+        (None, None) => Err(LogError::NotFound {
+            dir: source.shown_dir(),
+        }),
     }
+}
 
-    /// If the first segments are missing, one that says so takes their place.
-    fn fill_front(&mut self, heads: &[Head]) {
-        let Some(first) = heads.first().filter(|first| first.first > self.oldest) else {
-            return;
+/// All transactions before this were durable, as far as the superblock and the caller know. A later
+/// epoch bounds what was known in an earlier one.
+fn bound<'h>(
+    headers: impl Iterator<Item = &'h SegmentHeader> + Clone,
+    known: &Known,
+    options: &LogOptions,
+) -> TxOffset {
+    let within = |epoch: Epoch, through: TxOffset| {
+        let later = headers.clone().filter(|header| header.epoch > epoch);
+        let cut = later.map(|header| header.durable_through).min();
+        cut.map_or(through, |cut| cut.min(through))
+    };
+    let superblock = known.superblock();
+    let by_superblock =
+        superblock.map(|superblock| within(superblock.epoch, superblock.durable_through));
+    let by_caller = options
+        .durable_through
+        .map(|(epoch, through)| within(epoch, through));
+    by_superblock.max(by_caller).unwrap_or_default()
+}
+
+/// The segments of the history: from the newest back, each the predecessor that the one after it
+/// names; where a header is lost, the one before it by name.
+fn history(
+    headers: &BTreeMap<TxOffset, Result<SegmentHeader, LogError>>,
+    oldest: TxOffset,
+) -> Vec<TxOffset> {
+    let mut highest = None;
+    let mut newest = None;
+    for (first, header) in headers {
+        let epoch = header.as_ref().ok().map(|header| header.epoch);
+        // One whose header is lost may be superseded as well; then nobody will name it.
+        if epoch.is_none() || epoch >= highest {
+            newest = Some(*first);
+        }
+        highest = highest.max(epoch);
+    }
+    let mut history = Vec::new();
+    let mut at = newest;
+    while let Some(first) = at {
+        history.push(first);
+        if first <= oldest {
+            break;
+        }
+        let header = headers.get(&first).and_then(|header| header.as_ref().ok());
+        let named = header.and_then(|header| header.predecessor.as_ref());
+        let before = headers.range(..first).next_back().map(|(first, _)| *first);
+        at = match named {
+            Some(named) => headers
+                .range(..=named.first)
+                .next_back()
+                .map(|(first, _)| *first),
+            None if header.is_some() => None,
+            None => before,
         };
-        self.hides_epochs = true;
-        let header = first.header.ok();
-        let epoch = header.map_or(self.lowest, |header| header.epoch);
-        self.rewrites.push(Rewrite {
-            header: SegmentHeader {
-                epoch,
-                ..self.made_up(self.oldest, 0)
-            },
-            continues_rewritten: false,
-            pieces: vec![Piece::Lost(self.oldest..first.first)],
-            stands_for: Some(header.map_or(0, |header| header.chain)),
-            replaces: false,
-        });
-        self.before = Some(Before { epoch, seal: None });
     }
+    history.reverse();
+    history
+}
 
-    /// A header in place of a lost one.
-    fn made_up(&self, first: TxOffset, chain: u32) -> SegmentHeader {
+impl Survey {
+    /// What all headers of the new log have in common.
+    pub fn template(&self, incarnation: Incarnation) -> SegmentHeader {
         SegmentHeader {
-            version: FORMAT_VERSION,
-            compat: 0,
-            ro_compat: 0,
-            incompat: 0,
-            flags: SegmentFlags::SALVAGED,
+            features: self.features,
+            flags: SegmentFlags::NONE,
             log_id: self.log_id,
-            first,
+            first: self.oldest,
             oldest: self.oldest,
-            durable_through: first,
-            epoch: Epoch::FIRST,
-            chain,
+            incarnation,
+            durable_through: self.oldest,
+            epoch: self.epoch,
+            tag: 0,
             durable_bytes: 0,
-            creation: 0,
+            predecessor: None,
+            cut_epoch: None,
         }
     }
 
-    /// Looks at one segment and the one that follows it, if one does.
-    fn look_at(&mut self, head: &Head, next: Option<&Head>) -> Result<(), LogError> {
-        let header = self.header(head)?;
-        let next_header = next.map(|next| self.header(next)).transpose()?;
-        let (file, len) = heads::open(self.source, &head.name())?;
-        let walked = walk(
-            &file,
-            len,
-            Known {
-                header,
-                seed: Seed::new(self.log_id, head.first),
-                first: head.first,
-                end: next.map(|next| next.first),
-                bound: self.bound,
-            },
-        )?;
-        let mut replaces = true;
-        let seal = match (&header, next, next_header) {
-            (None, ..) => None,
-            (Some(header), None, _) => {
-                replaces = !self.sound_newest(head, header)?;
-                (!replaces && !self.hides_epochs).then_some(0)
-            }
-            (Some(header), Some(next), next_header) => {
-                let next_header = next_header.flatten();
-                let seal = self.sound_seal(head, header, next, next_header.as_ref())?;
-                seal.filter(|_| walked.is_whole)
-            }
-        };
-        let epoch = match &header {
-            Some(header) => Some(header.epoch),
-            None => {
-                let known = walked.epoch.or(self.before.map(|before| before.epoch));
-                known.map(|epoch| epoch.max(self.lowest))
-            }
-        };
-        let epoch = epoch.unwrap_or(self.lowest);
-        if seal.is_none() {
-            let stands_for = next_header.map(|next| next.map_or(0, |next| next.chain));
-            let rewrite = Rewrite {
-                header: self.header_now(head, header, epoch, stands_for.is_none())?,
-                continues_rewritten: header.is_none() && self.is_behind_rewritten(),
-                pieces: walked.pieces,
-                stands_for,
-                replaces,
-            };
-            self.add(rewrite, header.is_some());
-        }
-        self.before = Some(Before { epoch, seal });
-        Ok(())
-    }
-
-    /// Whether recovery will take the newest segment as it is.
-    fn sound_newest(&self, head: &Head, header: &SegmentHeader) -> Result<bool, LogError> {
-        let (file, len) = heads::open(self.source, &head.name())?;
-        let scan = scan(&file, len, header)?;
-        if closed(head, header).is_some_and(|closed| closed.end != scan.end) {
-            // Recovery would believe the close mark, and nobody could read up to it.
-            return Ok(false);
-        }
-        match judge(head, header, &scan, Some(self.bound)) {
-            Ok(()) => Ok(true),
-            Err(LogError::Corrupt { .. }) => Ok(false),
-            Err(error) => Err(error),
+    /// The report, nothing saved yet.
+    pub fn report(&self) -> SalvageReport {
+        SalvageReport {
+            log_id: self.log_id,
+            epoch: self.epoch,
+            oldest: self.oldest,
+            next: self.oldest,
+            commits: 0,
+            transactions: 0,
+            lost: Vec::new(),
+            problems: self.problems.clone(),
+            files: self.files.clone(),
         }
     }
+}
 
-    /// The checksum of the seal with which the segment leads on to the next; none if it does not.
-    fn sound_seal(
-        &mut self,
-        head: &Head,
-        header: &SegmentHeader,
-        next: &Head,
-        next_header: Option<&SegmentHeader>,
-    ) -> Result<Option<u32>, LogError> {
-        let seal = head.last.filter(|last| last.header.kind == FrameKind::Seal);
-        let Some(next_header) = next_header else {
-            // What the next one continues is lost with its header.
-            let fits = seal.filter(|seal| seal.header.first == next.first);
-            return Ok(fits.map(|seal| seal.checksum));
-        };
-        let Err(problem) = is_continued(head, header, next_header) else {
-            return Ok(seal.map(|seal| seal.checksum));
-        };
-        if let Some(cut) = find_cut(self.source, head, header, next_header)? {
-            return Ok(Some(cut.checksum));
-        }
-        match problem {
-            LogError::Corrupt { .. } => Ok(None),
-            // An earlier salvage that was cut short had not seen the next one's header.
-            LogError::WrongChain { .. } if stands_for_nothing(header, seal) => Ok(None),
-            LogError::Gap { .. } => {
-                self.hides_epochs = true;
-                Ok(None)
-            }
-            error => Err(error),
-        }
+impl Damaged {
+    /// Its file's name.
+    pub fn name(&self) -> String {
+        names::segment(self.first)
     }
 
-    /// Whether the segment before is written anew.
-    fn is_behind_rewritten(&self) -> bool {
-        self.before.is_some_and(|before| before.seal.is_none())
-    }
-
-    /// The header of a segment that is written anew.
-    fn header_now(
-        &self,
-        head: &Head,
-        header: Option<SegmentHeader>,
-        epoch: Epoch,
-        is_newest: bool,
-    ) -> Result<SegmentHeader, LogError> {
-        let seal = self.before.and_then(|before| before.seal);
-        let header = header.unwrap_or_else(|| self.made_up(head.first, seal.unwrap_or(0)));
-        // In the newest segment offsets behind the damage are given again.
-        let epoch = if is_newest { self.new_epoch()? } else { epoch };
-        Ok(SegmentHeader {
-            flags: header.flags.with(SegmentFlags::SALVAGED),
-            // A header does not say that what its own segment begins with is gone.
-            oldest: self.oldest.min(header.first),
-            epoch,
-            ..header
-        })
-    }
-
-    /// Has a segment written anew. Once the others are whole, nothing tells any more that epochs
-    /// are to be passed over, so that the newest comes first then. Where its own header is damaged
-    /// as well, that tells it to the end.
-    fn add(&mut self, rewrite: Rewrite, has_header: bool) {
-        let leads = rewrite.stands_for.is_none() && self.hides_epochs && has_header;
-        let at = if leads { 0 } else { self.rewrites.len() };
-        self.rewrites.insert(at, rewrite);
+    /// How far its file is part of the log, if its successor says so.
+    pub fn limit(&self, len: ByteOffset) -> ByteOffset {
+        self.end.map_or(len, |end| end.at.min(len))
     }
 }

@@ -1,199 +1,147 @@
 //! Walking through a damaged segment, over what is broken.
 
-use crate::codec::ByteOffset;
-use crate::commitlog::chain::{Chain, Check, Identity, Link, Step};
-use crate::commitlog::error::LogError;
-use crate::commitlog::frame::{FrameHeader, Seed};
-use crate::commitlog::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::codec::{ByteOffset, Defect};
+use crate::commitlog::TxOffset;
+use crate::commitlog::chain::{Chain, Check, Step};
+use crate::commitlog::directory::Directory;
+use crate::commitlog::error::{Evidence, LogError};
+use crate::commitlog::frame::{FrameKey, FrameKind};
+use crate::commitlog::header::SEGMENT_HEADER_BYTES;
+use crate::commitlog::link::Link;
 use crate::commitlog::recovery::evidence::{Search, look_ahead};
-use crate::commitlog::source::ReadAt;
-use crate::commitlog::{Epoch, TxOffset};
+use crate::commitlog::recovery::listing::HeadFile;
+use crate::commitlog::source::LogSource;
 
-use super::Piece;
+use super::survey::Damaged;
 
-/// What is known of a segment before it is walked through.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
-    /// Its header, if that is not damaged.
-    pub header: Option<SegmentHeader>,
-    pub seed: Seed,
-    pub first: TxOffset,
-    /// The transaction after its last one, told by its successor; none for the newest segment.
-    pub end: Option<TxOffset>,
-    /// All transactions before this were durable, the caller says.
-    pub bound: TxOffset,
-}
-
-/// What a walk found.
-#[derive(Clone, Debug)]
-pub(crate) struct Walk {
-    pub pieces: Vec<Piece>,
-    /// The transaction after the last piece.
-    pub next: TxOffset,
-    /// The epoch of its frames; none if there are none and no header says.
-    pub epoch: Option<Epoch>,
-    /// Whether nothing was broken.
-    pub is_whole: bool,
-}
-
-impl Walk {
-    /// What should have come up to `end` is lost.
-    fn lose_to(&mut self, end: TxOffset) {
-        if end > self.next {
-            self.pieces.push(Piece::Lost(self.next..end));
-            self.next = end;
-            self.is_whole = false;
-        }
-    }
-}
-
-/// Why a chain was followed no further.
-enum Stop {
-    /// It ends where it should.
-    End,
-    Break,
-}
-
-/// Walks through a segment. Of a segment that has a successor everything was durable; in the
-/// newest the walk goes on over a break only if some evidence covers what is broken.
-pub(crate) fn walk<F: ReadAt + ?Sized>(
-    file: &F,
-    len: ByteOffset,
-    known: Known,
-) -> Result<Walk, LogError> {
-    let epoch = known.header.map(|header| header.epoch);
-    let mut walk = Walk {
-        pieces: Vec::new(),
-        next: known.first,
-        epoch,
-        is_whole: known.header.is_some(),
+/// Hands each commit of a segment that can be read to `push`, in order; returns what was wrong
+/// first.
+///
+/// Of a segment that has a successor everything was durable; in the newest the walk goes on over a
+/// break only if some evidence covers what is broken.
+pub(super) fn walk(
+    source: &Directory,
+    segment: &Damaged,
+    mut push: impl FnMut(TxOffset, &[u8], u32) -> Result<(), LogError>,
+) -> Result<Option<LogError>, LogError> {
+    let (file, len) = HeadFile::open(source, &segment.name())?;
+    let len = segment.limit(len);
+    let any = FrameKey::new(segment.log_id, segment.first, None);
+    let start = ByteOffset::new(SEGMENT_HEADER_BYTES as u64);
+    let mut problem = segment.problem.clone();
+    let (key, mut place) = match &segment.header {
+        Some(header) => (header.key(), Some(header.start())),
+        None => match tag_of(&file, any, segment, start, len)? {
+            Some(tag) => (any.tagged(tag), None),
+            None => return Ok(problem),
+        },
     };
-    let mut at = ByteOffset::new(SEGMENT_HEADER_BYTES as u64);
-    let mut place = known
-        .header
-        .map(|header| (Identity::of(&header), Link::start(&header)));
+    let (mut at, mut next) = (start, segment.first);
     loop {
-        if let Some((identity, from)) = place {
-            walk.lose_to(from.next);
-            let (last, stop) = follow(file, len, identity, from, known.end)?;
-            walk.epoch = Some(identity.epoch);
-            if last.at > from.at {
-                walk.pieces.push(Piece::Frames {
-                    identity,
-                    from,
-                    to: last.at,
-                });
-            }
-            (at, walk.next) = (last.at, last.next);
-            if let Stop::End = stop {
-                break;
-            }
-            walk.is_whole = false;
-            if known.end.is_none() {
-                let durable = durable_behind(file, len, &known, identity, last)?;
-                let Some(durable) = durable else { break };
-                place = resume(file, len, &known, walk.epoch, at, walk.next)?;
-                if place.is_none() {
-                    walk.lose_to(durable);
-                    break;
-                }
-                continue;
-            }
-        }
-        place = resume(file, len, &known, walk.epoch, at, walk.next)?;
         if place.is_none() {
+            place = resume(&file, key, len, at, next, segment.next)?;
+        }
+        let Some(link) = place.take() else { break };
+        let mut chain = Chain::new(key, link);
+        let defect = loop {
+            let before = chain.link();
+            match chain.step(&file, len, Check::Records)? {
+                Step::End => break None,
+                Step::Break(defect) => break Some(defect),
+                Step::Frame(frame) => {
+                    let end = chain.link().next;
+                    if segment.next.is_some_and(|limit| end > limit) {
+                        // A fork took over here, and this has not been cut off.
+                        break None;
+                    }
+                    if frame.kind == FrameKind::Commit {
+                        push(before.next, chain.payload(), frame.tx_count)?;
+                    }
+                }
+            }
+        };
+        (at, next) = (chain.link().at, chain.link().next);
+        let Some(defect) = defect else { break };
+        if segment.next.is_none() && !is_durable_behind(&file, key, segment, chain.link(), len)? {
+            // A tail, as in any recovery.
             break;
         }
+        problem.get_or_insert(damage(source, segment, defect));
     }
-    walk.lose_to(known.end.unwrap_or(known.bound));
-    Ok(walk)
+    if let Some(limit) = segment.next.filter(|limit| next < *limit) {
+        let found = next.get();
+        let defect = Defect::new(at, "end of the segment", limit.get(), found);
+        problem.get_or_insert(damage(source, segment, defect));
+    }
+    Ok(problem)
 }
 
-/// Follows a chain to its end, or to the first frame that leads beyond the transaction `end`. The
-/// marks behind the last transaction belong to it: a reader comes by them too.
-fn follow<F: ReadAt + ?Sized>(
-    file: &F,
+fn damage(source: &Directory, segment: &Damaged, defect: Defect) -> LogError {
+    LogError::Corrupt {
+        corrupt: defect.in_file(source.shown(&segment.name())),
+        evidence: Evidence::Name,
+    }
+}
+
+/// The creation tag of a segment whose header is lost: that of most of its frames. Its blocks may
+/// hold frames of an undone creation, or of a segment that it has replaced; what a truncation cut
+/// is of an earlier epoch.
+fn tag_of(
+    file: &HeadFile,
+    key: FrameKey,
+    segment: &Damaged,
+    from: ByteOffset,
     len: ByteOffset,
-    identity: Identity,
-    from: Link,
-    end: Option<TxOffset>,
-) -> Result<(Link, Stop), LogError> {
-    let mut chain = Chain::new(identity, from);
-    loop {
-        let link = chain.link();
-        match chain.step(file, len, Check::Payload)? {
-            Step::Frame(_) if end.is_some_and(|end| chain.link().next > end) => {
-                // What a recorded fork has not cut off yet stands behind a whole segment.
-                let is_whole = end == Some(link.next);
-                return Ok((link, if is_whole { Stop::End } else { Stop::Break }));
-            }
-            Step::Frame(_) => {}
-            Step::End => return Ok((link, Stop::End)),
-            Step::Break(_) => return Ok((link, Stop::Break)),
+) -> Result<Option<u32>, LogError> {
+    let mut counts = std::collections::BTreeMap::<u32, u64>::new();
+    let mut search = Search::new(file, key, from, len);
+    while let Some((_, frame)) = search.next()? {
+        if !segment.epoch_min.is_after_tag(frame.tag) {
+            *counts.entry(frame.tag).or_default() += 1;
         }
     }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    Ok(most.map(|(tag, _)| tag))
 }
 
-/// Whether something behind a break in the newest segment was durable; if so, up to which
-/// transaction at least.
-fn durable_behind<F: ReadAt + ?Sized>(
-    file: &F,
+/// Whether something behind a break in the newest segment was durable.
+fn is_durable_behind(
+    file: &HeadFile,
+    key: FrameKey,
+    segment: &Damaged,
+    end: Link,
     len: ByteOffset,
-    known: &Known,
-    identity: Identity,
-    last: Link,
-) -> Result<Option<TxOffset>, LogError> {
-    let facts = look_ahead(file, identity, last.at, len)?;
-    let frames = facts
-        .best
-        .map(|best| best.durable_bytes)
-        .unwrap_or_default();
-    let header = known
+) -> Result<bool, LogError> {
+    let by_frames = look_ahead(file, key, end.at, len)?.best;
+    let by_frames = by_frames.map(|claim| claim.durable_bytes);
+    let by_header = segment
         .header
         .map(|header| ByteOffset::new(header.durable_bytes.into()));
-    let bytes = header.unwrap_or_default().max(frames);
-    let header = known
-        .header
-        .map(|header| header.durable_through)
-        .unwrap_or_default();
-    let through = header.max(facts.durable_through).max(known.bound);
-    Ok((bytes > last.at || through > last.next).then_some(through))
+    let bytes = by_frames.max(by_header).unwrap_or_default();
+    Ok(bytes > end.at || segment.bound > end.next)
 }
 
-/// The next frame at or behind `at` that belongs here and holds nothing before `next` and nothing
-/// behind the segment's end.
-fn resume<F: ReadAt + ?Sized>(
-    file: &F,
+/// The next whole frame at or behind `at` that holds nothing before `next` and nothing behind the
+/// segment's end.
+fn resume(
+    file: &HeadFile,
+    key: FrameKey,
     len: ByteOffset,
-    known: &Known,
-    epoch: Option<Epoch>,
     at: ByteOffset,
     next: TxOffset,
-) -> Result<Option<(Identity, Link)>, LogError> {
-    let mut search = Search::new(file, at, len);
-    let mut content_end = ByteOffset::default();
-    while let Some(found) = search.next(&mut content_end)? {
-        let Ok((header, _)) = FrameHeader::decode(&found.bytes, known.seed, found.at) else {
-            continue;
-        };
-        let is_here = epoch.is_none_or(|epoch| epoch == header.epoch)
-            && header.first >= next
-            && known.end.is_none_or(|end| header.first <= end);
-        let identity = Identity {
-            seed: known.seed,
-            epoch: header.epoch,
-        };
+    limit: Option<TxOffset>,
+) -> Result<Option<Link>, LogError> {
+    let mut search = Search::new(file, key, at, len);
+    while let Some((at, frame)) = search.next()? {
         let link = Link {
-            at: found.at,
-            prev: header.prev,
-            next: header.first,
+            at,
+            prev: frame.prev,
+            next: frame.first,
         };
-        let mut chain = Chain::new(identity, link);
-        let is_good = matches!(chain.step(file, len, Check::Payload)?, Step::Frame(_));
-        // One that leads beyond the end would be found again and again.
-        let ends_here = known.end.is_none_or(|end| chain.link().next <= end);
-        if is_here && is_good && ends_here {
-            return Ok(Some((identity, link)));
+        let is_here = frame.first >= next && limit.is_none_or(|limit| frame.first <= limit);
+        let mut chain = Chain::new(key, link);
+        if is_here && matches!(chain.step(file, len, Check::Records)?, Step::Frame(_)) {
+            return Ok(Some(link));
         }
     }
     Ok(None)

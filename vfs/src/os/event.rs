@@ -18,10 +18,10 @@
 //!   waiter asleep, or before its comparison, which then fails.
 //! - \[I2\] A wake is never swallowed: who is woken returns, even if its own ticket is not stale,
 //!   since the wake may have been meant to let *someone* check.
-//! - \[I3\] Notifying while nobody waits costs one atomic addition and one load.
-//! - \[I4\] All that a notification wakes run at once. There is no lock for them to take in turn:
-//!   on two cores a convoy behind a condition variable's mutex costs a group of 8 writers a tenth
-//!   of their commits.
+//!
+//! Notifying while nobody waits costs one atomic addition and one load. All that a notification
+//! wakes run at once. There is no lock for them to take in turn: on two cores a convoy behind a
+//! condition variable's mutex costs a group of 8 writers a tenth of their commits.
 //!
 //! Tickets have 32 bits, as futexes do. Not guarded against: exactly 2³² notifications (minutes of
 //! nothing else) between the moment a thread takes a ticket and the moment it falls asleep.

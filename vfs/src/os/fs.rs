@@ -48,11 +48,16 @@ enum Root {
 
 impl OsFs {
     /// The file system below `root`, which need not exist. A relative `root` is taken from the
-    /// working directory of now, not of later calls.
+    /// working directory of now, not of later calls; an empty one is that directory.
     pub fn new(root: impl AsRef<Path>) -> Self {
         let shown = root.as_ref().to_path_buf();
+        // The empty path is none to the system.
+        let named = match shown.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &shown,
+        };
         // Without a working directory the path stays relative and each call reports it.
-        let root = Root::Named(std::path::absolute(&shown).unwrap_or_else(|_| shown.clone()));
+        let root = Root::Named(std::path::absolute(named).unwrap_or_else(|_| named.to_path_buf()));
         Self { root, shown }
     }
 

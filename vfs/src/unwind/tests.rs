@@ -21,6 +21,7 @@ fn a_value_and_a_panic_are_returned() {
     assert!(!is_crash(&*payload));
 }
 
+/// The seam's lib [I2]: no `catch` stops a crash.
 #[test]
 fn a_crash_passes_through_every_catch() {
     let payload = stopped(|| {

@@ -1,16 +1,20 @@
 //! The eventcount, step by step and under real threads.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use rustix::thread::futex;
+
+use super::OsEvent;
 use crate::os::{OsClock, OsTasks};
-use crate::{Clock, Env, Event, Tasks};
+use crate::{Clock, Env, Event, RawEvent, Tasks};
 
 fn env() -> Env {
     Env::os(".")
 }
 
+/// [I1] The notification comes before the wait.
 #[test]
 fn a_notification_after_the_ticket_is_not_lost() {
     let event = Event::new(&env());
@@ -83,6 +87,29 @@ fn notify_all_wakes_every_waiter() {
     }
 }
 
+/// [I2] Who is woken returns, though its own ticket is not stale.
+#[test]
+fn a_wake_is_not_swallowed_by_a_fresh_ticket() {
+    let (event, ended) = (
+        Arc::new(OsEvent::default()),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (waiter, over) = (Arc::clone(&event), Arc::clone(&ended));
+    let body = move || {
+        let deadline = OsClock::new().monotonic() + Duration::from_secs(10);
+        let is_woken = waiter.wait(waiter.ticket(), Some(deadline));
+        over.store(true, SeqCst);
+        assert!(is_woken, "[I2] a wake was swallowed");
+    };
+    let task = OsTasks::new().spawn("waiter", Box::new(body)).unwrap();
+    while !ended.load(SeqCst) {
+        // A wake alone: the epoch stays as it is.
+        futex::wake(&event.epoch, futex::Flags::PRIVATE, 1).unwrap();
+        OsTasks::new().yield_now();
+    }
+    task.join().unwrap();
+}
+
 /// Spins for about that long.
 fn spin(steps: u64) {
     for _ in 0..steps {
@@ -90,8 +117,8 @@ fn spin(steps: u64) {
     }
 }
 
-/// A wait and a notification start at the same moment, with delays that sweep over each other, so
-/// that one of them falls into every gap of the protocol.
+/// [I1] A wait and a notification start at the same moment, with delays that sweep over each other,
+/// so that one of them falls into every gap of the protocol.
 #[test]
 fn no_gap_in_the_protocol_loses_a_wake() {
     const ROUNDS: u64 = 60_000;
@@ -122,7 +149,7 @@ fn no_gap_in_the_protocol_loses_a_wake() {
         // A lost wake shows as a wait that lasts until the deadline.
         assert!(
             clock.monotonic() < deadline,
-            "a wake was lost in round {round}"
+            "[I1] a wake was lost in round {round}"
         );
     }
     task.join().unwrap();

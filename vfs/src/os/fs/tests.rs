@@ -11,7 +11,7 @@ use super::*;
 fn errno<T>(result: io::Result<T>) -> Option<Errno> {
     result
         .err()
-        .map(|error| Errno::from_io_error(&error).expect("every error has a number"))
+        .map(|error| Errno::from_io_error(&error).expect("os [I1]: every error has a number"))
 }
 
 #[test]
@@ -46,6 +46,9 @@ fn the_root_outlives_calls_that_would_remove_it() {
 fn a_relative_root_is_taken_from_the_working_directory_of_now() {
     let root = OsFs::new("below").root;
     assert!(matches!(root, Root::Named(path) if path.is_absolute()));
+    let empty = OsFs::new("");
+    empty.create_root().unwrap();
+    assert_eq!(empty.display_path(Path::new("file")), Path::new("file"));
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn links_and_the_like_are_of_another_kind() {
     assert_eq!(kinds, [FileKind::Dir, FileKind::Other]);
 }
 
-/// A program that this one starts must not inherit what is open here.
+/// [I2] A program that this one starts must not inherit what is open here.
 #[test]
 fn descriptors_are_closed_on_exec() {
     let scratch = tempfile::tempdir().unwrap();

@@ -35,7 +35,7 @@ fn a_shared_lock_needs_no_right_to_write() {
     assert_eq!(rustix::io::pwrite(&descriptor, b"x", 0), Err(Errno::BADF));
 }
 
-/// A lock whose process is another stands for the copy that a child of a fork has.
+/// [I2] A lock whose process is another stands for the copy that a child of a fork has.
 #[test]
 fn a_forked_child_holds_nothing_and_releases_nothing() {
     let scratch = tempfile::tempdir().unwrap();
@@ -49,7 +49,7 @@ fn a_forked_child_holds_nothing_and_releases_nothing() {
     let error = child.check().unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::NOLCK.raw_os_error()));
     drop(child);
-    assert!(take().is_err(), "the child's copy released the lock");
+    assert!(take().is_err(), "[I2] the child's copy released the lock");
     drop(lock);
     take().unwrap();
 }
