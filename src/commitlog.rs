@@ -57,7 +57,7 @@ mod chain;
 mod commit;
 mod core;
 mod creation;
-mod directory;
+pub(crate) mod directory;
 mod error;
 mod follow;
 mod frame;
@@ -87,7 +87,7 @@ mod source;
 mod state;
 mod superblock;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod truncate;
 mod view;
 mod writer;

@@ -6,13 +6,15 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`store`] | an ordered key-value store: one tree over one log |
 //! | [`commitlog`] | the one durable append: segments of framed commits, recovery, retention, following |
 //! | [`codec`] | checked decoding: bytes from disk are never trusted, and errors say where and what |
 //!
-//! Dependencies point down: `commitlog` → `codec` → `blackstart-vfs`.
+//! Dependencies point down: `store` → `commitlog` → `codec` → `blackstart-vfs`.
 #![forbid(unsafe_code)]
 
 pub use blackstart_vfs::Env;
 
 pub mod codec;
 pub mod commitlog;
+pub mod store;

@@ -1,0 +1,64 @@
+//! An embedded, ordered key-value store: one log-structured merge tree over one commit log.
+//!
+//! A write is a record of the log first. It enters the memtable in log order, once it has reached
+//! its durability. A full memtable becomes a table, and the manifest names the tables and how far
+//! they hold the log; what is behind that is read from the log again at each opening.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `handle` | [`Store`]: the calls of an application |
+//! | `batch` | what is written together, and how a record of the log holds it |
+//! | `memtable` | rows that no table has yet |
+//! | `block`, `table` | rows in a file |
+//! | `manifest` | which tables there are |
+//! | `tree` | memtables and tables together: what a reader sees |
+//! | `cursor` | many sources of rows, read as one |
+//! | `flush` | memtables become tables; tables are merged |
+//! | `open` | recovery: manifest, tables, log |
+//!
+//! ```text
+//! handle ─► open ─► flush ─► tree ─► cursor ─► table ─► block
+//!                     │        └───► memtable ─► batch
+//!                     └─► manifest
+//! ```
+//!
+//! Invariants:
+//! - \[I1\] A row's sequence is the offset of its batch in the log: the same live and replayed, and
+//!   never given twice in one history.
+//! - \[I2\] All rows of a batch become visible at once, and batches in log order.
+//! - \[I3\] Of a key the row with the highest visible sequence counts.
+//! - \[I4\] What the manifest names is durable, and holds everything of the log before its
+//!   `flushed_through`. The log keeps everything from there on.
+//! - \[I5\] A file that the manifest does not name is removed only once all that it names was
+//!   verified.
+//!
+//! Directory: `log/`, `tables/`, `MANIFEST-n`. The lock lies on the directory itself.
+//!
+//! Not here yet: names of keyspaces, range deletes, snapshots that outlive a call, transactions,
+//! points in time, backup. Blocks that were read stay in memory.
+
+mod batch;
+mod block;
+mod cursor;
+mod error;
+mod flush;
+mod handle;
+mod manifest;
+mod memtable;
+mod open;
+mod options;
+mod report;
+mod table;
+mod tree;
+
+pub use batch::WriteBatch;
+pub use cursor::Cursor;
+pub use error::StoreError;
+pub use handle::{Keyspace, Store, StoreStats};
+pub use options::StoreOptions;
+pub use report::RecoveryReport;
+
+/// The longest key of an application, in bytes.
+pub const KEY_BYTES_MAX: usize = 64 << 10;
+/// The longest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 512 << 20;

@@ -1,0 +1,86 @@
+//! What can go wrong with a store.
+
+use crate::codec::Corrupt;
+use crate::commitlog::{ErrorClass, LogError, TxOffset};
+
+/// What went wrong.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The log refused or failed, or the operating system did: the error names the file.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A table or the manifest is damaged. Nothing was changed.
+    #[error("{corrupt}")]
+    Corrupt {
+        /// Where and what.
+        corrupt: Corrupt,
+    },
+    /// A table that the manifest names is missing.
+    #[error("{file}: the table is missing; {named_by} names it")]
+    TableMissing {
+        /// The table.
+        file: String,
+        /// The manifest.
+        named_by: String,
+    },
+    /// The log does not reach back to where the tables end, and no manifest says that they reach
+    /// further.
+    #[error("the log begins with transaction {oldest}, and the tables end at {flushed_through}")]
+    ManifestBehind {
+        /// The log's oldest transaction.
+        oldest: TxOffset,
+        /// How far the newest manifest says that tables hold the log.
+        flushed_through: TxOffset,
+    },
+    /// The log is not the one that the tables belong to, or holds something else than a store.
+    #[error("{what}")]
+    Foreign {
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// A key is longer than [`KEY_BYTES_MAX`](super::KEY_BYTES_MAX).
+    #[error(
+        "the key has {bytes} bytes, at most {} are allowed",
+        super::KEY_BYTES_MAX
+    )]
+    KeyTooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A value is longer than [`VALUE_BYTES_MAX`](super::VALUE_BYTES_MAX).
+    #[error(
+        "the value has {bytes} bytes, at most {} are allowed",
+        super::VALUE_BYTES_MAX
+    )]
+    ValueTooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// As many memtables as are allowed wait for a flush that fails. Reads go on, and so does
+    /// whatever frees space; the write changed nothing.
+    #[error("the memtables are full, and cannot be written to tables")]
+    MemtablesFull {
+        /// Why the last flush failed.
+        source: Box<Self>,
+    },
+}
+
+impl StoreError {
+    /// What kind of thing went wrong.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Log(error) => error.class(),
+            Self::Corrupt { .. }
+            | Self::TableMissing { .. }
+            | Self::ManifestBehind { .. }
+            | Self::Foreign { .. } => ErrorClass::Damage,
+            Self::KeyTooLong { .. } | Self::ValueTooLong { .. } => ErrorClass::Caller,
+            Self::MemtablesFull { source } => source.class(),
+        }
+    }
+
+    pub(crate) fn corrupt(corrupt: Corrupt) -> Self {
+        Self::Corrupt { corrupt }
+    }
+}

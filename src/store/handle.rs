@@ -1,0 +1,311 @@
+//! The handle of an open store.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use blackstart_vfs::{Env, Lock, Mutex};
+
+use super::batch::{SealedBatch, WriteBatch};
+use super::cursor::Cursor;
+use super::error::StoreError;
+use super::flush::Keeper;
+use super::open;
+use super::options::StoreOptions;
+use super::report::RecoveryReport;
+use super::tree::Tree;
+use crate::commitlog::{CommitOwner, Committed, Durability, Log, LogError, LogId, TxOffset};
+
+/// A part of the store with keys of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Keyspace(u32);
+
+impl Keyspace {
+    /// The keyspace that every store has.
+    pub const DEFAULT: Self = Self(1);
+
+    /// The keyspace with this number. 0 is the store's own.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// A key of the tree: keys of one keyspace are neighbours.
+    pub(crate) fn key(self, key: &[u8]) -> Vec<u8> {
+        [&self.0.to_be_bytes(), key].concat()
+    }
+
+    /// The key of the tree behind all of this keyspace; none if it is the last.
+    fn end(self) -> Option<Vec<u8>> {
+        let next = self.0.checked_add(1)?;
+        Some(next.to_be_bytes().to_vec())
+    }
+}
+
+/// Bytes of a keyspace in a key of the tree.
+const PREFIX_BYTES: usize = 4;
+
+/// What a store consists of at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreStats {
+    /// Bytes in the memtable that takes writes.
+    pub memtable_bytes: u64,
+    /// Full memtables that wait for a flush.
+    pub memtables_waiting: usize,
+    /// Tables.
+    pub tables: usize,
+    /// Bytes of their files.
+    pub table_bytes: u64,
+    /// Rows in them, older ones of the same keys and deletes included.
+    pub table_rows: u64,
+    /// The log's transactions before this are in tables.
+    pub flushed_through: TxOffset,
+}
+
+/// An open store. Clones are the same store. Dropping the last one releases the lock and does no
+/// I/O: writes at level [`Durability::Buffered`] may be lost, as if the process had died.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tree: Arc<Tree>,
+    log: Log,
+    keeper: Mutex<Keeper>,
+    durability: Durability,
+    memtables_max: usize,
+    _lock: Box<dyn Lock>,
+}
+
+/// Applies a batch once the log has decided where it stands.
+struct Owner {
+    tree: Arc<Tree>,
+    batch: parking_lot::Mutex<Option<SealedBatch>>,
+}
+
+impl CommitOwner for Owner {
+    fn apply(&self, committed: &Committed) {
+        let batch = self.batch.lock().take();
+        let batch = batch.expect("a commit is applied once");
+        self.tree.apply(batch, committed.first.get());
+    }
+
+    fn fail(&self, _first: TxOffset, _error: &LogError) {}
+}
+
+impl Store {
+    /// Opens the store in `dir` (relative to the environment's root; "" is the root itself). When
+    /// this returns, all that it shows is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`] with what the log or the operating system says: among others
+    /// [`LogError::NotFound`], [`LogError::Locked`]. Damage: nothing was changed.
+    pub fn open(
+        env: &Env,
+        dir: impl AsRef<Path>,
+        options: &StoreOptions,
+    ) -> Result<(Self, RecoveryReport), StoreError> {
+        let opened = open::open(env, dir.as_ref(), options)?;
+        let inner = Inner {
+            tree: opened.tree,
+            log: opened.log,
+            keeper: Mutex::new(env, opened.keeper),
+            durability: options.durability,
+            memtables_max: options.memtables_max,
+            _lock: opened.lock,
+        };
+        let inner = Arc::new(inner);
+        Ok((Self { inner }, opened.report))
+    }
+
+    /// As [`open`](Self::open), for a path of the operating system.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_path(
+        path: impl AsRef<Path>,
+        options: &StoreOptions,
+    ) -> Result<(Self, RecoveryReport), StoreError> {
+        Self::open(&Env::os(path), "", options)
+    }
+
+    /// The value of a key, if it has one.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], or that the operating system failed.
+    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let tree = &self.inner.tree;
+        let layers = tree.pin();
+        layers.get(&keyspace.key(key), tree.visible())
+    }
+
+    /// Whether a key has a value.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn contains(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.get(keyspace, key)?.is_some())
+    }
+
+    /// Gives a key a value, at the durability of the options; returns the write's sequence.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`StoreError::KeyTooLong`], [`StoreError::ValueTooLong`].
+    pub fn put(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<TxOffset, StoreError> {
+        let mut batch = WriteBatch::new();
+        batch.put(keyspace, key, value)?;
+        self.write(batch, self.inner.durability)
+    }
+
+    /// Takes a key's value away, at the durability of the options.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`StoreError::KeyTooLong`].
+    pub fn delete(&self, keyspace: Keyspace, key: &[u8]) -> Result<TxOffset, StoreError> {
+        let mut batch = WriteBatch::new();
+        batch.delete(keyspace, key)?;
+        self.write(batch, self.inner.durability)
+    }
+
+    /// Writes a batch; returns its sequence. When this returns, the batch has reached its
+    /// durability, and every reader that begins now sees all of it. If the process dies before,
+    /// the batch is there whole or not at all.
+    ///
+    /// # Errors
+    /// [`StoreError::MemtablesFull`], and of the log [`LogError::NoSpace`] and
+    /// [`LogError::CommitTooLarge`]: nothing was written. [`LogError::Poisoned`],
+    /// [`LogError::Io`]: the next opening says whether it was.
+    pub fn write(&self, batch: WriteBatch, durability: Durability) -> Result<TxOffset, StoreError> {
+        self.make_room()?;
+        let batch = batch.seal();
+        let record = batch.encode();
+        let owner = Owner {
+            tree: self.inner.tree.clone(),
+            batch: parking_lot::Mutex::new(Some(batch)),
+        };
+        let log = &self.inner.log;
+        let committed = log.commit_owned(&[record], durability, Arc::new(owner))?;
+        self.flush_if_full();
+        Ok(committed.first)
+    }
+
+    /// Keeps the number of memtables that wait within its limit.
+    fn make_room(&self) -> Result<(), StoreError> {
+        while self.inner.tree.pin().frozen.len() > self.inner.memtables_max {
+            let flushed = self.inner.keeper.lock().flush();
+            if let Err(error) = flushed {
+                let source = Box::new(error);
+                return Err(StoreError::MemtablesFull { source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a memtable that is full to a table, unless somebody else does. A failure is told to
+    /// whoever writes once there are too many.
+    fn flush_if_full(&self) {
+        if self.inner.tree.pin().frozen.is_empty() {
+            return;
+        }
+        if let Some(mut keeper) = self.inner.keeper.try_lock() {
+            let flushed = keeper.flush();
+            drop(flushed.and_then(|_| keeper.merge_if_many()));
+        }
+    }
+
+    /// All keys of a range, in order, as they are now.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn scan(&self, keyspace: Keyspace, range: Range<&[u8]>) -> Result<Cursor, StoreError> {
+        let (from, end) = (keyspace.key(range.start), keyspace.key(range.end));
+        Cursor::new(&self.inner.tree, &from, Some(end), PREFIX_BYTES)
+    }
+
+    /// All keys of a keyspace from `from` on, in order, as they are now.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
+        let tree = &self.inner.tree;
+        Cursor::new(tree, &keyspace.key(from), keyspace.end(), PREFIX_BYTES)
+    }
+
+    /// Writes all that was written so far to tables, and has the log retire it. Durable when this
+    /// returns.
+    ///
+    /// # Errors
+    /// Nothing is lost: what could not be written stays in memory and in the log.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let mut keeper = self.inner.keeper.lock();
+        self.inner.tree.freeze_all();
+        while keeper.flush()? {}
+        Ok(())
+    }
+
+    /// Merges all tables into one: older rows and deletes that nobody can see any more go.
+    ///
+    /// # Errors
+    /// The tables are as they were.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        self.inner.keeper.lock().merge()
+    }
+
+    /// Makes all that was written so far durable; returns the sequence below which all is.
+    ///
+    /// # Errors
+    /// As [`Log::sync`].
+    pub fn sync(&self) -> Result<TxOffset, StoreError> {
+        Ok(self.inner.log.sync()?)
+    }
+
+    /// Makes everything durable and marks the log as closed, so that the next opening need not
+    /// scan. Writes are refused then; reads go on.
+    ///
+    /// # Errors
+    /// As [`Log::close`].
+    pub fn close(&self) -> Result<(), StoreError> {
+        Ok(self.inner.log.close()?)
+    }
+
+    /// The sequence that the next batch gets, when none is in flight.
+    pub fn next_sequence(&self) -> TxOffset {
+        TxOffset::new(self.inner.tree.visible())
+    }
+
+    /// The identity of the store: that of its log.
+    pub fn log_id(&self) -> LogId {
+        self.inner.log.log_id()
+    }
+
+    /// What the store consists of at the moment.
+    pub fn stats(&self) -> StoreStats {
+        let layers = self.inner.tree.pin();
+        let infos = layers.tables.iter().map(|table| &table.info);
+        StoreStats {
+            memtable_bytes: layers.active.bytes(),
+            memtables_waiting: layers.frozen.len(),
+            tables: layers.tables.len(),
+            table_bytes: infos.clone().map(|info| info.bytes).sum(),
+            table_rows: infos.map(|info| info.rows).sum(),
+            flushed_through: self.inner.keeper.lock().manifest.flushed_through,
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("log", &self.inner.log)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Memtables and tables together: what a reader sees.
+//!
+//! Invariants:
+//! - \[I1\] `layers` is behind a leaf lock: no call of the seam is made while it is held.
+//! - \[I2\] A single get pins the layers first and loads `visible` second; a scan registers its
+//!   sequence in `snapshots`, loads `visible` under the same lock, and pins the layers last. A merge
+//!   learns under that lock which rows nobody needs. So no reader misses a row that it may see.
+//! - \[I3\] `visible` moves once all rows below it are in a memtable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::batch::SealedBatch;
+use super::error::StoreError;
+use super::memtable::Memtable;
+use super::table::Table;
+
+/// A memtable that is full.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    pub memtable: Arc<Memtable>,
+    /// It and what is older hold everything below this sequence.
+    pub end: u64,
+}
+
+/// Where rows are, newest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Layers {
+    pub active: Arc<Memtable>,
+    pub frozen: Vec<Frozen>,
+    pub tables: Vec<Arc<Table>>,
+}
+
+impl Layers {
+    /// The newest row of a key below `visible`: its value, or that there is none.
+    pub fn get(&self, key: &[u8], visible: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let frozen = self.frozen.iter().map(|frozen| &frozen.memtable);
+        let memtables = [&self.active].into_iter().chain(frozen);
+        for memtable in memtables {
+            if let Some(found) = memtable.get(key, visible) {
+                return Ok(found);
+            }
+        }
+        let Some(sequence) = visible.checked_sub(1) else {
+            return Ok(None);
+        };
+        for table in &self.tables {
+            if let Some(found) = table.get(key, sequence)? {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The tree.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    layers: RwLock<Arc<Layers>>,
+    /// All rows below this sequence can be seen.
+    visible: AtomicU64,
+    /// How many readers see what is below each sequence.
+    snapshots: Mutex<BTreeMap<u64, usize>>,
+    memtable_bytes_max: u64,
+}
+
+/// A reader's place in the list of snapshots.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    tree: Arc<Tree>,
+    /// It sees what is below.
+    pub visible: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut snapshots = self.tree.snapshots.lock();
+        if let Some(count) = snapshots.get_mut(&self.visible) {
+            *count -= 1;
+            if *count == 0 {
+                snapshots.remove(&self.visible);
+            }
+        }
+    }
+}
+
+impl Tree {
+    pub fn new(layers: Layers, visible: u64, memtable_bytes_max: u64) -> Self {
+        Self {
+            layers: RwLock::new(Arc::new(layers)),
+            visible: AtomicU64::new(visible),
+            snapshots: Mutex::default(),
+            memtable_bytes_max,
+        }
+    }
+
+    /// The layers as they are now.
+    pub fn pin(&self) -> Arc<Layers> {
+        self.layers.read().clone()
+    }
+
+    /// Below this sequence all rows can be seen.
+    pub fn visible(&self) -> u64 {
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// [I2] A place in the list of snapshots, for all that is visible now.
+    pub fn register(self: &Arc<Self>) -> Registration {
+        let mut snapshots = self.snapshots.lock();
+        let visible = self.visible();
+        *snapshots.entry(visible).or_default() += 1;
+        drop(snapshots);
+        Registration {
+            tree: self.clone(),
+            visible,
+        }
+    }
+
+    /// [I2] Of rows of one key that are all below this sequence, nobody needs more than the newest.
+    pub fn horizon(&self) -> u64 {
+        let snapshots = self.snapshots.lock();
+        let oldest = snapshots.keys().next().copied();
+        oldest.unwrap_or(u64::MAX).min(self.visible())
+    }
+
+    /// Inserts a batch, which becomes visible; returns whether a memtable is full now.
+    pub fn apply(&self, batch: SealedBatch, sequence: u64) -> bool {
+        let active = self.pin().active.clone();
+        active.insert(batch, sequence);
+        let end = sequence + 1;
+        self.visible.store(end, Ordering::Release);
+        match active.bytes() >= self.memtable_bytes_max {
+            true => self.freeze(end),
+            false => false,
+        }
+    }
+
+    /// Begins another memtable, unless the active one is empty; returns whether it did.
+    fn freeze(&self, end: u64) -> bool {
+        let mut layers = self.layers.write();
+        if layers.active.is_empty() {
+            return false;
+        }
+        let memtable = layers.active.clone();
+        let next = Arc::make_mut(&mut layers);
+        next.frozen.insert(0, Frozen { memtable, end });
+        next.active = Arc::default();
+        true
+    }
+
+    /// Freezes the active memtable. Whoever calls this keeps others from applying batches.
+    pub fn freeze_all(&self) {
+        self.freeze(self.visible());
+    }
+
+    /// Puts a table in the place of the oldest frozen memtable.
+    pub fn replace_frozen(&self, table: Option<Arc<Table>>) {
+        let mut layers = self.layers.write();
+        let next = Arc::make_mut(&mut layers);
+        let _ = next.frozen.pop();
+        if let Some(table) = table {
+            next.tables.insert(0, table);
+        }
+    }
+
+    /// Puts a table in the place of all tables.
+    pub fn replace_tables(&self, tables: Vec<Arc<Table>>) {
+        let mut layers = self.layers.write();
+        Arc::make_mut(&mut layers).tables = tables;
+    }
+}
