@@ -7,11 +7,15 @@
 #![forbid(unsafe_code)]
 
 pub mod commitlog;
+pub mod store;
 
 use blackstart_sim::Registered;
 use blackstart_sim::cli::Registry;
 
 /// All scenarios.
 pub fn registry() -> Registry {
-    Registry::new(vec![Registered::boxed(commitlog::CommitLog)])
+    Registry::new(vec![
+        Registered::boxed(commitlog::CommitLog),
+        Registered::boxed(store::Store),
+    ])
 }

@@ -45,6 +45,8 @@ pub(crate) struct Keeper {
     pub manifest_tried: u64,
     /// Numbers of tables, and of manifests, that no later manifest needs.
     pub superfluous: (Vec<u64>, Vec<u64>),
+    /// Why the last flush or merge behind a write failed.
+    pub background_error: Option<StoreError>,
 }
 
 impl Keeper {

@@ -215,8 +215,15 @@ impl Store {
         }
         if let Some(mut keeper) = self.inner.keeper.try_lock() {
             let flushed = keeper.flush();
-            drop(flushed.and_then(|_| keeper.merge_if_many()));
+            let done = flushed.and_then(|_| keeper.merge_if_many());
+            keeper.background_error = done.err();
         }
+    }
+
+    /// Why the last flush or merge failed that was made behind a write, if it did. It is tried
+    /// again behind the next one.
+    pub fn background_error(&self) -> Option<StoreError> {
+        self.inner.keeper.lock().background_error.clone()
     }
 
     /// All keys of a range, in order, as they are now.

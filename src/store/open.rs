@@ -232,6 +232,7 @@ fn keeper(
         block_bytes: options.block_bytes,
         manifest,
         superfluous: (Vec::new(), Vec::new()),
+        background_error: None,
     })
 }
 

@@ -1,0 +1,126 @@
+//! The store under crashes and faults.
+//!
+//! One to three clients put, delete, read and scan, flush and merge, close and reopen. Each batch
+//! has a token of its own, which all its values carry, so that the model knows from a value which
+//! write it is.
+//!
+//! Invariants:
+//! - \[I1\] The model shares no code with the store: it knows batches by token and sequence, and
+//!   what was promised.
+//! - \[I2\] An error is excused only by a fault that explains it (`excuse`).
+
+mod drive;
+mod excuse;
+mod model;
+mod op;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use blackstart_sim::disk::CrashKind;
+use blackstart_sim::draw::Draw;
+use blackstart_sim::story::Said;
+use blackstart_sim::{Ctx, Failure, Scenario, SmallCase, Step};
+
+pub use model::{Event, Model, Opened, Rows, Writes};
+pub use op::{Config, Level, Op};
+
+/// The scenario `store`.
+#[derive(Clone, Copy, Debug)]
+pub struct Store;
+
+impl Scenario for Store {
+    type Config = Config;
+    type Op = Op;
+    type Event = Event;
+    type Model = Model;
+
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    fn about(&self) -> &'static str {
+        "the store: put, delete, batch, scan, flush, merge, reopen, with crashes anywhere"
+    }
+
+    fn marks(&self) -> &'static [&'static str] {
+        &[
+            "!opened with tables",
+            "!replayed batches",
+            "!several tables",
+            "!merged",
+            "!a kept cursor went on",
+            "!unacknowledged batch survived",
+            "!acknowledged batch lost below its level",
+            "!batches of several clients",
+            "!unnamed files removed at opening",
+            "!typed error",
+            "!damage reported",
+            "!poisoned",
+            "!no space, went on",
+            "!a flush failed behind a write",
+            "!worked again when faults had stopped",
+        ]
+    }
+
+    fn files(&self) -> &'static [&'static str] {
+        &["tables/*", "MANIFEST*", "log/*", "*"]
+    }
+
+    fn config(&self, draw: &mut Draw<'_>) -> Config {
+        Config::draw(draw)
+    }
+
+    fn steps(&self, draw: &mut Draw<'_>, _config: &Config) -> Vec<Step<Op>> {
+        op::steps(draw)
+    }
+
+    fn verification(&self, _config: &Config) -> Vec<Step<Op>> {
+        op::verification()
+    }
+
+    fn small_cases(&self) -> Vec<SmallCase<Config, Op>> {
+        op::small_cases()
+    }
+
+    fn simpler(&self, op: &Op) -> Vec<Op> {
+        op.simpler()
+    }
+
+    fn restarts(&self) -> Vec<Vec<Op>> {
+        vec![vec![Op::Abandon]]
+    }
+
+    fn simpler_config(&self, config: &Config) -> Vec<Config> {
+        config.simpler()
+    }
+
+    fn model(&self, _config: &Config) -> Model {
+        Model::default()
+    }
+
+    fn apply(&self, model: &mut Model, event: &Event) -> Result<(), Failure> {
+        model.apply(event)
+    }
+
+    fn crash(&self, model: &mut Model, kind: CrashKind) {
+        model.crash(kind);
+    }
+
+    fn op_words(&self, op: &Op) -> String {
+        words::op(op)
+    }
+
+    fn event_words(&self, event: &Event) -> Said {
+        words::event(event)
+    }
+
+    fn model_words(&self, model: &Model) -> Vec<String> {
+        words::model(model)
+    }
+
+    fn run(&self, ctx: &Ctx<Self>) -> Result<(), Failure> {
+        drive::run(ctx)
+    }
+}
