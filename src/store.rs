@@ -34,7 +34,7 @@
 //!
 //! Directory: `log/`, `tables/`, `MANIFEST-n`. The lock lies on the directory itself.
 //!
-//! Not here yet: names of keyspaces, range deletes, snapshots that outlive a call, transactions,
+//! Not here yet: names of keyspaces, range deletes, transactions,
 //! points in time, backup. Blocks that were read stay in memory.
 
 mod batch;
@@ -54,7 +54,7 @@ mod tree;
 pub use batch::WriteBatch;
 pub use cursor::Cursor;
 pub use error::StoreError;
-pub use handle::{Keyspace, Store, StoreStats};
+pub use handle::{Keyspace, Snapshot, Store, StoreStats};
 pub use options::StoreOptions;
 pub use report::RecoveryReport;
 

@@ -204,11 +204,11 @@ pub struct Cursor {
 impl Cursor {
     pub(crate) fn new(
         tree: &Arc<Tree>,
+        registration: Registration,
         from: &[u8],
         end: Option<Vec<u8>>,
         prefix_bytes: usize,
     ) -> Result<Self, StoreError> {
-        let registration = tree.register();
         let layers = tree.pin();
         Ok(Self {
             rows: Merge::of_layers(&layers, from, u64::MAX)?,

@@ -13,7 +13,7 @@ use super::flush::Keeper;
 use super::open;
 use super::options::StoreOptions;
 use super::report::RecoveryReport;
-use super::tree::Tree;
+use super::tree::{Registration, Tree};
 use crate::commitlog::{CommitOwner, Committed, Durability, Log, LogError, LogId, TxOffset};
 
 /// A part of the store with keys of its own.
@@ -232,7 +232,8 @@ impl Store {
     /// As [`get`](Self::get).
     pub fn scan(&self, keyspace: Keyspace, range: Range<&[u8]>) -> Result<Cursor, StoreError> {
         let (from, end) = (keyspace.key(range.start), keyspace.key(range.end));
-        Cursor::new(&self.inner.tree, &from, Some(end), PREFIX_BYTES)
+        let tree = &self.inner.tree;
+        Cursor::new(tree, tree.register(), &from, Some(end), PREFIX_BYTES)
     }
 
     /// All keys of a keyspace from `from` on, in order, as they are now.
@@ -241,7 +242,16 @@ impl Store {
     /// As [`get`](Self::get).
     pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
         let tree = &self.inner.tree;
-        Cursor::new(tree, &keyspace.key(from), keyspace.end(), PREFIX_BYTES)
+        let (from, end) = (keyspace.key(from), keyspace.end());
+        Cursor::new(tree, tree.register(), &from, end, PREFIX_BYTES)
+    }
+
+    /// The store as it is now, for reads that come later. What it shows is kept through flushes and
+    /// merges until it is dropped.
+    pub fn snapshot(&self) -> Snapshot {
+        let tree = self.inner.tree.clone();
+        let registration = tree.register();
+        Snapshot { tree, registration }
     }
 
     /// Writes all that was written so far to tables, and has the log retire it. Durable when this
@@ -303,6 +313,39 @@ impl Store {
             table_rows: infos.map(|info| info.rows).sum(),
             flushed_through: self.inner.keeper.lock().manifest.flushed_through,
         }
+    }
+}
+
+/// The store as it was at a moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    tree: Arc<Tree>,
+    registration: Registration,
+}
+
+impl Snapshot {
+    /// The value that a key had, if it had one.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let layers = self.tree.pin();
+        layers.get(&keyspace.key(key), self.registration.visible)
+    }
+
+    /// All keys of a keyspace from `from` on, in order, as they were.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
+        let registration = self.tree.register_again(&self.registration);
+        let (from, end) = (keyspace.key(from), keyspace.end());
+        Cursor::new(&self.tree, registration, &from, end, PREFIX_BYTES)
+    }
+
+    /// It shows the batches below this sequence.
+    pub fn sequence(&self) -> TxOffset {
+        TxOffset::new(self.registration.visible)
     }
 }
 

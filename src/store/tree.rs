@@ -6,6 +6,7 @@
 //!   sequence in `snapshots`, loads `visible` under the same lock, and pins the layers last. A merge
 //!   learns under that lock which rows nobody needs. So no reader misses a row that it may see.
 //! - \[I3\] `visible` moves once all rows below it are in a memtable.
+//! - \[I4\] A memtable that is frozen gets no more rows, and `end` is above all that it has.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub(crate) struct Tree {
     /// How many readers see what is below each sequence.
     snapshots: Mutex<BTreeMap<u64, usize>>,
     memtable_bytes_max: u64,
+    /// [I4] Held while a batch is applied, and while a memtable is frozen.
+    applying: Mutex<()>,
 }
 
 /// A reader's place in the list of snapshots.
@@ -94,6 +97,7 @@ impl Tree {
             visible: AtomicU64::new(visible),
             snapshots: Mutex::default(),
             memtable_bytes_max,
+            applying: Mutex::new(()),
         }
     }
 
@@ -119,6 +123,16 @@ impl Tree {
         }
     }
 
+    /// Another place for what is registered already.
+    pub fn register_again(self: &Arc<Self>, registered: &Registration) -> Registration {
+        let visible = registered.visible;
+        *self.snapshots.lock().entry(visible).or_default() += 1;
+        Registration {
+            tree: self.clone(),
+            visible,
+        }
+    }
+
     /// [I2] Of rows of one key that are all below this sequence, nobody needs more than the newest.
     pub fn horizon(&self) -> u64 {
         let snapshots = self.snapshots.lock();
@@ -128,6 +142,7 @@ impl Tree {
 
     /// Inserts a batch, which becomes visible; returns whether a memtable is full now.
     pub fn apply(&self, batch: SealedBatch, sequence: u64) -> bool {
+        let _applying = self.applying.lock();
         let active = self.pin().active.clone();
         active.insert(batch, sequence);
         let end = sequence + 1;
@@ -151,8 +166,9 @@ impl Tree {
         true
     }
 
-    /// Freezes the active memtable. Whoever calls this keeps others from applying batches.
+    /// Freezes the active memtable, unless it is empty.
     pub fn freeze_all(&self) {
+        let _applying = self.applying.lock();
         self.freeze(self.visible());
     }
 

@@ -16,9 +16,6 @@ use blackstart_sim::{Ctx, Failure, Promise};
 use super::Store;
 use super::model::Event;
 
-/// Damage is looked for so many bytes before the place that an error names.
-const HEAD_BYTES: u64 = 4096;
-
 /// An error has to be excused by a fault.
 pub(super) fn excuse(ctx: &Ctx<Store>, error: &StoreError) -> Result<(), Failure> {
     ctx.mark("typed error");
@@ -42,7 +39,7 @@ fn is_excused(ctx: &Ctx<Store>, error: &StoreError) -> bool {
         }
         StoreError::Corrupt { corrupt } => {
             ctx.mark("damage reported");
-            is_damaged(ctx, &corrupt.file, corrupt.defect.at.get())
+            is_damaged(ctx, &corrupt.file)
         }
         StoreError::TableMissing { .. }
         | StoreError::ManifestBehind { .. }
@@ -60,7 +57,7 @@ fn is_excused_of_log(ctx: &Ctx<Store>, error: &LogError) -> bool {
         LogError::Poisoned { cause } => is_excused_of_log(ctx, cause),
         LogError::Corrupt { corrupt, .. } => {
             ctx.mark("damage reported");
-            is_damaged(ctx, &corrupt.file, corrupt.defect.at.get())
+            is_damaged(ctx, &corrupt.file)
         }
         error if error.class() == ErrorClass::Damage => may_lack_names(ctx),
         LogError::NotFound { .. } => may_lack_names(ctx),
@@ -68,8 +65,10 @@ fn is_excused_of_log(ctx: &Ctx<Store>, error: &LogError) -> bool {
     }
 }
 
-fn is_damaged(ctx: &Ctx<Store>, file: &str, at: u64) -> bool {
-    let told = Told::Bytes(at.saturating_sub(HEAD_BYTES)..u64::MAX);
+/// A checksum stands behind what it covers: damage anywhere before the place that an error names, or
+/// behind it, will do.
+fn is_damaged(ctx: &Ctx<Store>, file: &str) -> bool {
+    let told = Told::Bytes(0..u64::MAX);
     !ctx.recalled(file, &told).is_empty()
         || has_struck(ctx, "fsync: revert to old")
         || ctx.promise() == Promise::PrefixOnly

@@ -111,6 +111,8 @@ pub struct Model {
     pub(super) lost_acknowledged: bool,
     /// A disk that lied may have lost anything: then values are checked, and nothing else.
     is_unsure: bool,
+    /// From this sequence on every batch is known, or its fate is open.
+    first: u64,
     /// An opening has begun.
     is_opening: bool,
     /// One was cut short: what it would have reported went with it.
@@ -129,6 +131,7 @@ impl Default for Model {
             survived_unacknowledged: false,
             lost_acknowledged: false,
             is_unsure: false,
+            first: 1,
             is_opening: false,
             was_opening: false,
         }
@@ -262,6 +265,7 @@ impl Model {
         if let Some(last) = opened.next.checked_sub(1).filter(|last| *last > 0) {
             self.batches.insert(last, (0, writes.collect()));
         }
+        self.first = opened.next.max(1);
         self.required = opened.next;
         (self.os_through, self.synced_through) = (opened.next, opened.next);
     }
@@ -285,19 +289,23 @@ impl Model {
     }
 
     fn expected(&self, end: u64) -> String {
+        let known = self.batches.iter();
+        let known = known.map(|(sequence, (token, _))| format!("{sequence}: {token}"));
+        let open = self.open.iter();
+        let open =
+            open.map(|open| format!("{} from {} on: {:?}", open.token, open.after, open.writes));
         format!(
-            "without those whose fate is open it is {:?}",
-            self.state(end, &[])
+            "without those whose fate is open ({}) it is {:?}; batches: {}",
+            open.collect::<Vec<_>>().join(", "),
+            self.state(end, &[]),
+            known.collect::<Vec<_>>().join(", ")
         )
     }
 
     /// Which batches stand where, of those whose fate is open, if the store shows these rows of a
     /// range and holds all batches below `end`.
     fn explain(&self, keys: &Range<u32>, rows: &Rows, end: u64) -> Option<Vec<(u64, Open)>> {
-        let first = self.batches.keys().next().copied().unwrap_or(1);
-        let is_whole = !self.is_unsure;
-        let from = if is_whole { 1 } else { first };
-        let holes: Vec<u64> = (from..end)
+        let holes: Vec<u64> = (self.first..end)
             .filter(|sequence| !self.batches.contains_key(sequence))
             .collect();
         if holes.len() > self.open.len() {

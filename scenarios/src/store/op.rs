@@ -117,7 +117,12 @@ pub enum Op {
         /// Where it is kept.
         slot: u32,
     },
-    /// Go on with a kept cursor.
+    /// Take a snapshot, and keep it.
+    Snap {
+        /// Where it is kept.
+        slot: u32,
+    },
+    /// Go on with a kept cursor, or read a kept snapshot.
     GoOn {
         /// Where it is kept.
         slot: u32,
@@ -173,11 +178,17 @@ impl Op {
     }
 }
 
-const WEIGHTS: [u32; 10] = [50, 8, 8, 5, 12, 6, 3, 3, 3, 3];
+const WEIGHTS: [u32; 11] = [50, 8, 8, 5, 12, 6, 3, 3, 3, 3, 5];
+
+/// The same in an era of snapshots that outlive flushes and merges.
+const LIVES: [u32; 11] = [40, 2, 2, 6, 24, 12, 10, 1, 1, 1, 12];
 
 /// Draws one era's operations.
 pub(super) fn steps(draw: &mut Draw<'_>) -> Vec<Step<Op>> {
-    let weights = draw.swarm(&WEIGHTS);
+    let weights = match draw.chance(350) {
+        true => LIVES.to_vec(),
+        false => draw.swarm(&WEIGHTS),
+    };
     let levels = draw.swarm(&[1, 1, 2]);
     let clients = *draw.pick(&[1, 1, 1, 2, 3]);
     let count = draw.range(1..=STEPS_MAX);
@@ -214,6 +225,9 @@ fn draw_op(
         4 => Op::GoOn {
             slot: draw.below(SLOTS) as u32,
             rows: *draw.pick(&[1, 3, 100]),
+        },
+        10 => Op::Snap {
+            slot: draw.below(SLOTS) as u32,
         },
         5 => Op::Flush,
         6 => Op::Compact,

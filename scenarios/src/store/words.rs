@@ -26,6 +26,7 @@ pub(super) fn op(op: &Op) -> String {
         Op::Get { key } => format!("get key {key}"),
         Op::Scan { from, to } => format!("scan keys {from}..{to}"),
         Op::Hold { slot } => format!("begin a scan, and keep it as {slot}"),
+        Op::Snap { slot } => format!("take a snapshot, and keep it as {slot}"),
         Op::GoOn { slot, rows } => format!("go on with scan {slot} for up to {rows} rows"),
         Op::Flush => "write memtables to tables".to_owned(),
         Op::Compact => "merge tables".to_owned(),
