@@ -52,7 +52,7 @@ mod table;
 mod tree;
 
 pub use batch::WriteBatch;
-pub use cursor::Cursor;
+pub use cursor::{Cursor, KeyAndValue};
 pub use error::StoreError;
 pub use handle::{Keyspace, Snapshot, Store, StoreStats};
 pub use options::StoreOptions;

@@ -9,7 +9,7 @@
 //! | 8..16 | base sequence | the lowest |
 //! | 16 | columns | bit 0: sequences, bit 1: kinds |
 //! | 17..24 | | zeros |
-//! | 8 a row | heads | the 8 bytes of the key behind the prefix, padded with zeros, as a number whose first byte counts most |
+//! | 8 a row | heads | 8 bytes of the key behind the prefix, then zeros, as a big-endian number |
 //! | 4 a row | value ends | within the values |
 //! | 4 a row | key ends | within the key rests |
 //! | 8 a row | sequences | above the base; only if they are not all equal |
@@ -17,11 +17,12 @@
 //! | | prefix | |
 //! | | key rests | what follows the prefix |
 //! | | values | |
-//! | last 4 | checksum | CRC-32 of everything before; it starts from the table's creation number and the block's own |
+//! | last 4 | checksum | CRC-32 of all before; it starts from creation and block number |
 //!
 //! Invariants:
 //! - \[I1\] Rows are ordered by key, and those of one key by sequence, highest first.
-//! - \[I2\] A block that was decoded has ends that stay within their columns: lookups check nothing.
+//! - \[I2\] A block that was decoded has ends that stay within their columns: lookups check
+//!   nothing.
 
 use std::cmp::Ordering;
 use std::ops::Range;

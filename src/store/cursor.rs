@@ -188,6 +188,9 @@ impl Merge {
     }
 }
 
+/// A key, without its keyspace, and its value.
+pub type KeyAndValue<'a> = (&'a [u8], &'a [u8]);
+
 /// Rows of a range, in order, as they were when the cursor was made. It keeps them until it is
 /// dropped.
 pub struct Cursor {
@@ -225,7 +228,7 @@ impl Cursor {
     /// # Errors
     /// [`StoreError::Corrupt`], or that the operating system failed: the cursor is of no more use.
     #[expect(clippy::should_implement_trait, reason = "it lends what it shows")]
-    pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    pub fn next(&mut self) -> Result<Option<KeyAndValue<'_>>, StoreError> {
         match self.advance()? {
             false => Ok(None),
             true => {
@@ -261,3 +264,6 @@ impl std::fmt::Debug for Cursor {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,6 @@
 //! - \[I1\] Rows are ordered by key, and those of one key by sequence, highest first.
 //! - \[I2\] Only the leader of the log's batches inserts, in log order; what it inserts is seen
 //!   once the store's visible sequence has passed it.
-//! - \[I3\] A memtable that is frozen never changes.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -1,12 +1,14 @@
 //! Memtables and tables together: what a reader sees.
 //!
+//! `layers` and `snapshots` are behind leaf locks: no call of the seam is made while one is held.
+//!
 //! Invariants:
-//! - \[I1\] `layers` is behind a leaf lock: no call of the seam is made while it is held.
-//! - \[I2\] A single get pins the layers first and loads `visible` second; a scan registers its
-//!   sequence in `snapshots`, loads `visible` under the same lock, and pins the layers last. A merge
-//!   learns under that lock which rows nobody needs. So no reader misses a row that it may see.
-//! - \[I3\] `visible` moves once all rows below it are in a memtable.
-//! - \[I4\] A memtable that is frozen gets no more rows, and `end` is above all that it has.
+//! - \[I1\] A single get pins the layers first and loads `visible` second; a scan registers its
+//!   sequence in `snapshots`, loads `visible` under the same lock, and pins the layers last. A
+//!   merge learns under that lock which rows nobody needs. So no reader misses a row that it may
+//!   see.
+//! - \[I2\] `visible` moves once all rows below it are in a memtable.
+//! - \[I3\] A memtable that is frozen gets no more rows, and `end` is above all that it has.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,7 +68,7 @@ pub(crate) struct Tree {
     /// How many readers see what is below each sequence.
     snapshots: Mutex<BTreeMap<u64, usize>>,
     memtable_bytes_max: u64,
-    /// [I4] Held while a batch is applied, and while a memtable is frozen.
+    /// [I3] Held while a batch is applied, and while a memtable is frozen.
     applying: Mutex<()>,
 }
 
@@ -111,7 +113,7 @@ impl Tree {
         self.visible.load(Ordering::Acquire)
     }
 
-    /// [I2] A place in the list of snapshots, for all that is visible now.
+    /// [I1] A place in the list of snapshots, for all that is visible now.
     pub fn register(self: &Arc<Self>) -> Registration {
         let mut snapshots = self.snapshots.lock();
         let visible = self.visible();
@@ -133,7 +135,7 @@ impl Tree {
         }
     }
 
-    /// [I2] Of rows of one key that are all below this sequence, nobody needs more than the newest.
+    /// [I1] Of rows of one key that are all below this sequence, nobody needs more than the newest.
     pub fn horizon(&self) -> u64 {
         let snapshots = self.snapshots.lock();
         let oldest = snapshots.keys().next().copied();
@@ -188,3 +190,6 @@ impl Tree {
         Arc::make_mut(&mut layers).tables = tables;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,13 @@ use super::source::Source;
 /// Directories whose code is shipped.
 const PRODUCT: [&str; 5] = ["vfs/src/", "src/", "sim/src/", "scenarios/src/", "cli/src/"];
 
+/// What may be conditional on `test`: a module, of the crate's own at most.
+const MODULES: [&[&str]; 2] = [
+    &["#", "[", "cfg", "(", "test", ")", "]", "mod"],
+    &[
+        "#", "[", "cfg", "(", "test", ")", "]", "pub", "(", "crate", ")", "mod",
+    ],
+];
 /// What no product code may be conditional on: the simulated program is the shipped program.
 const CONDITIONS: [&str; 5] = ["test", "sim", "simulation", "fuzzing", "debug_assertions"];
 
@@ -26,8 +33,7 @@ pub fn conditions(source: &Source) -> Vec<Violation> {
     for at in (0..source.tokens.len()).filter(|&at| is_cfg(at)) {
         // After the word: `(`, or `!(` of the macro.
         let open = at + 1 + usize::from(source.reads(at + 1, &["!"]));
-        let whole =
-            at >= 2 && source.reads(at - 2, &["#", "[", "cfg", "(", "test", ")", "]", "mod"]);
+        let whole = at >= 2 && MODULES.iter().any(|module| source.reads(at - 2, module));
         if !source.reads(open, &["("]) || whole {
             continue;
         }

@@ -65,8 +65,7 @@ fn is_excused_of_log(ctx: &Ctx<Store>, error: &LogError) -> bool {
     }
 }
 
-/// A checksum stands behind what it covers: damage anywhere before the place that an error names, or
-/// behind it, will do.
+/// A checksum stands behind what it covers: damage anywhere in the file will do.
 fn is_damaged(ctx: &Ctx<Store>, file: &str) -> bool {
     let told = Told::Bytes(0..u64::MAX);
     !ctx.recalled(file, &told).is_empty()

@@ -98,6 +98,9 @@ struct Open {
     after: u64,
 }
 
+/// An open batch, and the sequence that it may have.
+type Placed = (u64, Open);
+
 /// What is known.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -250,7 +253,7 @@ impl Model {
         for (sequence, open) in state {
             self.batches.insert(sequence, (open.token, open.writes));
         }
-        self.lost_acknowledged = self.batches.split_off(&opened.next).into_iter().count() > 0;
+        self.lost_acknowledged = !self.batches.split_off(&opened.next).is_empty();
         self.open.clear();
         self.required = opened.next;
         (self.os_through, self.synced_through) = (opened.next, opened.next);
@@ -340,9 +343,9 @@ impl Model {
 fn place(
     holes: &[u64],
     open: &[Open],
-    placed: &mut Vec<(u64, Open)>,
-    is_explained: &dyn Fn(&[(u64, Open)]) -> bool,
-) -> Option<Vec<(u64, Open)>> {
+    placed: &mut Vec<Placed>,
+    is_explained: &dyn Fn(&[Placed]) -> bool,
+) -> Option<Vec<Placed>> {
     let Some((hole, rest)) = holes.split_first() else {
         return is_explained(placed).then(|| placed.clone());
     };

@@ -65,7 +65,7 @@ fn a_flush_that_failed_is_made_anew() {
     assert!(failures >= 8, "{failures}");
 }
 
-/// [I3] and the tree's [I4]: while flushes fail, writes go on to the limit, and are then refused;
+/// [I3] While flushes fail, writes go on to the limit, and are then refused;
 /// nothing is lost, and all is well once there is space.
 #[test]
 fn writes_are_refused_at_the_limit_and_go_on_when_there_is_space() {
@@ -91,6 +91,6 @@ fn writes_are_refused_at_the_limit_and_go_on_when_there_is_space() {
     store.compact().unwrap();
     for key in 0..written {
         let found = store.get(KEYS, &[key]).unwrap();
-        assert_eq!(found, Some(vec![key; 60]), "[I3] [I4]");
+        assert_eq!(found, Some(vec![key; 60]), "[I3]");
     }
 }
