@@ -178,7 +178,7 @@ fn perform(
         Op::Reopen => close(ctx, log).map(|()| true),
         Op::Abandon => ctx.record(Event::Abandoned).map(|()| true),
         Op::Read { back } => read(ctx, log, back).map(|()| true),
-        Op::Peek => peek(ctx).map(|()| true),
+        Op::Peek => peek(ctx, log).map(|()| true),
         Op::Follow => follow(ctx, log),
         Op::Watch => watch(ctx, log),
         Op::History { commits } => history(ctx, commits).map(|()| true),
@@ -310,6 +310,13 @@ fn retain(ctx: &Context, desk: &Desk, log: &Log, back: u32) -> Result<bool, Fail
         // What the hook took before it refused is gone.
         retained(log.oldest())?;
     }
+    if let Err(LogError::Io { file, .. } | LogError::NoSpace { file, .. }) = &result
+        && file.ends_with(".log")
+    {
+        // One that cannot be removed is no part of the log all the same.
+        let message = format!("{file} keeps history from being retired");
+        return Err(Failure::new("retention", message));
+    }
     settle(ctx, result, retained)
 }
 
@@ -364,8 +371,12 @@ pub(super) fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
             // A superblock that cannot be written is no reason not to close; and none is written if
             // the log was found closed, and nothing was appended.
             let stats = log.stats();
-            let on_record = stats.superblock_failures == 0 && stats.bytes_written > 0;
-            ctx.record(Event::Closed { on_record })
+            let is_marked = stats.bytes_written > 0;
+            let on_record = stats.superblock_failures == 0 && is_marked;
+            ctx.record(Event::Closed {
+                on_record,
+                is_marked,
+            })
         }
         Err(error) => {
             excuse(ctx, &error)?;
