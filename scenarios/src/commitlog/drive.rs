@@ -19,6 +19,9 @@ use super::payload;
 use super::readers::{follow, history, is_told_of_others, peek, read, watch};
 use super::sight::Moment;
 
+/// A commit of so many records has runs of records that are equally long.
+const RECORDS_MANY: u64 = 16;
+
 pub(super) type Context = Ctx<CommitLog>;
 
 /// One era.
@@ -229,9 +232,10 @@ pub(super) fn append(
     level: Level,
 ) -> Result<bool, Failure> {
     let tokens = ctx.model(|model| model.tokens(u64::from(records)));
+    let odd = odd_one(&tokens);
     let commit: Vec<Vec<u8>> = tokens
         .clone()
-        .map(|token| payload::record(token, bytes as usize))
+        .map(|token| payload::record(token, bytes as usize + usize::from(odd == Some(token))))
         .collect();
     ctx.record(Event::Submitted {
         tokens: tokens.clone(),
@@ -248,6 +252,12 @@ pub(super) fn append(
             Ok(is_usable(ctx, &error))
         }
     }
+}
+
+/// Of a commit of many records one is a byte longer than the others.
+fn odd_one(tokens: &Range<u64>) -> Option<u64> {
+    let count = tokens.end - tokens.start;
+    (count >= RECORDS_MANY).then(|| tokens.start + tokens.start.wrapping_mul(7) % count)
 }
 
 /// Appends many small commits; false if the log takes no more writes.
