@@ -94,6 +94,7 @@ fn existing(
         file_len: 0,
         keeper,
     };
+    opened.report.incarnation = incarnation;
     if let Some(retain_from) = options.retain_from {
         retain_first(directory, options, retain_from, &mut opened)?;
     }
@@ -102,7 +103,6 @@ fn existing(
         false => {
             let new = renew(directory, options, incarnation, &plan, opened.state.oldest)?;
             opened.report.epoch = new.header.epoch;
-            opened.report.incarnation = incarnation;
             opened.report.cut = cut(directory, &plan, &new.header, &opened.state)?;
             opened.file_len = new.len;
             go_on(&mut opened.state, &plan, new);

@@ -19,6 +19,9 @@ use super::payload;
 use super::readers::{follow, history, is_told_of_others, peek, read, watch};
 use super::sight::Moment;
 
+/// A commit of so many records has runs of records that are equally long.
+const RECORDS_MANY: u64 = 16;
+
 pub(super) type Context = Ctx<CommitLog>;
 
 /// One era.
@@ -178,7 +181,7 @@ fn perform(
         Op::Reopen => close(ctx, log).map(|()| true),
         Op::Abandon => ctx.record(Event::Abandoned).map(|()| true),
         Op::Read { back } => read(ctx, log, back).map(|()| true),
-        Op::Peek => peek(ctx).map(|()| true),
+        Op::Peek => peek(ctx, log).map(|()| true),
         Op::Follow => follow(ctx, log),
         Op::Watch => watch(ctx, log),
         Op::History { commits } => history(ctx, commits).map(|()| true),
@@ -229,9 +232,10 @@ pub(super) fn append(
     level: Level,
 ) -> Result<bool, Failure> {
     let tokens = ctx.model(|model| model.tokens(u64::from(records)));
+    let odd = odd_one(&tokens);
     let commit: Vec<Vec<u8>> = tokens
         .clone()
-        .map(|token| payload::record(token, bytes as usize))
+        .map(|token| payload::record(token, bytes as usize + usize::from(odd == Some(token))))
         .collect();
     ctx.record(Event::Submitted {
         tokens: tokens.clone(),
@@ -248,6 +252,12 @@ pub(super) fn append(
             Ok(is_usable(ctx, &error))
         }
     }
+}
+
+/// Of a commit of many records one is a byte longer than the others.
+fn odd_one(tokens: &Range<u64>) -> Option<u64> {
+    let count = tokens.end - tokens.start;
+    (count >= RECORDS_MANY).then(|| tokens.start + tokens.start.wrapping_mul(7) % count)
 }
 
 /// Appends many small commits; false if the log takes no more writes.
@@ -310,6 +320,13 @@ fn retain(ctx: &Context, desk: &Desk, log: &Log, back: u32) -> Result<bool, Fail
         // What the hook took before it refused is gone.
         retained(log.oldest())?;
     }
+    if let Err(LogError::Io { file, .. } | LogError::NoSpace { file, .. }) = &result
+        && file.ends_with(".log")
+    {
+        // One that cannot be removed is no part of the log all the same.
+        let message = format!("{file} keeps history from being retired");
+        return Err(Failure::new("retention", message));
+    }
     settle(ctx, result, retained)
 }
 
@@ -364,8 +381,12 @@ pub(super) fn close(ctx: &Context, log: &Log) -> Result<(), Failure> {
             // A superblock that cannot be written is no reason not to close; and none is written if
             // the log was found closed, and nothing was appended.
             let stats = log.stats();
-            let on_record = stats.superblock_failures == 0 && stats.bytes_written > 0;
-            ctx.record(Event::Closed { on_record })
+            let is_marked = stats.bytes_written > 0;
+            let on_record = stats.superblock_failures == 0 && is_marked;
+            ctx.record(Event::Closed {
+                on_record,
+                is_marked,
+            })
         }
         Err(error) => {
             excuse(ctx, &error)?;

@@ -3,7 +3,7 @@
 //! | error | excused by |
 //! |---|---|
 //! | of the system, with a file | that error number, given to a call on that file since the operation began |
-//! | poisoned | the same for its cause, at any time since the log was opened; never a failed read |
+//! | poisoned | the same for its cause, at any time since the log was opened; never a failed read, nor anything about the superblock; a file that could not be made longer or shorter only where the log has to cut it: behind a write that lacked space, at a cut, or when it is closed |
 //! | archive | the hook's own refusal, or a fault that the hook met |
 //! | damage in a file | damage that was read in that file, names that others altered, a sync that took its bytes back, or a disk that lied |
 //! | damage between files | the same in any segment, or in the superblock |
@@ -128,7 +128,34 @@ fn poisons(ctx: &Context, cause: &LogError) -> bool {
     };
     let told = Told::Errno(source.raw_os_error().unwrap_or(0));
     let met = ctx.recalled(path(file), &told);
-    met.iter().any(|met| met.call.kind != CallKind::Read)
+    let is_record = file.starts_with("lock");
+    !is_record && met.iter().any(|met| may_poison(ctx, met))
+}
+
+/// Whether the log can't do without what failed.
+fn may_poison(ctx: &Context, met: &Sighting) -> bool {
+    match met.call.kind {
+        CallKind::Read => false,
+        CallKind::SetLen => has_to_cut(ctx, met),
+        _ => true,
+    }
+}
+
+/// Whether a call that failed to change a file's length was there to cut off what must go. Another
+/// makes it longer beforehand.
+fn has_to_cut(ctx: &Context, met: &Sighting) -> bool {
+    let op = met.call.op;
+    let clients = ctx.clients().into_iter();
+    let steps: Vec<_> = clients.flat_map(|client| ctx.steps(client)).collect();
+    // The log is closed behind the last step, of several clients outside of any.
+    let is_last = op == 0 || steps.iter().all(|step| step.id <= op);
+    let mut steps = steps.iter().filter(|step| step.id == op);
+    let may_cut = is_last || steps.any(|step| step.op.cuts_files());
+    let full = [Errno::Enospc, Errno::Edquot].map(Shown::Failed);
+    let is_failed_write = |other: &Sighting| {
+        other.call.kind == CallKind::Write && full.contains(&other.shown) && other.call.op == op
+    };
+    may_cut || ctx.fs().sightings().iter().any(is_failed_write)
 }
 
 /// Damage between segments is told of the one or the other: any damage that was read will do.

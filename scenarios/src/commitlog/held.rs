@@ -453,7 +453,7 @@ impl Held {
 
 /// Whether the disk, or others, have done what the model knows nothing of: a disk that lied, files
 /// that were altered, a sync that took back what was seen.
-fn is_unsure(ctx: &Context) -> bool {
+pub(super) fn is_unsure(ctx: &Context) -> bool {
     ctx.promise() == Promise::PrefixOnly
         || may_be_altered(ctx)
         || has_struck(ctx, "fsync: revert to old")

@@ -26,6 +26,8 @@ pub struct Opened {
     pub next: u64,
     /// The epoch in which the log writes now.
     pub epoch: u32,
+    /// The opening, as it calls itself.
+    pub incarnation: u64,
     /// Whether the opening has written a superblock.
     pub is_on_record: bool,
     /// All transactions, read back.
@@ -55,8 +57,12 @@ pub struct Salvaged {
     pub found: Vec<Found>,
     /// Ranges that readers are told are lost.
     pub lost: Vec<Range<u64>>,
-    /// What the damaged segments held: it may be lost.
-    pub damaged: Vec<Range<u64>>,
+    /// The epoch in which it writes.
+    pub epoch: u32,
+    /// What the damaged segments held, and how many commits of each may be lost.
+    pub damaged: Vec<(Range<u64>, u64)>,
+    /// Whether the damaged log's superblock is whole.
+    pub has_record: bool,
     /// What is promised, given the faults so far.
     pub promise: Promise,
 }
@@ -88,6 +94,8 @@ pub enum Told {
     },
     /// It has failed, having been placed there.
     Failed(u64),
+    /// Nothing: it has refused its commit.
+    Refused,
 }
 
 /// Something that happened.
@@ -183,6 +191,9 @@ pub enum Event {
     Closed {
         /// Whether that is on record beside the segments.
         on_record: bool,
+        /// Whether this opening has marked it: a mark that was found may have been left by a
+        /// process that ended before it was durable.
+        is_marked: bool,
     },
     /// The log was left without closing, as by the end of the process.
     Abandoned,

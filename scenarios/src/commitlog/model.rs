@@ -20,7 +20,7 @@ use super::{check, oracle, salvaged};
 /// Bytes of a sector.
 const SECTOR: u64 = 512;
 /// Any frame is at least so long, whatever the format: a checksum and some numbers.
-const FRAME_BYTES_MIN: u64 = 16;
+pub(super) const FRAME_BYTES_MIN: u64 = 16;
 
 /// A transaction that was acknowledged or shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,10 @@ pub struct Model {
     pub(super) pins: Vec<u64>,
     /// What owners of commits were told.
     pub(super) owners: Owners,
+    /// Whether the log was marked as closed in order, and not opened since.
+    pub(super) is_closed: bool,
+    /// What openings called themselves.
+    pub(super) incarnations: BTreeSet<u64>,
     /// The highest epoch that was told.
     pub(super) epoch: u32,
     /// Segments that the archive hook has refused.
@@ -253,7 +257,13 @@ impl Model {
             Event::Salvaged(salvaged) => return salvaged::judge(self, salvaged),
             Event::Dropped => self.was_opening = true,
             Event::CacheLost => self.os_through = self.synced_through,
-            Event::Closed { on_record } => self.closed(*on_record),
+            Event::Closed {
+                on_record,
+                is_marked,
+            } => {
+                self.is_closed = *is_marked;
+                self.closed(*on_record);
+            }
             Event::Abandoned => self.crash(CrashKind::Kill),
             Event::Glimpsed { found } => return check::known(self, found),
             Event::Read {

@@ -266,6 +266,14 @@ pub(super) fn verification() -> Vec<Step<Op>> {
 }
 
 impl Op {
+    /// Whether it may cut a file.
+    pub(super) const fn cuts_files(&self) -> bool {
+        matches!(
+            self,
+            Self::Truncate { .. } | Self::Reopen | Self::Close | Self::Renew { .. }
+        )
+    }
+
     /// One commit with what two have, or of about the size on disk.
     pub(super) fn merged(&self, after: &Self) -> Vec<Self> {
         match (self, after) {

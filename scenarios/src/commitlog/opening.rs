@@ -1,18 +1,19 @@
 //! Opening the log, reading all of it, and what must hold of that.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
 use blackstart::commitlog::{
     Epoch, ErrorClass, Log, LogEnd, LogError, LogOptions, RecoveryReport, TxOffset,
 };
-use blackstart_sim::disk::Told;
+use blackstart_sim::disk::{Shown, Told};
 use blackstart_sim::{Failure, Promise};
 
 use super::archive::{self, Desk};
 use super::drive::Context;
 use super::ending::must_work;
-use super::excuse::{excuse, has_struck, is_altered};
+use super::excuse::{excuse, has_struck, is_altered, may_be_altered};
 use super::history::{Event, Opened};
 use super::op::Archive;
 use super::readers::drain;
@@ -21,6 +22,8 @@ use super::visit::{begin, open_and_visit};
 
 /// A byte that became zero may have been the last one that was not.
 const SECTOR: u64 = 512;
+/// So many bytes of a slot of the superblock, which has a sector of its own, say something.
+const SLOT_BYTES_USED: u64 = 68;
 
 /// The options that a case describes.
 pub(super) fn options(ctx: &Context) -> LogOptions {
@@ -138,6 +141,7 @@ pub(super) fn open_with(
     })?;
     let began = begin(ctx)?;
     let there = names(ctx);
+    let before = ctx.fs().sightings().len();
     let (opened, visited) = open_and_visit(ctx, began.options(options));
     let (log, report) = match opened {
         Ok(opened) => opened,
@@ -150,6 +154,7 @@ pub(super) fn open_with(
             return Ok(Err(error));
         }
     };
+    tells_lost_record(ctx, before, &report)?;
     let is_covered = reports_damage(ctx, &report);
     let reports_lost_record =
         report.superblock_lost && !ctx.reported("lock", &Told::Bytes(0..u64::MAX)).is_empty();
@@ -175,6 +180,7 @@ pub(super) fn open_with(
         oldest: report.oldest.get(),
         next: report.next.get(),
         epoch: report.epoch.get(),
+        incarnation: report.incarnation.get(),
         is_on_record: !report.closed || report.superblock_lost,
         found,
         closed: report.closed,
@@ -257,6 +263,25 @@ fn nothing_left_out(
             format!("{name} was there, is no part of the log, and the report does not name it"),
         )),
     }
+}
+
+/// A slot of the superblock that is damaged may be the newest one.
+fn tells_lost_record(ctx: &Context, before: usize, report: &RecoveryReport) -> Result<(), Failure> {
+    let is_slot = |bytes: &Range<u64>| {
+        let at = bytes.start % SECTOR;
+        at < SLOT_BYTES_USED && at + (bytes.end - bytes.start) <= SLOT_BYTES_USED
+    };
+    let sightings = ctx.fs().sightings();
+    let mut sightings = sightings.iter().skip(before);
+    let is_met = sightings.any(|sighting| {
+        let is_record = sighting.files.iter().any(|file| file.ends_with("lock"));
+        is_record && matches!(&sighting.shown, Shown::Damaged(bytes) if is_slot(bytes))
+    });
+    if !is_met || report.superblock_lost || report.created || may_be_altered(ctx) {
+        return Ok(());
+    }
+    let message = "a slot of the superblock is damaged, and the report does not tell";
+    Err(Failure::new("damage is reported", message))
 }
 
 /// Whether bytes were dropped, and the report names those that were damaged.

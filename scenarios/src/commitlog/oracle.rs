@@ -21,12 +21,14 @@ use super::model::{Entry, Model};
 /// Judges an opening, and takes what it shows as settled.
 pub(super) fn opened(model: &mut Model, opened: &Opened) -> Result<(), Failure> {
     known_durable(opened)?;
+    incarnation(model, opened)?;
     bounds(opened)?;
     let shown = if opened.promise == Promise::PrefixOnly {
         known_tokens(model, opened)?
     } else {
         oldest(model, opened)?;
         archived(model, opened)?;
+        closed(model, opened)?;
         let shown = match_tokens(model, opened)?;
         required(model, opened)?;
         for item in &opened.found {
@@ -73,6 +75,28 @@ fn known_durable(opened: &Opened) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// A log that was closed in order is found closed: by nothing else is a torn tail told from one
+/// that lost something.
+fn closed(model: &Model, opened: &Opened) -> Result<(), Failure> {
+    let is_whole = opened.promise == Promise::Full && !model.is_altered();
+    if opened.closed || !model.is_closed || !is_whole {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "closing",
+        "the log was closed, and the opening says that it was not",
+    ))
+}
+
+/// No opening calls itself as another did.
+fn incarnation(model: &mut Model, opened: &Opened) -> Result<(), Failure> {
+    if model.incarnations.insert(opened.incarnation) {
+        return Ok(());
+    }
+    let message = format!("incarnation {} was there before", opened.incarnation);
+    Err(Failure::new("identifiers", message))
 }
 
 /// The archive has every segment that is gone.
@@ -341,6 +365,7 @@ fn settle(model: &mut Model, opened: &Opened, shown: BTreeMap<u64, Entry>) {
     model.unsettled.clear();
     model.promise = opened.promise;
     model.is_opening = false;
+    model.is_closed = false;
     model.was_opening = false;
     model.openings += 1;
     model.retain = None;

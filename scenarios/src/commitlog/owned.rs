@@ -5,6 +5,9 @@
 //! | its place | once, before anything else |
 //! | that it is applied | at its place, once, in log order, not if it refused; from then on it is as durable as its level says |
 //! | that it failed | at its place, and nothing after; never a commit that was acknowledged |
+//!
+//! Of a commit that was placed its owner hears again, unless it refused it. What a client hands in
+//! first stands first.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -59,7 +62,7 @@ impl Owners {
                 at == *placed && at == *first
             }
             (None, [Told::Placed(placed), Told::Failed(failed)]) => placed == failed,
-            (None, [] | [Told::Placed(_)]) => true,
+            (None, [] | [Told::Placed(_), Told::Refused]) => true,
             _ => false,
         };
         match is_right {
@@ -93,7 +96,10 @@ impl CommitOwner for Owner {
     fn place(&self, first: TxOffset) -> Result<(), Refusal> {
         self.tell(Told::Placed(first.get()));
         match self.refuses {
-            true => Err("not this one".into()),
+            true => {
+                self.tell(Told::Refused);
+                Err("not this one".into())
+            }
             false => Ok(()),
         }
     }
@@ -111,6 +117,19 @@ impl CommitOwner for Owner {
     }
 }
 
+/// A commit stands behind the one that was handed in before it, or in the history that follows.
+fn in_order(last: &mut Option<Committed>, committed: &Committed) -> Result<(), Failure> {
+    let place = |committed: &Committed| (committed.epoch, committed.first);
+    let before = last.replace(*committed);
+    match before.filter(|before| place(before) >= place(committed)) {
+        None => Ok(()),
+        Some(before) => {
+            let message = format!("{committed:?} was handed in behind {before:?}");
+            Err(Failure::new("order", message))
+        }
+    }
+}
+
 /// Hands in several commits, then waits for each; the owner of the one with the number `refused`
 /// refuses it. False if the log takes no more writes.
 pub(super) fn batch(
@@ -120,6 +139,7 @@ pub(super) fn batch(
 ) -> Result<bool, Failure> {
     let mut tickets = Vec::new();
     let mut is_usable_after = true;
+    let mut last = None;
     for number in 0..commits {
         let tokens = ctx.model(|model| model.tokens(1));
         let record = payload::record(tokens.start, bytes as usize);
@@ -149,7 +169,10 @@ pub(super) fn batch(
                 let message = format!("the owner of {tokens:?} refused it, and it is acknowledged");
                 return Err(Failure::new("owners", message));
             }
-            Ok(_) => goes_around(ctx),
+            Ok(committed) => {
+                in_order(&mut last, &committed)?;
+                goes_around(ctx);
+            }
             Err(LogError::Refused { .. }) if is_refused => {
                 ctx.mark("an owner refused its commit");
                 goes_around(ctx);

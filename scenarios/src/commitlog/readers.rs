@@ -10,7 +10,7 @@ use blackstart_sim::{Failure, Promise};
 
 use super::drive::{Context, append};
 use super::excuse::{excuse_reader, has_struck, is_usable};
-use super::held::changes_nothing;
+use super::held::{changes_nothing, is_unsure};
 use super::history::{Event, Found};
 use super::op::Level;
 use super::opening::{dir, options};
@@ -62,20 +62,27 @@ pub(super) fn read(ctx: &Context, log: &Log, back: u32) -> Result<(), Failure> {
 }
 
 /// Another process looks at the log while it is open: it sees what the operating system has.
-pub(super) fn peek(ctx: &Context) -> Result<(), Failure> {
+pub(super) fn peek(ctx: &Context, log: &Log) -> Result<(), Failure> {
     let (from, acked_through) = ctx.model(|model| (model.oldest, model.os_through));
     let mut found = Vec::new();
     let mut oldest = from;
+    let mut known = TxOffset::ZERO;
     let began = ctx.model(Moment::of);
     let effects = ctx.fs().trace_len();
     let outcome = ReadOnlyLog::open(ctx.env(), dir(ctx), options(ctx))
-        .and_then(|(log, _)| {
+        .and_then(|(log, report)| {
             // Others may have retired history since.
             oldest = log.oldest().get();
+            known = report.known_durable_through;
             log.reader(log.oldest())
         })
         .and_then(|mut reader| drain(&mut reader, &mut found));
     changes_nothing(ctx, effects, true)?;
+    let durable = log.durable_through();
+    if known > durable && !is_unsure(ctx) && !ctx.model(|model| began.is_raced(model)) {
+        let message = format!("all below {known} is said to be durable, and is below {durable}");
+        return Err(Failure::new("durable prefix", message));
+    }
     let from = from.max(oldest);
     let acked_through = still_cached(ctx, acked_through);
     conclude_read(

@@ -1,13 +1,14 @@
 //! Salvage: what is left of a damaged log, and what may be missing from it.
 //!
-//! What a segment that is damaged held may be lost, and nothing else. Which segments are damaged
-//! the simulated disk knows, so that no reading of the format is needed: their names say where
-//! they begin.
+//! What a segment that is damaged held may be lost, and nothing else: as many commits as its damaged
+//! bytes may have touched. Which segments are damaged the simulated disk knows, so that no reading of
+//! the format is needed: their names say where they begin.
 //!
 //! | checked | where |
 //! |---|---|
 //! | records and lost ranges fill the new log from end to end | [`judge`] |
 //! | every record is one that was written there; all outside of damaged segments are there | [`judge`] |
+//! | it writes in an epoch of its own, and holds nothing that was retired | [`judge`] |
 //! | what is lost is reported, and readers are told of it | [`salvage`] |
 //! | the damaged directory holds the same bytes as before | [`salvage`] |
 //! | the new log takes a commit, and opens again with the same content | [`salvage`] |
@@ -15,18 +16,20 @@
 //! The damaged log stays where it is: an era that meets it salvages it, goes through the new log,
 //! and ends.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 
 use blackstart::commitlog::{Durability, Log, LogError, LogOptions, SalvageReport};
+use blackstart_sim::disk::Shown;
 use blackstart_sim::{Failure, Promise};
 
 use super::archive::{Desk, digest};
 use super::check;
 use super::drive::Context;
-use super::excuse::{excuse, has_struck};
+use super::excuse::{excuse, has_struck, may_be_altered};
 use super::history::{Event, Found, Salvaged};
-use super::model::Model;
+use super::model::{FRAME_BYTES_MIN, Model};
 use super::opening::{options, writer_options};
 use super::readers::drain_around;
 
@@ -125,7 +128,9 @@ fn opened(ctx: &Context, to: &str, report: &SalvageReport) -> Result<Option<(Log
         next,
         found,
         lost,
+        epoch: opened.epoch.get(),
         damaged: damaged_ranges(ctx),
+        has_record: has_record(ctx),
         promise: ctx.promise(),
     }))?;
     ctx.verified();
@@ -174,15 +179,48 @@ fn must_open(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     Err(Failure::new("salvage", message))
 }
 
-/// Where the damaged segments begin and end, by their names.
-fn damaged_ranges(ctx: &Context) -> Vec<Range<u64>> {
+/// Whether the superblock is there, and nobody has damaged it.
+fn has_record(ctx: &Context) -> bool {
+    let is_there = ctx.fs().file_names().iter().any(|name| name == "lock");
+    let is_damaged = ctx.fs().damaged_files().iter().any(|name| name == "lock");
+    is_there && !is_damaged && !may_be_altered(ctx)
+}
+
+/// So many commits of a segment may be lost: those that its damaged bytes touch, and one beside
+/// each place.
+fn most_lost(ctx: &Context, name: &str) -> u64 {
+    let sightings = ctx.fs().sightings().into_iter();
+    let mut places: Vec<_> = sightings
+        .filter(|sighting| sighting.files.iter().any(|file| file == name))
+        .filter_map(|sighting| match sighting.shown {
+            Shown::Damaged(bytes) => Some(bytes),
+            _ => None,
+        })
+        .collect();
+    places.sort_by_key(|place| place.start);
+    let (mut most, mut end) = (0, 0);
+    for place in places {
+        if place.start > end || most == 0 {
+            most += 2;
+        }
+        most += place.end.saturating_sub(place.start.max(end)) / FRAME_BYTES_MIN;
+        end = end.max(place.end);
+    }
+    most
+}
+
+/// Where the damaged segments begin and end, by their names, and how many commits of each may be
+/// lost.
+fn damaged_ranges(ctx: &Context) -> Vec<(Range<u64>, u64)> {
     let first = |name: &String| name.strip_suffix(".log")?.parse::<u64>().ok();
     let names = ctx.fs().file_names();
     let firsts: Vec<u64> = names.iter().filter_map(first).collect();
     let damaged = ctx.fs().damaged_files();
-    let ranges = damaged.iter().filter_map(first).map(|begin| {
+    let ranges = damaged.iter().filter_map(|name| {
+        let begin = first(name)?;
         let end = firsts.iter().filter(|first| **first > begin).min();
-        begin..end.copied().unwrap_or(u64::MAX)
+        let range = begin..end.copied().unwrap_or(u64::MAX);
+        Some((range, most_lost(ctx, name)))
     });
     ranges.collect()
 }
@@ -199,10 +237,16 @@ pub(super) fn judge(model: &Model, salvaged: &Salvaged) -> Result<(), Failure> {
         let message = format!("the oldest offset is {oldest}, at most {most} expected");
         return Err(Failure::new("salvage", message));
     }
+    if salvaged.has_record {
+        recorded(model, salvaged)?;
+    }
     for item in &salvaged.found {
         expect_known(model, item)?;
     }
-    let may_be_lost = |offset: u64| salvaged.damaged.iter().any(|range| range.contains(&offset));
+    let may_be_lost = |offset: u64| {
+        let mut damaged = salvaged.damaged.iter();
+        damaged.any(|(range, _)| range.contains(&offset))
+    };
     // A retirement or a cut that had begun may have taken the rest.
     let from = salvaged.oldest.max(model.retain.unwrap_or(model.oldest));
     let to = model.required.min(model.truncate.unwrap_or(u64::MAX));
@@ -213,7 +257,29 @@ pub(super) fn judge(model: &Model, salvaged: &Salvaged) -> Result<(), Failure> {
             .binary_search_by_key(&offset, |item| item.offset);
         found.is_ok()
     };
-    let mut missing = kept.filter(|(offset, _)| !is_shown(**offset));
+    let missing = kept.filter(|(offset, _)| !is_shown(**offset));
+    for (range, most) in &salvaged.damaged {
+        let end = match (range.end, salvaged.has_record) {
+            // Of the newest segment, only what is on record is known to have been durable.
+            (u64::MAX, true) => model
+                .on_record_through
+                .min(model.truncate.unwrap_or(u64::MAX)),
+            (u64::MAX, false) => continue,
+            (end, _) => end,
+        };
+        let lost = missing
+            .clone()
+            .filter(|(offset, _)| (range.start..end).contains(*offset));
+        let lost: BTreeSet<u64> = lost.map(|(_, entry)| entry.commit.0).collect();
+        if lost.len() as u64 > *most {
+            let message = format!(
+                "{} commits of {range:?} are lost, at most {most} may",
+                lost.len()
+            );
+            return Err(Failure::new("salvage", message));
+        }
+    }
+    let mut missing = missing;
     match missing.find(|(offset, _)| !may_be_lost(**offset)) {
         Some((offset, entry)) => Err(Failure::new(
             "salvage",
@@ -224,6 +290,17 @@ pub(super) fn judge(model: &Model, salvaged: &Salvaged) -> Result<(), Failure> {
         )),
         None => Ok(()),
     }
+}
+
+/// What the superblock of the damaged log says is kept: which history was retired, and its epoch.
+fn recorded(model: &Model, salvaged: &Salvaged) -> Result<(), Failure> {
+    let (epoch, oldest) = (salvaged.epoch, salvaged.oldest);
+    let message = match (epoch > model.epoch, oldest >= model.oldest) {
+        (true, true) => return Ok(()),
+        (false, _) => format!("it is in epoch {epoch}; {} was there before", model.epoch),
+        (true, false) => format!("it begins with {oldest}; {} was the oldest", model.oldest),
+    };
+    Err(Failure::new("salvage", message))
 }
 
 /// Records and lost ranges follow one another from the oldest offset to the next one.

@@ -1,5 +1,7 @@
 //! The model by itself: every oracle rejects the history it exists for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use blackstart_sim::Promise;
 use blackstart_sim::disk::CrashKind;
 
@@ -19,12 +21,16 @@ fn found(tokens: &[u64], from: u64) -> Vec<Found> {
         .collect()
 }
 
+/// Each opening calls itself by another number.
+static INCARNATION: AtomicU64 = AtomicU64::new(0);
+
 fn opened(tokens: &[u64], from: u64) -> Event {
     Event::Opened(Opened {
         oldest: from,
         next: from + tokens.len() as u64,
         found: found(tokens, from),
         epoch: 1,
+        incarnation: INCARNATION.fetch_add(1, Ordering::Relaxed),
         is_on_record: true,
         closed: true,
         reports_damage: false,

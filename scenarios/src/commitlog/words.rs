@@ -161,10 +161,12 @@ fn scope(is_synced: bool) -> &'static str {
 }
 
 fn words_of_salvage(salvaged: &Salvaged) -> String {
-    let [damaged, lost] = [&salvaged.damaged, &salvaged.lost].map(|ranges| {
-        let ranges: Vec<_> = ranges.iter().map(|of| range("offset", of)).collect();
+    let words = |ranges: Vec<&Range<u64>>| {
+        let ranges: Vec<_> = ranges.into_iter().map(|of| range("offset", of)).collect();
         ranges.join(", ")
-    });
+    };
+    let damaged = words(salvaged.damaged.iter().map(|(of, _)| of).collect());
+    let lost = words(salvaged.lost.iter().collect());
     format!(
         "salvaged: oldest {}, next {}; {}; may be lost: {damaged}; reported as lost: {lost}",
         salvaged.oldest,

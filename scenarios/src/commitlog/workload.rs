@@ -54,7 +54,7 @@ impl Config {
     fn large(self, is_large: bool, draw: &mut Draw<'_>) -> Self {
         match is_large {
             true => Self {
-                segment_bytes_max: *draw.pick(&[1 << 18, 1 << 20, 1 << 23]),
+                segment_bytes_max: *draw.pick(&[1 << 18, 1 << 18, 1 << 20, 1 << 23]),
                 ..self
             },
             false => self,
@@ -155,7 +155,11 @@ fn draw_op(
 
 fn draw_append(draw: &mut Draw<'_>, levels: &[u32], bytes_max: u64) -> Op {
     Op::Append {
-        records: *draw.pick(&[1, 1, 1, 2, 3, 7]),
+        records: *match bytes_max {
+            // Runs of records that are as long as one another are read in another way.
+            0..=200 => draw.pick(&[1, 1, 1, 2, 3, 7, 24]),
+            _ => draw.pick(&[1, 1, 1, 2, 3, 7]),
+        },
         bytes: draw.range(8..=bytes_max) as u32,
         level: draw_level(draw, levels),
     }
