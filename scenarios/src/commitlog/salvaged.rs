@@ -1,8 +1,8 @@
 //! Salvage: what is left of a damaged log, and what may be missing from it.
 //!
-//! What a segment that is damaged held may be lost, and nothing else: as many commits as its damaged
-//! bytes may have touched. Which segments are damaged the simulated disk knows, so that no reading of
-//! the format is needed: their names say where they begin.
+//! What a segment that is damaged held may be lost, and nothing else: as many commits as its
+//! damaged bytes may have touched. Which segments are damaged the simulated disk knows, so that no
+//! reading of the format is needed: their names say where they begin.
 //!
 //! | checked | where |
 //! |---|---|
