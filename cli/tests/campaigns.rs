@@ -81,7 +81,15 @@ fn three_shards_are_merged_into_what_one_campaign_finds() {
 fn a_damaged_report_hides_no_other() {
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
-    let run = ["sim", "run", "--seeds", "0..2", "--report", "a.json"];
+    let run = [
+        "sim",
+        "run",
+        "commitlog",
+        "--seeds",
+        "0..2",
+        "--report",
+        "a.json",
+    ];
     check(&mut blackstart(dir, &run), 0);
     let text = read(&dir.join("a.json"));
     let half = text.get(..text.len() / 2).expect("ASCII");
@@ -106,7 +114,15 @@ fn with_failure(text: &str) -> String {
 fn a_failure_decides_the_exit_code_and_is_told_to_github() {
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
-    let run = ["sim", "run", "--seeds", "0..2", "--report", "a.json"];
+    let run = [
+        "sim",
+        "run",
+        "commitlog",
+        "--seeds",
+        "0..2",
+        "--report",
+        "a.json",
+    ];
     check(&mut blackstart(dir, &run), 0);
     let text = with_failure(&read(&dir.join("a.json")));
     std::fs::write(dir.join("b.json"), text).expect("writes");
@@ -173,7 +189,15 @@ fn every_line_for_machines_is_json_and_says_its_type() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut command = blackstart(
         dir.path(),
-        &["sim", "run", "--seeds", "0..4", "--message-format", "json"],
+        &[
+            "sim",
+            "run",
+            "commitlog",
+            "--seeds",
+            "0..4",
+            "--message-format",
+            "json",
+        ],
     );
     // Even where GitHub would be told.
     command.env("GITHUB_ACTIONS", "true");

@@ -99,7 +99,7 @@ fn small_workloads_are_explored() {
 #[test]
 fn a_case_with_an_unknown_version_scenario_or_field_is_refused_with_the_line() {
     let dir = tempfile::tempdir().expect("a directory");
-    let seed = text(&blackstart(&["sim", "replay", "1"]).stdout);
+    let seed = text(&blackstart(&["sim", "replay", "1", "--scenario", "commitlog"]).stdout);
     let case: String = seed
         .lines()
         .take_while(|line| !line.starts_with("not met") && !line.contains("calls on"))
@@ -367,7 +367,15 @@ fn a_case_is_explained_on_the_terminal_and_as_a_page() {
     let dir = tempfile::tempdir().expect("a directory");
     let page = dir.path().join("story.html");
     let name = page.to_str().expect("text");
-    let arguments = ["sim", "explain", "1", "--html", name];
+    let arguments = [
+        "sim",
+        "explain",
+        "1",
+        "--scenario",
+        "commitlog",
+        "--html",
+        name,
+    ];
     let told = [
         "nothing is wrong",
         "Era 0 of",
@@ -399,7 +407,15 @@ fn a_case_is_explained_on_the_terminal_and_as_a_page() {
         &[],
         &["there is no scenario"],
     );
-    let nowhere = ["sim", "explain", "1", "--html", "/proc/none/story.html"];
+    let nowhere = [
+        "sim",
+        "explain",
+        "1",
+        "--scenario",
+        "commitlog",
+        "--html",
+        "/proc/none/story.html",
+    ];
     check(&nowhere, 1, &[], &["can't be written"]);
 }
 
