@@ -172,7 +172,8 @@ impl Model {
             Event::Through { end, level } => self.through(*end, *level),
             Event::CacheLost => self.os_through = self.synced_through,
             Event::Abandoned => self.crash(CrashKind::Kill),
-            Event::OpenBegan => self.is_opening = true,
+            // One that failed has reported nothing either.
+            Event::OpenBegan => self.was_opening |= std::mem::replace(&mut self.is_opening, true),
             Event::Opened(opened) => return self.opened(opened),
             Event::Read {
                 keys,
