@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `handle` | [`Store`]: the calls of an application |
 //! | `batch` | what is written together, and how a record of the log holds it |
+//! | `tombstone` | ranges that were deleted |
 //! | `memtable` | rows that no table has yet |
 //! | `block`, `table` | rows in a file |
 //! | `manifest` | which tables there are |
@@ -34,8 +35,7 @@
 //!
 //! Directory: `log/`, `tables/`, `MANIFEST-n`. The lock lies on the directory itself.
 //!
-//! Not here yet: names of keyspaces, range deletes, transactions,
-//! points in time, backup. Blocks that were read stay in memory.
+//! Not here yet: names of keyspaces, transactions, points in time, backup. Blocks that were read stay in memory.
 
 mod batch;
 mod block;
@@ -49,6 +49,7 @@ mod open;
 mod options;
 mod report;
 mod table;
+mod tombstone;
 mod tree;
 
 pub use batch::WriteBatch;

@@ -5,18 +5,23 @@
 //! | 0 | kind | 1 genesis, 2 batch |
 //! | of a genesis: 1..9 | magic | `BLKSTORE` |
 //! | 9..13 | format version | 1 |
-//! | of a batch: 1..5 | rows | |
-//! | then, for each row | kind | 1 put, 2 delete |
+//! | of a batch: 1..5 | writes | |
+//! | then, for each write | kind | 1 put, 2 delete, 3 delete of a range |
 //! | | key length, value length | u32 each; the value length of a delete is 0 |
-//! | | key, value | |
+//! | | key, value | of a range: its first key, and the key behind its last |
 //!
 //! Invariants:
-//! - \[I1\] A batch is settled when it is sealed: its rows are in order, one for each key, and that
-//!   is the last write of it.
+//! - \[I1\] Sealing settles a batch. Ranges come first, in order, and do not touch each other. Then
+//!   come rows in order, one for each key: the last write of it, unless the batch deleted a range
+//!   around the key after that.
 //! - \[I2\] An empty value is a value.
+//! - \[I3\] A batch deletes its ranges before it writes its rows.
+
+use std::ops::Range;
 
 use super::error::StoreError;
 use super::handle::Keyspace;
+use super::tombstone::Tombstones;
 use super::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::codec::{ByteOffset, Cursor, Defect};
 
@@ -24,16 +29,32 @@ const GENESIS: u8 = 1;
 const BATCH: u8 = 2;
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
+const DELETE_RANGE: u8 = 3;
 const MAGIC: [u8; 8] = *b"BLKSTORE";
 const VERSION: u32 = 1;
+/// Kind and number of writes.
+const HEADER_BYTES: usize = 5;
 /// Kind and two lengths.
-const ROW_BYTES_MIN: usize = 9;
+const WRITE_BYTES_MIN: usize = 9;
 
 /// Writes that become visible together, and survive together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
+    /// Keys, each with its value behind it.
+    bytes: Vec<u8>,
     /// In the order in which they were added.
-    rows: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    writes: Vec<Added>,
+}
+
+/// A write by its place in the bytes of its batch.
+#[derive(Clone, Copy, Debug)]
+struct Added {
+    /// The key's first 16 bytes, then zeros, as a number of the same order.
+    head: u128,
+    key_at: usize,
+    key_bytes: u32,
+    value_bytes: u32,
+    kind: u8,
 }
 
 impl WriteBatch {
@@ -51,7 +72,9 @@ impl WriteBatch {
         if bytes > VALUE_BYTES_MAX {
             return Err(StoreError::ValueTooLong { bytes });
         }
-        self.add(keyspace, key, Some(value.to_vec()))
+        expect_key_len(key)?;
+        self.add(PUT, keyspace, key, &[value]);
+        Ok(())
     }
 
     /// Adds a delete.
@@ -59,68 +82,176 @@ impl WriteBatch {
     /// # Errors
     /// [`StoreError::KeyTooLong`]: nothing was added.
     pub fn delete(&mut self, keyspace: Keyspace, key: &[u8]) -> Result<(), StoreError> {
-        self.add(keyspace, key, None)
+        expect_key_len(key)?;
+        self.add(DELETE, keyspace, key, &[]);
+        Ok(())
     }
 
-    fn add(
+    /// Adds a delete of all keys from `range.start` on and before `range.end`. A range that holds
+    /// no key adds nothing. Puts that were added before are covered as well, later ones are not.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyTooLong`]: nothing was added.
+    pub fn delete_range(
         &mut self,
         keyspace: Keyspace,
-        key: &[u8],
-        value: Option<Vec<u8>>,
+        range: Range<&[u8]>,
     ) -> Result<(), StoreError> {
-        let bytes = key.len();
-        if bytes > KEY_BYTES_MAX {
-            return Err(StoreError::KeyTooLong { bytes });
+        expect_key_len(range.start)?;
+        expect_key_len(range.end)?;
+        if range.start < range.end {
+            let end: [&[u8]; 2] = [&keyspace.prefix(), range.end];
+            self.add(DELETE_RANGE, keyspace, range.start, &end);
         }
-        self.rows.push((keyspace.key(key), value));
         Ok(())
+    }
+
+    /// Adds a delete of all keys of a keyspace.
+    pub fn delete_all(&mut self, keyspace: Keyspace) {
+        self.add(DELETE_RANGE, keyspace, &[], &[&keyspace.end()]);
+    }
+
+    fn add(&mut self, kind: u8, keyspace: Keyspace, key: &[u8], value: &[&[u8]]) {
+        let key_at = self.bytes.len();
+        self.bytes.extend_from_slice(&keyspace.prefix());
+        self.bytes.extend_from_slice(key);
+        let key_end = self.bytes.len();
+        for part in value {
+            self.bytes.extend_from_slice(part);
+        }
+        self.writes.push(Added {
+            head: head(&self.bytes[key_at..key_end]),
+            key_at,
+            key_bytes: len_u32(key_end - key_at),
+            value_bytes: len_u32(self.bytes.len() - key_end),
+            kind,
+        });
     }
 
     /// How many writes it has.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.writes.len()
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.writes.is_empty()
     }
 
-    /// Its rows as they will be: in order, the last write of each key.
+    fn key(&self, write: &Added) -> &[u8] {
+        &self.bytes[write.key_at..][..write.key_bytes as usize]
+    }
+
+    fn value(&self, write: &Added) -> &[u8] {
+        let key_end = write.key_at + write.key_bytes as usize;
+        &self.bytes[key_end..][..write.value_bytes as usize]
+    }
+
+    /// [I1] The batch as it will be in the log.
     pub(crate) fn seal(mut self) -> SealedBatch {
-        // The sort is stable: of equal keys the last one was written last.
-        self.rows.sort_by(|one, two| one.0.cmp(&two.0));
-        let mut rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::with_capacity(self.rows.len());
-        for row in self.rows {
-            match rows.last_mut().filter(|last| last.0 == row.0) {
-                Some(last) => *last = row,
-                None => rows.push(row),
-            }
+        let ranges = self.ranges();
+        let mut rows = std::mem::take(&mut self.writes);
+        rows.retain(|write| write.kind != DELETE_RANGE);
+        // Later writes of a key have higher places. Those of one key that are newest come first.
+        rows.sort_unstable_by(|one, two| {
+            let order = one.head.cmp(&two.head);
+            let order = order.then_with(|| self.key(one).cmp(self.key(two)));
+            order.then_with(|| two.key_at.cmp(&one.key_at))
+        });
+        rows.dedup_by(|older, newer| {
+            older.head == newer.head && self.key(older) == self.key(newer)
+        });
+        if !ranges.is_empty() {
+            rows.retain(|row| {
+                let deleted_at = ranges.newest(self.key(row), u64::MAX);
+                deleted_at.is_none_or(|at| at < row.key_at as u64)
+            });
         }
-        SealedBatch { rows }
+        let mut record = RecordWriter::new(self.bytes.len(), self.len());
+        ranges.for_each_run(|from, end| record.push(DELETE_RANGE, from, end));
+        for row in &rows {
+            record.push(row.kind, self.key(row), self.value(row));
+        }
+        record.finish()
+    }
+
+    /// What it deletes as ranges; the place of the write stands for the sequence.
+    fn ranges(&self) -> Tombstones {
+        let mut ranges = Tombstones::default();
+        let writes = self.writes.iter();
+        for write in writes.filter(|write| write.kind == DELETE_RANGE) {
+            ranges.insert(self.key(write), self.value(write), write.key_at as u64);
+        }
+        ranges
     }
 }
 
-/// The rows of a batch, settled.
+fn expect_key_len(key: &[u8]) -> Result<(), StoreError> {
+    let bytes = key.len();
+    match bytes > KEY_BYTES_MAX {
+        true => Err(StoreError::KeyTooLong { bytes }),
+        false => Ok(()),
+    }
+}
+
+fn head(key: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let len = key.len().min(16);
+    bytes[..len].copy_from_slice(&key[..len]);
+    u128::from_be_bytes(bytes)
+}
+
+/// A record that is being written.
+struct RecordWriter {
+    bytes: Vec<u8>,
+    writes: u32,
+}
+
+impl RecordWriter {
+    fn new(bytes: usize, writes: usize) -> Self {
+        let mut record = Vec::with_capacity(HEADER_BYTES + bytes + WRITE_BYTES_MIN * writes);
+        record.push(BATCH);
+        record.resize(HEADER_BYTES, 0);
+        Self {
+            bytes: record,
+            writes: 0,
+        }
+    }
+
+    fn push(&mut self, kind: u8, key: &[u8], value: &[u8]) {
+        self.writes += 1;
+        self.bytes.push(kind);
+        self.bytes
+            .extend_from_slice(&len_u32(key.len()).to_le_bytes());
+        self.bytes
+            .extend_from_slice(&len_u32(value.len()).to_le_bytes());
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value);
+    }
+
+    fn finish(mut self) -> SealedBatch {
+        self.bytes[1..HEADER_BYTES].copy_from_slice(&self.writes.to_le_bytes());
+        SealedBatch { record: self.bytes }
+    }
+}
+
+/// A batch as a record of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SealedBatch {
-    pub rows: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    record: Vec<u8>,
 }
 
 impl SealedBatch {
-    /// The batch as a record of the log.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![BATCH];
-        bytes.extend_from_slice(&len_u32(self.rows.len()).to_le_bytes());
-        for (key, value) in &self.rows {
-            bytes.push(if value.is_some() { PUT } else { DELETE });
-            let value = value.as_deref().unwrap_or_default();
-            bytes.extend_from_slice(&len_u32(key.len()).to_le_bytes());
-            bytes.extend_from_slice(&len_u32(value.len()).to_le_bytes());
-            bytes.extend_from_slice(key);
-            bytes.extend_from_slice(value);
+    /// The record.
+    pub fn record(&self) -> &[u8] {
+        &self.record
+    }
+
+    /// What it writes.
+    pub fn writes(&self) -> Writes<'_> {
+        Writes {
+            bytes: &self.record[HEADER_BYTES..],
         }
-        bytes
     }
 }
 
@@ -128,16 +259,48 @@ fn len_u32(len: usize) -> u32 {
     u32::try_from(len).expect("keys, values and batches have limits below 4 GiB")
 }
 
+/// A write of a sealed batch. Keys are those of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write<'a> {
+    /// The key has this value, or none any more.
+    Row(&'a [u8], Option<&'a [u8]>),
+    /// All keys from the first one on and before the second have no value any more.
+    DeleteRange(&'a [u8], &'a [u8]),
+}
+
+/// The writes of a record that was checked: [I3] ranges first, then rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Writes<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Writes<'a> {
+    type Item = Write<'a>;
+
+    fn next(&mut self) -> Option<Write<'a>> {
+        let (header, rest) = self.bytes.split_first_chunk::<WRITE_BYTES_MIN>()?;
+        let [kind, k0, k1, k2, k3, v0, v1, v2, v3] = *header;
+        let (key, rest) = rest.split_at(u32::from_le_bytes([k0, k1, k2, k3]) as usize);
+        let (value, rest) = rest.split_at(u32::from_le_bytes([v0, v1, v2, v3]) as usize);
+        self.bytes = rest;
+        Some(match kind {
+            PUT => Write::Row(key, Some(value)),
+            DELETE => Write::Row(key, None),
+            _ => Write::DeleteRange(key, value),
+        })
+    }
+}
+
 /// A record of the log, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Record {
+pub(crate) enum Record<'a> {
     /// The log's first: it holds a store.
     Genesis,
     /// A batch.
-    Batch(SealedBatch),
+    Batch(Writes<'a>),
 }
 
-impl Record {
+impl<'a> Record<'a> {
     /// The first record of a store's log.
     pub fn genesis() -> Vec<u8> {
         let mut bytes = vec![GENESIS];
@@ -150,7 +313,7 @@ impl Record {
     ///
     /// # Errors
     /// What is wrong with it, by its place in the record.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Defect> {
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Defect> {
         let mut cursor = Cursor::new(bytes, ByteOffset::new(0));
         let record = match cursor.u8("kind of record")? {
             GENESIS => genesis(&mut cursor)?,
@@ -178,7 +341,7 @@ impl Record {
     }
 }
 
-fn genesis(cursor: &mut Cursor<'_>) -> Result<Record, Defect> {
+fn genesis(cursor: &mut Cursor<'_>) -> Result<Record<'static>, Defect> {
     let at = cursor.at();
     if cursor.array("magic")? != MAGIC {
         return Err(Defect::new(at, "magic", "BLKSTORE", "something else"));
@@ -190,36 +353,52 @@ fn genesis(cursor: &mut Cursor<'_>) -> Result<Record, Defect> {
     }
 }
 
-fn batch(cursor: &mut Cursor<'_>) -> Result<SealedBatch, Defect> {
+fn batch<'a>(cursor: &mut Cursor<'a>) -> Result<Writes<'a>, Defect> {
     let at = cursor.at();
-    let count = cursor.u32("rows")?;
-    let room = cursor.rest().len() / ROW_BYTES_MIN;
+    let count = cursor.u32("writes")?;
+    let bytes = cursor.rest();
+    let room = bytes.len() / WRITE_BYTES_MIN;
     if count as usize > room {
-        return Err(Defect::new(at, "rows", room as u64, count));
+        return Err(Defect::new(at, "writes", room as u64, count));
     }
-    let mut rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::with_capacity(count as usize);
+    let mut before = None;
     for _ in 0..count {
-        let at = cursor.at();
-        let kind = cursor.u8("kind of row")?;
-        let key_len = cursor.u32("key length")? as usize;
-        let value_len = cursor.u32("value length")? as usize;
-        let key = cursor.bytes(key_len, "key")?.to_vec();
-        let value = cursor.bytes(value_len, "value")?.to_vec();
-        let value = match (kind, value_len) {
-            (PUT, _) => Some(value),
-            (DELETE, 0) => None,
-            _ => {
-                let expected = "a put, or a delete without a value";
-                return Err(Defect::new(at, "kind of row", expected, u32::from(kind)));
-            }
-        };
-        if rows.last().is_some_and(|(last, _)| *last >= key) {
-            let expected = "a key above the one before";
-            return Err(Defect::new(at, "key", expected, "another order"));
-        }
-        rows.push((key, value));
+        before = Some(write(cursor, before)?);
     }
-    Ok(SealedBatch { rows })
+    let bytes = &bytes[..bytes.len() - cursor.rest().len()];
+    Ok(Writes { bytes })
+}
+
+/// A write, which has its place behind the one before.
+fn write<'a>(cursor: &mut Cursor<'a>, before: Option<Write<'a>>) -> Result<Write<'a>, Defect> {
+    let at = cursor.at();
+    let kind = cursor.u8("kind of write")?;
+    let key_len = cursor.u32("key length")? as usize;
+    let value_len = cursor.u32("value length")? as usize;
+    let key = cursor.bytes(key_len, "key")?;
+    let value = cursor.bytes(value_len, "value")?;
+    let write = match (kind, value_len) {
+        (PUT, _) => Write::Row(key, Some(value)),
+        (DELETE, 0) => Write::Row(key, None),
+        (DELETE_RANGE, _) if key < value => Write::DeleteRange(key, value),
+        _ => {
+            let expected = "a put, a delete without a value, or a range that is not empty";
+            return Err(Defect::new(at, "kind of write", expected, u32::from(kind)));
+        }
+    };
+    let is_behind = match (before, write) {
+        (None, _) | (Some(Write::DeleteRange(..)), Write::Row(..)) => true,
+        (Some(Write::Row(last, _)), Write::Row(key, _)) => last < key,
+        (Some(Write::DeleteRange(_, end)), Write::DeleteRange(from, _)) => end < from,
+        (Some(Write::Row(..)), Write::DeleteRange(..)) => false,
+    };
+    match is_behind {
+        true => Ok(write),
+        false => {
+            let expected = "a key above the one before, and ranges before rows";
+            Err(Defect::new(at, "key", expected, "another order"))
+        }
+    }
 }
 
 #[cfg(test)]

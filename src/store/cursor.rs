@@ -12,6 +12,7 @@ use super::block::Block;
 use super::error::StoreError;
 use super::memtable::{Memtable, Row};
 use super::table::Table;
+use super::tombstone::Span;
 use super::tree::{Layers, Registration, Tree};
 
 /// Where rows come from, and which one is next.
@@ -196,8 +197,11 @@ pub type KeyAndValue<'a> = (&'a [u8], &'a [u8]);
 pub struct Cursor {
     rows: Merge,
     registration: Registration,
-    /// The key behind the last that is shown; none: the cursor goes to the end of all keys.
-    end: Option<Vec<u8>>,
+    layers: Arc<Layers>,
+    /// Which keys the same range tombstone covers; none: no ranges were deleted.
+    span: Option<Span>,
+    /// The key behind the last that is shown.
+    end: Vec<u8>,
     /// The last key that was met: older rows of it are passed over.
     key: Option<Vec<u8>>,
     value: Vec<u8>,
@@ -209,12 +213,16 @@ impl Cursor {
         tree: &Arc<Tree>,
         registration: Registration,
         from: &[u8],
-        end: Option<Vec<u8>>,
+        end: Vec<u8>,
         prefix_bytes: usize,
     ) -> Result<Self, StoreError> {
         let layers = tree.pin();
         Ok(Self {
             rows: Merge::of_layers(&layers, from, u64::MAX)?,
+            span: layers
+                .have_tombstones()
+                .then(|| layers.span(from, registration.visible)),
+            layers,
             registration,
             end,
             key: None,
@@ -241,19 +249,32 @@ impl Cursor {
     /// Goes to the next row that is shown; false if there is none.
     fn advance(&mut self) -> Result<bool, StoreError> {
         while let Some(row) = self.rows.next()? {
-            if self.end.as_ref().is_some_and(|end| row.key >= *end) {
+            if row.key >= self.end {
                 return Ok(false);
             }
             if row.sequence >= self.registration.visible || self.key.as_ref() == Some(&row.key) {
                 continue;
             }
+            let is_deleted = self.is_deleted(&row);
             self.key = Some(row.key);
-            if let Some(value) = row.value {
+            if let Some(value) = row.value.filter(|_| !is_deleted) {
                 self.value = value;
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Whether a range tombstone covers a row.
+    fn is_deleted(&mut self, row: &Row) -> bool {
+        let Some(span) = &mut self.span else {
+            return false;
+        };
+        if !span.holds(&row.key) {
+            *span = self.layers.span(&row.key, self.registration.visible);
+        }
+        span.newest
+            .is_some_and(|deleted_at| row.sequence < deleted_at)
     }
 }
 

@@ -14,8 +14,9 @@
 //!   under another number.
 //! - \[I2\] After a failure of step 3 either manifest may be what an opening finds. No file of
 //!   either is removed until a later one is durable.
-//! - \[I3\] A merge drops a row only if a newer row of its key is below the horizon, and a delete
-//!   only if that is below the horizon itself, and nothing older can be below it.
+//! - \[I3\] A merge drops a row only if a newer row of its key or a newer range tombstone over it
+//!   is below the horizon, and a delete or a range tombstone only if that is below the horizon
+//!   itself, and nothing older can be below it.
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use super::error::StoreError;
 use super::manifest::{self, Manifest};
 use super::memtable::Row;
 use super::table::{self, Table, TableInfo, TableWriter};
+use super::tombstone::{Span, Tombstones};
 use super::tree::Tree;
 use crate::commitlog::LogSource;
 use crate::commitlog::directory::Directory;
@@ -60,6 +62,7 @@ impl Keeper {
         self.log.sync_through(flushed_through)?;
         let mut rows = Merge::of_memtable(&frozen.memtable);
         let info = self.write_table(|writer| {
+            writer.tombstones(frozen.memtable.tombstones());
             while let Some(row) = rows.next()? {
                 writer.push(&row.key, row.sequence, row.value.as_deref())?;
             }
@@ -91,12 +94,16 @@ impl Keeper {
         if inputs.is_empty() {
             return Ok(());
         }
-        let mut kept = Kept::new(Merge::of_tables(&inputs)?, horizon);
-        let first = kept.next()?;
-        let output = match first {
-            None => None,
-            Some(first) => Some(self.write_table(|writer| {
-                let mut row = Some(first);
+        let mut tombstones = Tombstones::default();
+        for table in &inputs {
+            tombstones.extend(&table.tombstones);
+        }
+        let needed = tombstones.needed(horizon, true);
+        let mut kept = Kept::new(Merge::of_tables(&inputs)?, tombstones, horizon);
+        let mut row = kept.next()?;
+        let output = match row.is_none() && needed.is_empty() {
+            true => None,
+            false => Some(self.write_table(|writer| {
                 while let Some(Row {
                     key,
                     sequence,
@@ -106,6 +113,7 @@ impl Keeper {
                     writer.push(&key, sequence, value.as_deref())?;
                     row = kept.next()?;
                 }
+                writer.tombstones(needed);
                 Ok(())
             })?),
         };
@@ -192,15 +200,20 @@ impl std::fmt::Debug for Keeper {
 /// [I3] The rows of all tables that somebody may need.
 struct Kept {
     rows: Merge,
+    tombstones: Tombstones,
+    /// Which keys the same range tombstone below the horizon covers.
+    span: Span,
     horizon: u64,
     /// The last key that was met, and whether a row of it is below the horizon.
     last: Option<(Vec<u8>, bool)>,
 }
 
 impl Kept {
-    fn new(rows: Merge, horizon: u64) -> Self {
+    fn new(rows: Merge, tombstones: Tombstones, horizon: u64) -> Self {
         Self {
             rows,
+            span: tombstones.span(&[], horizon),
+            tombstones,
             horizon,
             last: None,
         }
@@ -214,7 +227,11 @@ impl Kept {
                 .is_some_and(|(key, is_below)| *key == row.key && *is_below);
             let is_below = row.sequence < self.horizon;
             self.last = Some((row.key.clone(), is_covered || is_below));
-            let is_gone = is_below && row.value.is_none();
+            if !self.span.holds(&row.key) {
+                self.span = self.tombstones.span(&row.key, self.horizon);
+            }
+            let is_deleted = self.span.newest.is_some_and(|at| row.sequence < at);
+            let is_gone = is_deleted || (is_below && row.value.is_none());
             if !is_covered && !is_gone {
                 return Ok(Some(row));
             }

@@ -25,8 +25,17 @@ impl Keyspace {
     pub const DEFAULT: Self = Self(1);
 
     /// The keyspace with this number. 0 is the store's own.
+    ///
+    /// # Panics
+    /// If the number is `u32::MAX`, which no keyspace has.
     pub const fn new(number: u32) -> Self {
+        assert!(number < u32::MAX, "no keyspace has this number");
         Self(number)
+    }
+
+    /// What keys of the tree begin with.
+    pub(crate) fn prefix(self) -> [u8; PREFIX_BYTES] {
+        self.0.to_be_bytes()
     }
 
     /// A key of the tree: keys of one keyspace are neighbours.
@@ -34,10 +43,9 @@ impl Keyspace {
         [&self.0.to_be_bytes(), key].concat()
     }
 
-    /// The key of the tree behind all of this keyspace; none if it is the last.
-    fn end(self) -> Option<Vec<u8>> {
-        let next = self.0.checked_add(1)?;
-        Some(next.to_be_bytes().to_vec())
+    /// The key of the tree behind all of this keyspace.
+    pub(crate) fn end(self) -> [u8; PREFIX_BYTES] {
+        (self.0 + 1).to_be_bytes()
     }
 }
 
@@ -81,14 +89,12 @@ struct Inner {
 /// Applies a batch once the log has decided where it stands.
 struct Owner {
     tree: Arc<Tree>,
-    batch: parking_lot::Mutex<Option<SealedBatch>>,
+    batch: SealedBatch,
 }
 
 impl CommitOwner for Owner {
     fn apply(&self, committed: &Committed) {
-        let batch = self.batch.lock().take();
-        let batch = batch.expect("a commit is applied once");
-        self.tree.apply(batch, committed.first.get());
+        self.tree.apply(&self.batch, committed.first.get());
     }
 
     fn fail(&self, _first: TxOffset, _error: &LogError) {}
@@ -173,6 +179,21 @@ impl Store {
         self.write(batch, self.inner.durability)
     }
 
+    /// Takes away the values of all keys from `range.start` on and before `range.end`, at the
+    /// durability of the options.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`StoreError::KeyTooLong`].
+    pub fn delete_range(
+        &self,
+        keyspace: Keyspace,
+        range: Range<&[u8]>,
+    ) -> Result<TxOffset, StoreError> {
+        let mut batch = WriteBatch::new();
+        batch.delete_range(keyspace, range)?;
+        self.write(batch, self.inner.durability)
+    }
+
     /// Writes a batch; returns its sequence. When this returns, the batch has reached its
     /// durability, and every reader that begins now sees all of it. If the process dies before,
     /// the batch is there whole or not at all.
@@ -183,14 +204,12 @@ impl Store {
     /// [`LogError::Io`]: the next opening says whether it was.
     pub fn write(&self, batch: WriteBatch, durability: Durability) -> Result<TxOffset, StoreError> {
         self.make_room()?;
-        let batch = batch.seal();
-        let record = batch.encode();
-        let owner = Owner {
+        let owner = Arc::new(Owner {
             tree: self.inner.tree.clone(),
-            batch: parking_lot::Mutex::new(Some(batch)),
-        };
+            batch: batch.seal(),
+        });
         let log = &self.inner.log;
-        let committed = log.commit_owned(&[record], durability, Arc::new(owner))?;
+        let committed = log.commit_owned(&[owner.batch.record()], durability, owner.clone())?;
         self.flush_if_full();
         Ok(committed.first)
     }
@@ -233,7 +252,7 @@ impl Store {
     pub fn scan(&self, keyspace: Keyspace, range: Range<&[u8]>) -> Result<Cursor, StoreError> {
         let (from, end) = (keyspace.key(range.start), keyspace.key(range.end));
         let tree = &self.inner.tree;
-        Cursor::new(tree, tree.register(), &from, Some(end), PREFIX_BYTES)
+        Cursor::new(tree, tree.register(), &from, end, PREFIX_BYTES)
     }
 
     /// All keys of a keyspace from `from` on, in order, as they are now.
@@ -242,7 +261,7 @@ impl Store {
     /// As [`get`](Self::get).
     pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
         let tree = &self.inner.tree;
-        let (from, end) = (keyspace.key(from), keyspace.end());
+        let (from, end) = (keyspace.key(from), keyspace.end().to_vec());
         Cursor::new(tree, tree.register(), &from, end, PREFIX_BYTES)
     }
 
@@ -339,7 +358,7 @@ impl Snapshot {
     /// As [`Store::get`].
     pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
         let registration = self.tree.register_again(&self.registration);
-        let (from, end) = (keyspace.key(from), keyspace.end());
+        let (from, end) = (keyspace.key(from), keyspace.end().to_vec());
         Cursor::new(&self.tree, registration, &from, end, PREFIX_BYTES)
     }
 

@@ -8,11 +8,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::batch::SealedBatch;
+use super::batch::{Write, Writes};
+use super::tombstone::{Span, Tombstones};
 
 /// A row, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,22 +31,59 @@ type Place = (Vec<u8>, Reverse<u64>);
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
     rows: RwLock<BTreeMap<Place, Option<Vec<u8>>>>,
-    /// Bytes of keys and values, and 16 for each row.
+    tombstones: RwLock<Tombstones>,
+    has_tombstones: AtomicBool,
+    /// Bytes of keys and values, and 16 for each row; and those of tombstones.
     bytes: AtomicU64,
 }
 
 impl Memtable {
-    /// Adds the rows of a batch.
-    pub fn insert(&self, batch: SealedBatch, sequence: u64) {
-        let mut bytes = 0;
+    /// Adds what a batch writes; returns how many rows it has.
+    pub fn insert(&self, writes: Writes<'_>, sequence: u64) -> u64 {
+        let (mut count, mut bytes) = (0, 0);
         let mut rows = self.rows.write();
-        for (key, value) in batch.rows {
-            bytes += (key.len() + value.as_ref().map_or(0, Vec::len) + 16) as u64;
-            let before = rows.insert((key, Reverse(sequence)), value);
-            assert!(before.is_none(), "[I1] a sequence has one row of a key");
+        for write in writes {
+            match write {
+                Write::Row(key, value) => {
+                    count += 1;
+                    bytes += (key.len() + value.map_or(0, <[u8]>::len) + 16) as u64;
+                    let place = (key.to_vec(), Reverse(sequence));
+                    let before = rows.insert(place, value.map(<[u8]>::to_vec));
+                    assert!(before.is_none(), "[I1] a sequence has one row of a key");
+                }
+                Write::DeleteRange(from, end) => bytes += self.delete_range(from, end, sequence),
+            }
         }
         drop(rows);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        count
+    }
+
+    /// Adds a range tombstone; returns how many bytes that took.
+    fn delete_range(&self, from: &[u8], end: &[u8], sequence: u64) -> u64 {
+        let mut tombstones = self.tombstones.write();
+        let before = tombstones.bytes();
+        tombstones.insert(from, end, sequence);
+        self.has_tombstones.store(true, Ordering::Relaxed);
+        tombstones.bytes() - before
+    }
+
+    /// Whether ranges were deleted. A reader that may see the batch that did it sees this.
+    pub fn has_tombstones(&self) -> bool {
+        self.has_tombstones.load(Ordering::Relaxed)
+    }
+
+    /// The ranges that were deleted.
+    pub fn tombstones(&self) -> Tombstones {
+        self.tombstones.read().clone()
+    }
+
+    /// The neighbours of a key that the same range tombstone covers.
+    pub fn span(&self, key: &[u8], visible: u64) -> Span {
+        match self.has_tombstones() {
+            true => self.tombstones.read().span(key, visible),
+            false => Span::default(),
+        }
     }
 
     /// How large it is.
@@ -55,15 +93,28 @@ impl Memtable {
 
     /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
-        self.rows.read().is_empty()
+        self.rows.read().is_empty() && !self.has_tombstones()
     }
 
     /// The newest row of a key among those below `visible`: its value, or that it was deleted.
     pub fn get(&self, key: &[u8], visible: u64) -> Option<Option<Vec<u8>>> {
-        let rows = self.rows.read();
         let from = (key.to_vec(), Reverse(visible.checked_sub(1)?));
-        let (place, value) = rows.range(from..).next()?;
-        (place.0 == key).then(|| value.clone())
+        let rows = self.rows.read();
+        let found = rows
+            .range(from..)
+            .next()
+            .filter(|(place, _)| place.0 == key);
+        let row = found.map(|(place, value)| (place.1.0, value));
+        let deleted_at = match self.has_tombstones() {
+            true => self.tombstones.read().newest(key, visible),
+            false => None,
+        };
+        match (row, deleted_at) {
+            (Some((sequence, value)), at) if at.is_none_or(|at| at <= sequence) => {
+                Some(value.clone())
+            }
+            (_, at) => at.map(|_| None),
+        }
     }
 
     /// The first row at or behind this place.

@@ -23,7 +23,7 @@ use super::table::{self, Table};
 use super::tree::{Frozen, Layers, Tree};
 use crate::commitlog::LogSource;
 use crate::commitlog::directory::Directory;
-use crate::commitlog::{Commit, Log, LogError, Recovered, TxOffset};
+use crate::commitlog::{Commit, Log, LogError, LogOptions, Recovered, TxOffset};
 
 /// Where the log is.
 const LOG: &str = "log";
@@ -115,7 +115,10 @@ fn open_log(
     manifest: Option<&Manifest>,
     replay: &mut Replay,
 ) -> Result<(Log, crate::commitlog::RecoveryReport), StoreError> {
-    let log_options = options.log.clone().first_commit(&[Record::genesis()]);
+    let log_options = options.log.clone();
+    // A batch is one frame, whatever the options of the log say.
+    let log_options = log_options.frame_bytes_max(LogOptions::FRAME_BYTES_MAX);
+    let log_options = log_options.first_commit(&[Record::genesis()]);
     let log_options = match manifest {
         Some(manifest) => log_options.durable_through(manifest.epoch, manifest.flushed_through),
         None => log_options.create(options.create),
@@ -178,8 +181,7 @@ impl Replay {
             Record::Genesis if offset == TxOffset::ZERO => {}
             Record::Batch(batch) if offset > TxOffset::ZERO => {
                 self.batches += 1;
-                self.rows += batch.rows.len() as u64;
-                self.active.insert(batch, offset.get());
+                self.rows += self.active.insert(batch, offset.get());
                 if self.active.bytes() >= self.bytes_max {
                     let (memtable, end) = (std::mem::take(&mut self.active), offset.get() + 1);
                     self.frozen.insert(0, Frozen { memtable, end });

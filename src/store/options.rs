@@ -23,7 +23,7 @@ impl StoreOptions {
             memtables_max: 2,
             block_bytes: 8 << 10,
             durability,
-            log: LogOptions::new().frame_bytes_max(LogOptions::FRAME_BYTES_MAX),
+            log: LogOptions::new(),
         }
     }
 
@@ -56,8 +56,8 @@ impl StoreOptions {
         self
     }
 
-    /// Segment size, buffer and preallocation of the log. Whether it is created, how it begins and
-    /// what is known of it beforehand the store says.
+    /// Segment size, buffer and preallocation of the log. The store itself says whether it is
+    /// created, how it begins, how large a frame may be, and what is known of it beforehand.
     #[must_use]
     pub fn log(mut self, log: LogOptions) -> Self {
         self.log = log;

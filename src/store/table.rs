@@ -1,6 +1,6 @@
 //! A table: a file of rows in order, written once.
 //!
-//! data blocks · index · footer
+//! data blocks · index · range tombstones · footer
 //!
 //! | bytes of the index | field | meaning |
 //! |---|---|---|
@@ -10,6 +10,9 @@
 //! | | last key | |
 //! | last 4 | checksum | as that of a block, with the number `FFFF_FFFF` |
 //!
+//! The section of range tombstones is that of `tombstone`, and a checksum as that of a block, with the
+//! number `FFFF_FFFD`.
+//!
 //! | bytes of the footer | field | meaning |
 //! |---|---|---|
 //! | 0..8 | magic | `BLKSTTBL` |
@@ -18,7 +21,8 @@
 //! | 16..24 | creation number | drawn; every checksum of the table starts from it |
 //! | 24..32 | position of the index | |
 //! | 32..40 | rows | |
-//! | 40..44 | checksum | of bytes 0..40, with the number `FFFF_FFFE` |
+//! | 40..44 | length of the range tombstones | |
+//! | 44..48 | checksum | of bytes 0..44, with the number `FFFF_FFFE` |
 //!
 //! Invariants:
 //! - \[I1\] A table gets its name when it is complete and synced, and is never changed then.
@@ -30,15 +34,17 @@ use blackstart_vfs::OpenOptions;
 
 use super::block::{Block, BlockBuilder, checksum, expect_checksum};
 use super::error::StoreError;
+use super::tombstone::Tombstones;
 use crate::codec::{ByteOffset, Cursor, Defect};
 use crate::commitlog::directory::{Directory, OpenFile};
 use crate::commitlog::{LogSource, ReadAt, SourceFile};
 
 const MAGIC: [u8; 8] = *b"BLKSTTBL";
 const VERSION: u32 = 1;
-const FOOTER_BYTES: usize = 44;
+const FOOTER_BYTES: usize = 48;
 const INDEX: u32 = u32::MAX;
 const FOOTER: u32 = u32::MAX - 1;
+const TOMBSTONES: u32 = u32::MAX - 2;
 /// Position, length, sequence and length of the key.
 const ENTRY_BYTES_MIN: usize = 24;
 
@@ -79,6 +85,8 @@ struct IndexEntry {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub info: TableInfo,
+    /// Ranges that were deleted.
+    pub tombstones: Tombstones,
     file: OpenFile,
     index: Vec<IndexEntry>,
     blocks: Vec<OnceLock<Arc<Block>>>,
@@ -113,14 +121,21 @@ impl Table {
         footer.truncate(read);
         let at = ByteOffset::new(footer_at);
         let footer = Footer::decode(&footer, info, at).map_err(corrupt)?;
-        let mut bytes = vec![0; footer.index_bytes as usize];
-        let read = file.read_full_at(&mut bytes, footer.index_at)?;
-        bytes.truncate(read);
-        let at = ByteOffset::new(footer.index_at);
+        let section = |at: u64, len: u32| -> Result<_, StoreError> {
+            let mut bytes = vec![0; len as usize];
+            let read = file.read_full_at(&mut bytes, at)?;
+            bytes.truncate(read);
+            Ok((bytes, ByteOffset::new(at)))
+        };
+        let (bytes, at) = section(footer.index_at, footer.index_bytes)?;
         let index = decode_index(&bytes, info.creation, at).map_err(corrupt)?;
+        let tombstones_at = footer.index_at + u64::from(footer.index_bytes);
+        let (bytes, at) = section(tombstones_at, footer.tombstone_bytes)?;
+        let tombstones = decode_tombstones(&bytes, info.creation, at).map_err(corrupt)?;
         let blocks = index.iter().map(|_| OnceLock::new()).collect();
         Ok(Self {
             info: info.clone(),
+            tombstones,
             file,
             index,
             blocks,
@@ -167,14 +182,24 @@ impl Table {
 
     /// The newest row of a key at or below a sequence: its value, or that it was deleted.
     pub fn get(&self, key: &[u8], sequence: u64) -> Result<Option<Option<Vec<u8>>>, StoreError> {
+        let deleted_at = match self.tombstones.is_empty() {
+            true => None,
+            false => self.tombstones.newest(key, sequence.saturating_add(1)),
+        };
+        let deleted = deleted_at.map(|_| None);
         let number = self.locate(key, sequence);
         if number == self.blocks() {
-            return Ok(None);
+            return Ok(deleted);
         }
         let block = self.block(number)?;
         let row = block.seek(key, sequence);
-        let is_it = row < block.rows() && block.has_key(row, key);
-        Ok(is_it.then(|| block.value(row).map(<[u8]>::to_vec)))
+        if row == block.rows() || !block.has_key(row, key) {
+            return Ok(deleted);
+        }
+        match deleted_at.is_some_and(|at| block.sequence(row) < at) {
+            true => Ok(deleted),
+            false => Ok(Some(block.value(row).map(<[u8]>::to_vec))),
+        }
     }
 }
 
@@ -182,6 +207,7 @@ impl Table {
 struct Footer {
     index_at: u64,
     index_bytes: u32,
+    tombstone_bytes: u32,
 }
 
 impl Footer {
@@ -215,8 +241,11 @@ impl Footer {
         }
         let index_field_at = cursor.at();
         let index_at = cursor.u64("position of the index")?;
-        if index_at.checked_add(index_bytes.into()) != Some(at.get()) {
-            let expected = "an index that ends at the footer";
+        let _rows = cursor.u64("rows")?;
+        let tombstone_bytes = cursor.u32("length of the range tombstones")?;
+        let bytes = u64::from(index_bytes) + u64::from(tombstone_bytes);
+        if index_at.checked_add(bytes) != Some(at.get()) {
+            let expected = "sections that end at the footer";
             return Err(Defect::new(
                 index_field_at,
                 "position of the index",
@@ -227,7 +256,21 @@ impl Footer {
         Ok(Self {
             index_at,
             index_bytes,
+            tombstone_bytes,
         })
+    }
+}
+
+fn decode_tombstones(bytes: &[u8], creation: u64, at: ByteOffset) -> Result<Tombstones, Defect> {
+    expect_checksum(bytes, creation, TOMBSTONES, at)?;
+    let mut cursor = Cursor::new(bytes, at);
+    let tombstones = Tombstones::decode(&mut cursor)?;
+    match cursor.rest().len() {
+        4 => Ok(tombstones),
+        found => {
+            let (at, found) = (cursor.at(), found as u64);
+            Err(Defect::new(at, "end of the range tombstones", 4_u64, found))
+        }
     }
 }
 
@@ -273,6 +316,7 @@ pub(crate) struct TableWriter {
     block: BlockBuilder,
     block_bytes: usize,
     index: Vec<IndexEntry>,
+    tombstones: Tombstones,
 }
 
 impl TableWriter {
@@ -301,7 +345,13 @@ impl TableWriter {
             block: BlockBuilder::default(),
             block_bytes,
             index: Vec::new(),
+            tombstones: Tombstones::default(),
         })
+    }
+
+    /// Gives the table its range tombstones.
+    pub fn tombstones(&mut self, tombstones: Tombstones) {
+        self.tombstones = tombstones;
     }
 
     /// Adds a row behind the last one.
@@ -347,12 +397,17 @@ impl TableWriter {
         let index_at = self.info.bytes;
         let index = self.encode_index();
         self.write(&index)?;
+        let mut tombstones = self.tombstones.encode();
+        let tombstones_checksum = checksum(self.info.creation, TOMBSTONES, &tombstones);
+        tombstones.extend_from_slice(&tombstones_checksum.to_le_bytes());
+        self.write(&tombstones)?;
         let mut footer = MAGIC.to_vec();
         footer.extend_from_slice(&VERSION.to_le_bytes());
         footer.extend_from_slice(&(index.len() as u32).to_le_bytes());
         footer.extend_from_slice(&self.info.creation.to_le_bytes());
         footer.extend_from_slice(&index_at.to_le_bytes());
         footer.extend_from_slice(&self.info.rows.to_le_bytes());
+        footer.extend_from_slice(&(tombstones.len() as u32).to_le_bytes());
         self.info.footer_checksum = checksum(self.info.creation, FOOTER, &footer);
         footer.extend_from_slice(&self.info.footer_checksum.to_le_bytes());
         self.write(&footer)?;

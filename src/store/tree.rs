@@ -20,6 +20,7 @@ use super::batch::SealedBatch;
 use super::error::StoreError;
 use super::memtable::Memtable;
 use super::table::Table;
+use super::tombstone::Span;
 
 /// A memtable that is full.
 #[derive(Clone, Debug)]
@@ -40,9 +41,7 @@ pub(crate) struct Layers {
 impl Layers {
     /// The newest row of a key below `visible`: its value, or that there is none.
     pub fn get(&self, key: &[u8], visible: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let frozen = self.frozen.iter().map(|frozen| &frozen.memtable);
-        let memtables = [&self.active].into_iter().chain(frozen);
-        for memtable in memtables {
+        for memtable in self.memtables() {
             if let Some(found) = memtable.get(key, visible) {
                 return Ok(found);
             }
@@ -56,6 +55,29 @@ impl Layers {
             }
         }
         Ok(None)
+    }
+
+    fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+        let frozen = self.frozen.iter().map(|frozen| &frozen.memtable);
+        [&self.active].into_iter().chain(frozen)
+    }
+
+    /// Whether ranges were deleted. Of what is deleted from now on a reader sees nothing that
+    /// pinned these layers.
+    pub fn have_tombstones(&self) -> bool {
+        self.memtables().any(|memtable| memtable.has_tombstones())
+            || self.tables.iter().any(|table| !table.tombstones.is_empty())
+    }
+
+    /// The neighbours of a key that the same range tombstone covers.
+    pub fn span(&self, key: &[u8], visible: u64) -> Span {
+        let memtables = self.memtables().map(|memtable| memtable.span(key, visible));
+        let tables = self
+            .tables
+            .iter()
+            .filter(|table| !table.tombstones.is_empty());
+        let tables = tables.map(|table| table.tombstones.span(key, visible));
+        memtables.chain(tables).fold(Span::default(), Span::and)
     }
 }
 
@@ -143,10 +165,10 @@ impl Tree {
     }
 
     /// Inserts a batch, which becomes visible; returns whether a memtable is full now.
-    pub fn apply(&self, batch: SealedBatch, sequence: u64) -> bool {
+    pub fn apply(&self, batch: &SealedBatch, sequence: u64) -> bool {
         let _applying = self.applying.lock();
         let active = self.pin().active.clone();
-        active.insert(batch, sequence);
+        active.insert(batch.writes(), sequence);
         let end = sequence + 1;
         self.visible.store(end, Ordering::Release);
         match active.bytes() >= self.memtable_bytes_max {

@@ -25,18 +25,54 @@ fn a_sealed_batch_has_the_last_write_of_each_key_in_order() {
         ("c", Some("2")),
     ];
     let sealed = batch(&rows).seal();
-    let shown = sealed
-        .rows
-        .iter()
-        .map(|(key, value)| (&key[4..], value.as_deref()));
-    let expected: [(&[u8], Option<&[u8]>); 3] =
-        [(b"a", Some(b"")), (b"b", None), (b"c", Some(b"2"))];
-    assert!(shown.eq(expected), "[I1] {sealed:?}");
-    assert_eq!(
-        Record::decode(&sealed.encode()),
-        Ok(Record::Batch(sealed)),
-        "[I2]"
-    );
+    let key = |name: &str| Keyspace::DEFAULT.key(name.as_bytes());
+    let (a, b, c) = (key("a"), key("b"), key("c"));
+    let expected = [
+        Write::Row(&a, Some(b"")),
+        Write::Row(&b, None),
+        Write::Row(&c, Some(b"2")),
+    ];
+    assert!(sealed.writes().eq(expected), "[I1] {sealed:?}");
+    let decoded = Record::decode(sealed.record());
+    assert_eq!(decoded, Ok(Record::Batch(sealed.writes())), "[I2]");
+}
+
+/// [I1] [I3] A range covers what was added before it, and nothing that was added after. Ranges
+/// that touch are one.
+#[test]
+fn a_range_covers_what_the_batch_wrote_before() {
+    let mut batch = batch(&[("a", Some("1")), ("b", Some("2")), ("d", Some("3"))]);
+    let keyspace = Keyspace::DEFAULT;
+    batch.delete_range(keyspace, b"b"..b"c").unwrap();
+    batch.delete_range(keyspace, b"a"..b"b").unwrap();
+    batch.delete_range(keyspace, b"x"..b"x").unwrap();
+    batch.delete_range(keyspace, b"z"..b"y").unwrap();
+    batch.put(keyspace, b"b", b"4").unwrap();
+    let key = |name: &str| keyspace.key(name.as_bytes());
+    let sealed = batch.seal();
+    let (a, b, c, d) = (key("a"), key("b"), key("c"), key("d"));
+    let expected = [
+        Write::DeleteRange(&a, &c),
+        Write::Row(&b, Some(b"4")),
+        Write::Row(&d, Some(b"3")),
+    ];
+    assert!(sealed.writes().eq(expected), "[I1] [I3] {sealed:?}");
+}
+
+#[test]
+fn a_keyspace_is_deleted_whole_and_no_other() {
+    let mut batch = WriteBatch::new();
+    let neighbours = [1, 2, 3].map(Keyspace::new);
+    for keyspace in neighbours {
+        batch.put(keyspace, b"", b"").unwrap();
+        batch.put(keyspace, &[255; 9], b"").unwrap();
+    }
+    batch.delete_all(neighbours[1]);
+    let sealed = batch.seal();
+    let rows = sealed
+        .writes()
+        .filter(|write| matches!(write, Write::Row(..)));
+    assert_eq!(rows.count(), 4);
 }
 
 #[test]
@@ -54,7 +90,9 @@ fn limits_are_errors_and_add_nothing() {
 #[test]
 fn records_are_checked() {
     assert_eq!(Record::decode(&Record::genesis()), Ok(Record::Genesis));
-    let whole = batch(&[("a", Some("1")), ("b", None)]).seal().encode();
+    let mut added = batch(&[("a", Some("1")), ("b", None)]);
+    added.delete_range(Keyspace::DEFAULT, b"c"..b"d").unwrap();
+    let whole = added.seal().record().to_vec();
     for len in 0..whole.len() {
         assert!(Record::decode(&whole[..len]).is_err(), "{len}");
     }
@@ -62,7 +100,7 @@ fn records_are_checked() {
         let mut changed = whole.clone();
         changed[at] ^= 0x80;
         match Record::decode(&changed) {
-            Ok(Record::Batch(batch)) => assert_eq!(batch.encode(), changed, "{at}"),
+            Ok(Record::Batch(writes)) => assert_eq!(writes.bytes, &changed[HEADER_BYTES..], "{at}"),
             Ok(Record::Genesis) => panic!("{at}"),
             Err(defect) => assert!(!defect.field.is_empty()),
         }

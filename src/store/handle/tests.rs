@@ -40,10 +40,13 @@ fn all(store: &Store) -> BTreeMap<String, String> {
 
 /// Puts, overwrites and deletes, in an order that looks like chance; what should be there then.
 fn write_many(store: &Store, rounds: u32) -> BTreeMap<String, String> {
-    let mut model = BTreeMap::new();
+    let mut model: BTreeMap<String, String> = BTreeMap::new();
     for round in 0..rounds {
         let key = format!("key {}", round * 7919 % 97);
-        if round % 5 == 4 {
+        if round % 23 == 22 {
+            store.delete_range(KEYS, b"key 3"..b"key 5").unwrap();
+            model.retain(|key, _| !("key 3".."key 5").contains(&key.as_str()));
+        } else if round % 5 == 4 {
             store.delete(KEYS, key.as_bytes()).unwrap();
             model.remove(&key);
         } else {
@@ -169,4 +172,62 @@ fn a_crash_leaves_what_was_written_first() {
         images += 1;
     }
     assert!(images > 200, "{images}");
+}
+
+/// A snapshot keeps what a range delete takes away, through flushes and merges.
+#[test]
+fn a_snapshot_sees_what_a_range_delete_took() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let before = write_many(&store, 60);
+    let snapshot = store.snapshot();
+    store.delete_range(KEYS, b"key 1"..b"key 9").unwrap();
+    let last = store.put(KEYS, b"key 3", b"after").unwrap();
+    for step in 0..3 {
+        for key in before.keys() {
+            let old = snapshot.get(KEYS, key.as_bytes()).unwrap();
+            assert_eq!(old.as_deref(), Some(before[key].as_bytes()), "{step} {key}");
+            let is_deleted = ("key 1".."key 9").contains(&key.as_str()) && key != "key 3";
+            let new = store.contains(KEYS, key.as_bytes()).unwrap();
+            assert_eq!(new, !is_deleted, "{step} {key}");
+        }
+        assert_eq!(
+            snapshot.scan_from(KEYS, b"").map(count).unwrap(),
+            before.len()
+        );
+        match step {
+            0 => store.flush().unwrap(),
+            _ => store.compact().unwrap(),
+        }
+    }
+    drop(snapshot);
+    store.compact().unwrap();
+    let rows = all(&store).len() as u64;
+    assert_eq!((store.stats().table_rows, store.stats().tables), (rows, 1));
+    assert_eq!(store.next_sequence().get(), last.get() + 1);
+}
+
+fn count(mut cursor: crate::store::Cursor) -> usize {
+    let mut rows = 0;
+    while cursor.next().unwrap().is_some() {
+        rows += 1;
+    }
+    rows
+}
+
+/// A batch is one frame, also where the options of the log say less.
+#[test]
+fn a_value_is_longer_than_frames_of_a_log_usually_are() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let value = vec![7; 40 << 20];
+    store.put(KEYS, b"large", &value).unwrap();
+    drop(store);
+    let store = open(&scratch);
+    assert!(
+        store
+            .get(KEYS, b"large")
+            .unwrap()
+            .is_some_and(|read| read == value)
+    );
 }

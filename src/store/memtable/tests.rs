@@ -12,7 +12,7 @@ fn insert(memtable: &Memtable, sequence: u64, rows: &[(&str, Option<&str>)]) {
         };
         added.unwrap();
     }
-    memtable.insert(batch.seal(), sequence);
+    memtable.insert(batch.seal().writes(), sequence);
 }
 
 fn key(key: &str) -> Vec<u8> {

@@ -24,7 +24,7 @@ fn what_is_visible_is_found_and_frozen_memtables_end() {
     let tree = tree(60);
     for sequence in 1..20 {
         let key = format!("key {sequence}");
-        tree.apply(batch(&key), sequence);
+        tree.apply(&batch(&key), sequence);
         assert_eq!(tree.visible(), sequence + 1);
         let found = tree
             .pin()
@@ -50,12 +50,12 @@ fn what_is_visible_is_found_and_frozen_memtables_end() {
 #[test]
 fn the_horizon_waits_for_readers() {
     let tree = tree(1000);
-    tree.apply(batch("a"), 1);
+    tree.apply(&batch("a"), 1);
     let first = tree.register();
-    tree.apply(batch("a"), 2);
+    tree.apply(&batch("a"), 2);
     let second = tree.register();
     let again = tree.register_again(&first);
-    tree.apply(batch("a"), 3);
+    tree.apply(&batch("a"), 3);
     assert_eq!(
         (first.visible, second.visible, tree.horizon()),
         (2, 3, 2),
