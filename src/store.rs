@@ -15,6 +15,8 @@
 //! | `tree` | memtables and tables together: what a reader sees |
 //! | `cursor` | many sources of rows, read as one |
 //! | `flush` | memtables become tables; tables are merged |
+//! | `history` | how much of the log stays |
+//! | `replay` | what the tables lack comes from the log |
 //! | `open` | recovery: manifest, tables, log |
 //!
 //! ```text
@@ -43,10 +45,12 @@ mod cursor;
 mod error;
 mod flush;
 mod handle;
+mod history;
 mod manifest;
 mod memtable;
 mod open;
 mod options;
+mod replay;
 mod report;
 mod table;
 mod tombstone;
@@ -56,7 +60,8 @@ pub use batch::WriteBatch;
 pub use cursor::{Cursor, KeyAndValue};
 pub use error::StoreError;
 pub use handle::{Keyspace, Snapshot, Store, StoreStats};
-pub use options::StoreOptions;
+pub use history::History;
+pub use options::{StoreOptions, WhenFull};
 pub use report::RecoveryReport;
 
 /// The longest key of an application, in bytes.

@@ -16,6 +16,7 @@ use super::TxOffset;
 use super::core::Core;
 use super::directory::Directory;
 use super::error::LogError;
+use super::ids::Epoch;
 use super::options::{ArchiveHook, ArchiveSegment};
 use super::segment::Sealed;
 use super::source::LogSource;
@@ -50,6 +51,8 @@ pub struct SegmentInfo {
     pub path: std::path::PathBuf,
     /// The transactions in it that are durable.
     pub range: std::ops::Range<TxOffset>,
+    /// If the history was cut where it begins: the epoch that began then.
+    pub cut_epoch: Option<Epoch>,
     /// How many bytes from the file's start are part of the log, and durable.
     pub bytes: u64,
     /// Whether another segment follows, so that this one will not change.
@@ -78,6 +81,7 @@ impl Core {
         let full = state.sealed.values().map(|sealed| SegmentInfo {
             path: path(&sealed.segment.name),
             range: sealed.segment.header.first..sealed.end.next,
+            cut_epoch: sealed.segment.header.cut_epoch,
             bytes: sealed.end.at.get(),
             is_full: true,
         });
@@ -85,6 +89,7 @@ impl Core {
         let newest = SegmentInfo {
             path: path(&active.name),
             range: active.header.first..state.durable.next,
+            cut_epoch: active.header.cut_epoch,
             bytes: state.durable.at.get(),
             is_full: false,
         };

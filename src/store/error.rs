@@ -33,6 +33,35 @@ pub enum StoreError {
         /// How far the newest manifest says that tables hold the log.
         flushed_through: TxOffset,
     },
+    /// The log does not reach back far enough for this point in time.
+    #[error(
+        "the store cannot go back to before {flushed_through}, which its tables hold: the log begins with transaction {oldest}"
+    )]
+    HistoryGone {
+        /// The log's oldest transaction.
+        oldest: TxOffset,
+        /// The tables hold what is below this.
+        flushed_through: TxOffset,
+    },
+    /// The log holds more than the memtables may, and the options say that no tables are to be
+    /// written. Nothing was changed.
+    #[error("the log fills more than {memtables_max} memtables; {bytes} bytes were read")]
+    ReplayTooLarge {
+        /// How many may be full.
+        memtables_max: usize,
+        /// Bytes of those that are.
+        bytes: u64,
+    },
+    /// The history was cut after the manifest was written, and the tables hold what was cut off.
+    #[error("{file}: its tables reach to {flushed_through}, and the log was cut at {cut} later")]
+    BeyondFork {
+        /// The manifest.
+        file: String,
+        /// The tables hold what is below this.
+        flushed_through: TxOffset,
+        /// Where the log was cut.
+        cut: TxOffset,
+    },
     /// The log is not the one that the tables belong to, or holds something else than a store.
     #[error("{what}")]
     Foreign {
@@ -74,8 +103,12 @@ impl StoreError {
             Self::Corrupt { .. }
             | Self::TableMissing { .. }
             | Self::ManifestBehind { .. }
+            | Self::BeyondFork { .. }
             | Self::Foreign { .. } => ErrorClass::Damage,
-            Self::KeyTooLong { .. } | Self::ValueTooLong { .. } => ErrorClass::Caller,
+            Self::HistoryGone { .. }
+            | Self::ReplayTooLarge { .. }
+            | Self::KeyTooLong { .. }
+            | Self::ValueTooLong { .. } => ErrorClass::Caller,
             Self::MemtablesFull { source } => source.class(),
         }
     }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use super::cursor::Merge;
 use super::error::StoreError;
+use super::history::History;
 use super::manifest::{self, Manifest};
 use super::memtable::Row;
 use super::table::{self, Table, TableInfo, TableWriter};
@@ -41,6 +42,7 @@ pub(crate) struct Keeper {
     pub log: Log,
     pub tree: Arc<Tree>,
     pub block_bytes: usize,
+    pub history: History,
     /// The newest that is durable.
     pub manifest: Manifest,
     /// The number of the last manifest that was tried.
@@ -75,8 +77,16 @@ impl Keeper {
         self.tree.replace_frozen(Some(table));
         self.remove_superfluous();
         // What stays is retired after the next flush, or by the next opening.
-        drop(self.log.retain_from(flushed_through));
+        drop(self.retire());
         Ok(true)
+    }
+
+    /// Has the log retire what tables hold, but for the history that is to stay.
+    fn retire(&self) -> Result<(), StoreError> {
+        let flushed_through = self.manifest.flushed_through;
+        let oldest = self.history.oldest(&self.log.segments(), flushed_through);
+        self.log.retain_from(oldest)?;
+        Ok(())
     }
 
     /// Merges all tables into one, if there are many.
@@ -153,13 +163,20 @@ impl Keeper {
         tables: Vec<TableInfo>,
         flushed_through: TxOffset,
     ) -> Result<(), StoreError> {
+        self.replace_manifest(Manifest {
+            flushed_through,
+            tables,
+            ..self.manifest.clone()
+        })
+    }
+
+    /// Writes a manifest under the next number.
+    pub fn replace_manifest(&mut self, next: Manifest) -> Result<(), StoreError> {
         self.manifest_tried += 1;
         let next = Manifest {
             number: self.manifest_tried,
             epoch: self.log.epoch(),
-            flushed_through,
-            tables,
-            ..self.manifest.clone()
+            ..next
         };
         // [I2] Until a later one is durable, an opening may find either.
         self.superfluous.1.push(self.manifest.number);

@@ -94,7 +94,7 @@ struct Owner {
 
 impl CommitOwner for Owner {
     fn apply(&self, committed: &Committed) {
-        self.tree.apply(&self.batch, committed.first.get());
+        self.tree.apply(self.batch.writes(), committed.first.get());
     }
 
     fn fail(&self, _first: TxOffset, _error: &LogError) {}

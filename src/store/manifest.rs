@@ -13,7 +13,8 @@
 //! | 40..44 | epoch | of the log when the newest table was made |
 //! | 44..52 | flushed through | the tables hold everything of the log before this offset |
 //! | 52..60 | next table number | |
-//! | 60..64 | tables | newest first |
+//! | 60..68 | fork | the history is to be cut at this offset, and the next opening does it; all ones: it is not |
+//! | 68..72 | tables | newest first |
 //! | for each table | number, creation number, length | u64 each |
 //! | | checksum of its footer, rows | u32, u64 |
 //! | last 4 | checksum | CRC-32 of everything before |
@@ -31,6 +32,7 @@ use crate::commitlog::{LogSource, SourceFile};
 
 const MAGIC: [u8; 8] = *b"BLKSTMAN";
 const VERSION: u32 = 1;
+const NO_FORK: u64 = u64::MAX;
 const TABLE_BYTES: usize = 36;
 /// More tables than a manifest of this length has nobody.
 const BYTES_MAX: u64 = 64 << 20;
@@ -44,6 +46,8 @@ pub(crate) struct Manifest {
     /// The tables hold everything of the log before this.
     pub flushed_through: TxOffset,
     pub table_next: u64,
+    /// Where the history is to be cut. The tables hold nothing from there on.
+    pub fork: Option<TxOffset>,
     /// Newest first.
     pub tables: Vec<TableInfo>,
 }
@@ -81,6 +85,8 @@ impl Manifest {
         bytes.extend_from_slice(&self.epoch.get().to_le_bytes());
         bytes.extend_from_slice(&self.flushed_through.get().to_le_bytes());
         bytes.extend_from_slice(&self.table_next.to_le_bytes());
+        let fork = self.fork.map_or(NO_FORK, TxOffset::get);
+        bytes.extend_from_slice(&fork.to_le_bytes());
         bytes.extend_from_slice(&(self.tables.len() as u32).to_le_bytes());
         for table in &self.tables {
             bytes.extend_from_slice(&table.number.to_le_bytes());
@@ -101,7 +107,7 @@ impl Manifest {
     pub fn decode(bytes: &[u8]) -> Result<Self, Defect> {
         let Some((covered, found)) = bytes.split_last_chunk::<4>() else {
             let (at, found) = (ByteOffset::new(0), bytes.len() as u64);
-            return Err(Defect::new(at, "manifest", "at least 68 bytes", found));
+            return Err(Defect::new(at, "manifest", "at least 76 bytes", found));
         };
         let (computed, found) = (crc32fast::hash(covered), u32::from_le_bytes(*found));
         if computed != found {
@@ -127,8 +133,19 @@ impl Manifest {
             epoch: Epoch::new(cursor.u32("epoch")?),
             flushed_through: TxOffset::new(cursor.u64("flushed through")?),
             table_next: cursor.u64("next table number")?,
+            fork: None,
             tables: Vec::new(),
         };
+        let at = cursor.at();
+        let fork = cursor.u64("fork")?;
+        manifest.fork = (fork != NO_FORK).then_some(TxOffset::new(fork));
+        if manifest
+            .fork
+            .is_some_and(|cut| cut < manifest.flushed_through)
+        {
+            let expected = "an offset behind what the tables hold";
+            return Err(Defect::new(at, "fork", expected, fork));
+        }
         let at = cursor.at();
         let count = cursor.u32("tables")? as usize;
         if cursor.rest().len() != count.saturating_mul(TABLE_BYTES) {

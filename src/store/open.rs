@@ -5,10 +5,13 @@
 //! | 1. the directory is locked and listed; the newest manifest is read, its tables opened and checked | nothing was changed |
 //! | 2. the log is opened, and made if there is none; what the tables lack goes into memtables | the log as its own opening leaves it |
 //! | 3. the first manifest is written, if there is none | a log without a manifest, which the next opening replays from its start |
-//! | 4. files that the manifest does not name are removed | some of them |
+//! | 4. the history is cut, if a point in time is wanted | see `Base::fork` |
+//! | 5. what memtables have no room for goes into tables | as a flush leaves it |
+//! | 6. files that the manifest does not name are removed | some of them |
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use blackstart_vfs::{Env, Lock};
 
@@ -16,14 +19,14 @@ use super::batch::Record;
 use super::error::StoreError;
 use super::flush::Keeper;
 use super::manifest::{self, Manifest};
-use super::memtable::Memtable;
 use super::options::StoreOptions;
+use super::replay::Replay;
 use super::report::RecoveryReport;
-use super::table::{self, Table};
-use super::tree::{Frozen, Layers, Tree};
+use super::table::{self, Table, TableInfo};
+use super::tree::Tree;
 use crate::commitlog::LogSource;
 use crate::commitlog::directory::Directory;
-use crate::commitlog::{Commit, Log, LogError, LogOptions, Recovered, TxOffset};
+use crate::commitlog::{Log, LogError, LogOptions, Recovered, TxOffset};
 
 /// Where the log is.
 const LOG: &str = "log";
@@ -51,8 +54,8 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
         root.confirm()?;
     }
     let listing = Listing::read(&root)?;
-    let found = listing.manifests.last().copied();
-    let manifest = found.map(|number| Manifest::read(&root, number));
+    let newest = listing.manifests.last();
+    let manifest = newest.map(|number| Manifest::read(&root, *number));
     let manifest = manifest.transpose()?;
     let tables_dir = dir.join(TABLES);
     let tables = match Directory::open(env, &tables_dir) {
@@ -61,50 +64,136 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
         }
         opened => opened?,
     };
-    let named = manifest
-        .as_ref()
-        .map_or(&[][..], |manifest| &manifest.tables);
-    let named_by = root.shown(&manifest::name(found.unwrap_or(0)));
+    let base = Base::plan(manifest.as_ref(), options);
+    let named_by = root.shown(&manifest::name(newest.copied().unwrap_or(0)));
     let open_table = |info| Table::open(&tables, info, &named_by).map(Arc::new);
-    let opened = named.iter().map(open_table);
+    let opened = base.tables.iter().map(open_table);
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
-    let flushed_through = manifest
-        .as_ref()
-        .map_or(TxOffset::ZERO, |manifest| manifest.flushed_through);
-    let mut replay = Replay::new(options, flushed_through);
+    let mut replay = Replay::new(options, base.flushed_through..base.end);
     let (log, log_report) = open_log(env, dir, options, manifest.as_ref(), &mut replay)?;
-    if manifest
-        .as_ref()
-        .is_some_and(|manifest| manifest.log_id != log.log_id())
-    {
-        let what = "the tables belong to another log";
-        return Err(StoreError::Foreign { what });
+    if let Some(manifest) = &manifest {
+        expect_same_history(manifest, &log, &named_by)?;
     }
-    let layers = replay.layers(opened);
-    let report = RecoveryReport {
-        manifest: found.unwrap_or(0),
-        tables: layers.tables.len(),
-        flushed_through,
-        batches_replayed: replay.batches,
-        rows_replayed: replay.rows,
-        memtables: layers.frozen.len() + usize::from(!layers.active.is_empty()),
+    let mut report = RecoveryReport {
+        manifest: newest.copied().unwrap_or(0),
+        tables: opened.len(),
+        flushed_through: base.flushed_through,
+        batches_replayed: 0,
+        rows_replayed: 0,
+        memtables: 0,
+        memtable_bytes: 0,
+        tables_flushed: 0,
+        fork: None,
+        next_sequence: TxOffset::ZERO,
         files_removed: Vec::new(),
         files_unknown: listing.unknown.clone(),
-        elapsed: env.clock().monotonic().saturating_since(began),
+        elapsed: Duration::ZERO,
         log: log_report,
     };
-    let visible = log.visible_through().get();
+    let visible = log.visible_through().min(base.end).get();
+    let layers = replay.layers(opened);
     let tree = Arc::new(Tree::new(layers, visible, options.memtable_bytes_max));
-    let keeper = keeper(root, tables, log.clone(), tree.clone(), options, manifest)?;
-    let mut opened = Opened {
+    let mut keeper = keeper(root, tables, log.clone(), tree.clone(), options, manifest)?;
+    report.fork = base.fork(&mut keeper)?;
+    report.tables_flushed = replay.go_on(&mut keeper)?;
+    report.files_removed = remove_unnamed(&keeper, &listing)?;
+    (report.batches_replayed, report.rows_replayed) = (replay.batches, replay.rows);
+    let layers = tree.pin();
+    (report.memtables, report.memtable_bytes) = (layers.memtables_held(), layers.memtable_bytes());
+    report.next_sequence = TxOffset::new(tree.visible());
+    report.elapsed = env.clock().monotonic().saturating_since(began);
+    Ok(Opened {
         tree,
         log,
         keeper,
         lock,
         report,
-    };
-    opened.report.files_removed = remove_unnamed(&opened.keeper, &listing)?;
-    Ok(opened)
+    })
+}
+
+/// What the tables hold that an opening uses, and where what it shows ends.
+struct Base {
+    tables: Vec<TableInfo>,
+    flushed_through: TxOffset,
+    /// The point in time: transactions from here on are not shown.
+    end: TxOffset,
+}
+
+impl Base {
+    /// Tables that hold more than is to be shown are of no use: the log is read from its start.
+    fn plan(manifest: Option<&Manifest>, options: &StoreOptions) -> Self {
+        let asked = options
+            .max_tx_offset
+            .and_then(|last| last.get().checked_add(1));
+        let asked = asked.map(TxOffset::new);
+        let named = manifest.and_then(|manifest| manifest.fork);
+        let end = asked.into_iter().chain(named).min();
+        let end = end.unwrap_or(TxOffset::new(u64::MAX));
+        match manifest.filter(|manifest| manifest.flushed_through <= end) {
+            Some(manifest) => Self {
+                tables: manifest.tables.clone(),
+                flushed_through: manifest.flushed_through,
+                end,
+            },
+            None => Self {
+                tables: Vec::new(),
+                flushed_through: TxOffset::ZERO,
+                end,
+            },
+        }
+    }
+
+    /// Cuts the history at the point in time, if there is anything behind it; returns where.
+    ///
+    /// | step | if a crash cuts it short there |
+    /// |---|---|
+    /// | 1. a manifest without tables above the cut names it, durably | the next opening shows nothing behind the cut, and makes it |
+    /// | 2. the log is cut | the next opening finds nothing behind the cut |
+    /// | 3. a manifest that names no fork | the same |
+    fn fork(&self, keeper: &mut Keeper) -> Result<Option<TxOffset>, StoreError> {
+        let is_behind = keeper.log.visible_through() > self.end;
+        if !is_behind && keeper.manifest.fork.is_none() {
+            return Ok(None);
+        }
+        if keeper.manifest.fork != Some(self.end) {
+            keeper.replace_manifest(Manifest {
+                tables: self.tables.clone(),
+                flushed_through: self.flushed_through,
+                fork: Some(self.end),
+                ..keeper.manifest.clone()
+            })?;
+        }
+        if is_behind {
+            keeper.log.truncate_to(self.end)?;
+        }
+        keeper.replace_manifest(Manifest {
+            fork: None,
+            ..keeper.manifest.clone()
+        })?;
+        keeper.remove_superfluous();
+        Ok(Some(self.end))
+    }
+}
+
+/// The manifest belongs to the log, and the log was not cut below the end of the tables since.
+fn expect_same_history(manifest: &Manifest, log: &Log, file: &str) -> Result<(), StoreError> {
+    if manifest.log_id != log.log_id() {
+        let what = "the tables belong to another log";
+        return Err(StoreError::Foreign { what });
+    }
+    let segments = log.segments();
+    let later = segments
+        .iter()
+        .filter(|own| own.cut_epoch.is_some_and(|epoch| epoch > manifest.epoch));
+    let cut = later.map(|segment| segment.range.start).min();
+    match cut.filter(|cut| *cut < manifest.flushed_through) {
+        None => Ok(()),
+        Some(cut) => Err(StoreError::BeyondFork {
+            file: file.to_owned(),
+            flushed_through: manifest.flushed_through,
+            cut,
+        }),
+    }
 }
 
 /// Opens the log, and has it hand over what the tables lack.
@@ -123,84 +212,28 @@ fn open_log(
         Some(manifest) => log_options.durable_through(manifest.epoch, manifest.flushed_through),
         None => log_options.create(options.create),
     };
-    let from = replay.from;
+    let from = replay.range.start;
     let mut failed = None;
     let mut visitor = |recovered: Recovered<'_>| {
         replay.commit(&recovered.commit).map_err(|error| {
             failed = Some(error);
-            "a record that no store has written".into()
+            "the store refuses a record".into()
         })
     };
     let opened = Log::open_and_visit(env, dir.join(LOG), log_options, from, &mut visitor);
     match (opened, failed) {
         (Err(LogError::Visitor { .. }), Some(error)) => Err(error),
-        (Err(LogError::HistoryGone { oldest, .. }), _) => Err(StoreError::ManifestBehind {
-            oldest,
-            flushed_through: from,
+        (Err(LogError::HistoryGone { oldest, .. }), _) => Err(match manifest {
+            Some(manifest) if manifest.flushed_through > from => StoreError::HistoryGone {
+                oldest,
+                flushed_through: manifest.flushed_through,
+            },
+            _ => StoreError::ManifestBehind {
+                oldest,
+                flushed_through: from,
+            },
         }),
         (opened, _) => Ok(opened?),
-    }
-}
-
-/// What is replayed from the log.
-struct Replay {
-    /// Where it begins.
-    from: TxOffset,
-    bytes_max: u64,
-    active: Arc<Memtable>,
-    frozen: Vec<Frozen>,
-    batches: u64,
-    rows: u64,
-}
-
-impl Replay {
-    fn new(options: &StoreOptions, from: TxOffset) -> Self {
-        Self {
-            from,
-            bytes_max: options.memtable_bytes_max,
-            active: Arc::default(),
-            frozen: Vec::new(),
-            batches: 0,
-            rows: 0,
-        }
-    }
-
-    fn commit(&mut self, commit: &Commit<'_>) -> Result<(), StoreError> {
-        for (offset, record) in commit.transactions() {
-            self.record(offset, record)?;
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, offset: TxOffset, record: &[u8]) -> Result<(), StoreError> {
-        let decoded = Record::decode(record).map_err(|defect| {
-            let record = format!("record {offset} of the log");
-            StoreError::corrupt(defect.in_file(record))
-        })?;
-        match decoded {
-            Record::Genesis if offset == TxOffset::ZERO => {}
-            Record::Batch(batch) if offset > TxOffset::ZERO => {
-                self.batches += 1;
-                self.rows += self.active.insert(batch, offset.get());
-                if self.active.bytes() >= self.bytes_max {
-                    let (memtable, end) = (std::mem::take(&mut self.active), offset.get() + 1);
-                    self.frozen.insert(0, Frozen { memtable, end });
-                }
-            }
-            _ => {
-                let what = "the log does not begin as that of a store";
-                return Err(StoreError::Foreign { what });
-            }
-        }
-        Ok(())
-    }
-
-    fn layers(&self, tables: Vec<Arc<Table>>) -> Layers {
-        Layers {
-            active: self.active.clone(),
-            frozen: self.frozen.clone(),
-            tables,
-        }
     }
 }
 
@@ -220,6 +253,7 @@ fn keeper(
         epoch: log.epoch(),
         flushed_through: TxOffset::ZERO,
         table_next: 1,
+        fork: None,
         tables: Vec::new(),
     });
     if is_new {
@@ -232,6 +266,7 @@ fn keeper(
         log,
         tree,
         block_bytes: options.block_bytes,
+        history: options.history,
         manifest,
         superfluous: (Vec::new(), Vec::new()),
         background_error: None,

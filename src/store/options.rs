@@ -1,6 +1,7 @@
 //! How a store is opened.
 
-use crate::commitlog::{Durability, LogOptions};
+use super::history::History;
+use crate::commitlog::{Durability, LogOptions, TxOffset};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -11,6 +12,20 @@ pub struct StoreOptions {
     pub(crate) block_bytes: usize,
     pub(crate) durability: Durability,
     pub(crate) log: LogOptions,
+    pub(crate) when_full: WhenFull,
+    pub(crate) history: History,
+    pub(crate) max_tx_offset: Option<TxOffset>,
+}
+
+/// What an opening does if the log holds more than the memtables may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It writes tables.
+    #[default]
+    Flush,
+    /// It fails with [`StoreError::ReplayTooLarge`](super::StoreError::ReplayTooLarge), and changes
+    /// nothing.
+    Refuse,
 }
 
 impl StoreOptions {
@@ -24,6 +39,9 @@ impl StoreOptions {
             block_bytes: 8 << 10,
             durability,
             log: LogOptions::new(),
+            when_full: WhenFull::Flush,
+            history: History::Flushed,
+            max_tx_offset: None,
         }
     }
 
@@ -42,10 +60,37 @@ impl StoreOptions {
         self
     }
 
-    /// How many full memtables may wait for a flush that fails before writes are refused.
+    /// How many full memtables may wait for a flush, in an opening as later. If flushes fail,
+    /// writes are refused then.
     #[must_use]
     pub fn memtables_max(mut self, memtables: usize) -> Self {
         self.memtables_max = memtables;
+        self
+    }
+
+    /// What an opening does if the log holds more than the memtables may.
+    #[must_use]
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// How much of the log stays once tables hold it. What was retired is gone for good.
+    #[must_use]
+    pub fn history(mut self, history: History) -> Self {
+        self.history = history;
+        self
+    }
+
+    /// Recover the store as it was when this was its last transaction. An opening for writing cuts
+    /// the history there, for good: a fork. The transactions behind it are gone, and their offsets
+    /// are given again, in a later epoch. A crash in between leaves the fork to the next opening.
+    ///
+    /// The log must reach back to the end of the tables; or, if these hold more already, to the
+    /// store's first transaction: see [`history`](Self::history).
+    #[must_use]
+    pub fn max_tx_offset(mut self, tx_offset: TxOffset) -> Self {
+        self.max_tx_offset = Some(tx_offset);
         self
     }
 

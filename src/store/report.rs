@@ -22,6 +22,15 @@ pub struct RecoveryReport {
     pub rows_replayed: u64,
     /// Memtables that hold them.
     pub memtables: usize,
+    /// Bytes of rows in memory, when the opening had read what it keeps there.
+    pub memtable_bytes: u64,
+    /// Tables that the opening wrote, because there were more rows than memtables may hold.
+    pub tables_flushed: usize,
+    /// Where the history was cut, if it was: by this opening, or for one before that did not get
+    /// so far.
+    pub fork: Option<TxOffset>,
+    /// The sequence of the next batch.
+    pub next_sequence: TxOffset,
     /// Files that no manifest names. They were removed.
     pub files_removed: Vec<String>,
     /// Files that are none of a store's. They were left alone.

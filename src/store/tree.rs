@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::batch::SealedBatch;
+use super::batch::Writes;
 use super::error::StoreError;
 use super::memtable::Memtable;
 use super::table::Table;
@@ -60,6 +60,17 @@ impl Layers {
     fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
         let frozen = self.frozen.iter().map(|frozen| &frozen.memtable);
         [&self.active].into_iter().chain(frozen)
+    }
+
+    /// How many memtables hold something.
+    pub fn memtables_held(&self) -> usize {
+        let held = self.memtables().filter(|memtable| !memtable.is_empty());
+        held.count()
+    }
+
+    /// How large they are.
+    pub fn memtable_bytes(&self) -> u64 {
+        self.memtables().map(|memtable| memtable.bytes()).sum()
     }
 
     /// Whether ranges were deleted. Of what is deleted from now on a reader sees nothing that
@@ -164,17 +175,16 @@ impl Tree {
         oldest.unwrap_or(u64::MAX).min(self.visible())
     }
 
-    /// Inserts a batch, which becomes visible; returns whether a memtable is full now.
-    pub fn apply(&self, batch: &SealedBatch, sequence: u64) -> bool {
+    /// Inserts a batch, which becomes visible; returns how many rows it has, and whether a
+    /// memtable is full now.
+    pub fn apply(&self, writes: Writes<'_>, sequence: u64) -> (u64, bool) {
         let _applying = self.applying.lock();
         let active = self.pin().active.clone();
-        active.insert(batch.writes(), sequence);
+        let rows = active.insert(writes, sequence);
         let end = sequence + 1;
         self.visible.store(end, Ordering::Release);
-        match active.bytes() >= self.memtable_bytes_max {
-            true => self.freeze(end),
-            false => false,
-        }
+        let is_full = active.bytes() >= self.memtable_bytes_max;
+        (rows, is_full && self.freeze(end))
     }
 
     /// Begins another memtable, unless the active one is empty; returns whether it did.

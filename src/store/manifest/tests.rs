@@ -19,6 +19,7 @@ fn manifest() -> Manifest {
         epoch: Epoch::new(3),
         flushed_through: TxOffset::new(12),
         table_next: 9,
+        fork: Some(TxOffset::new(15)),
         tables: vec![table(8), table(2)],
     }
 }

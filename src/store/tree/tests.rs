@@ -1,6 +1,7 @@
 //! Tests of the tree.
 
 use super::*;
+use crate::store::batch::SealedBatch;
 use crate::store::{Keyspace, WriteBatch};
 
 fn batch(key: &str) -> SealedBatch {
@@ -24,7 +25,7 @@ fn what_is_visible_is_found_and_frozen_memtables_end() {
     let tree = tree(60);
     for sequence in 1..20 {
         let key = format!("key {sequence}");
-        tree.apply(&batch(&key), sequence);
+        tree.apply(batch(&key).writes(), sequence);
         assert_eq!(tree.visible(), sequence + 1);
         let found = tree
             .pin()
@@ -50,12 +51,12 @@ fn what_is_visible_is_found_and_frozen_memtables_end() {
 #[test]
 fn the_horizon_waits_for_readers() {
     let tree = tree(1000);
-    tree.apply(&batch("a"), 1);
+    tree.apply(batch("a").writes(), 1);
     let first = tree.register();
-    tree.apply(&batch("a"), 2);
+    tree.apply(batch("a").writes(), 2);
     let second = tree.register();
     let again = tree.register_again(&first);
-    tree.apply(&batch("a"), 3);
+    tree.apply(batch("a").writes(), 3);
     assert_eq!(
         (first.visible, second.visible, tree.horizon()),
         (2, 3, 2),

@@ -1,0 +1,82 @@
+//! How much of the log stays once tables hold it.
+
+use crate::commitlog::{SegmentInfo, TxOffset};
+
+/// How much history a store keeps in its log once tables hold it. A point in time can be recovered
+/// as long as the log reaches back to the store's first transaction, or as the tables hold nothing
+/// that is newer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum History {
+    /// None: a flush retires what it wrote.
+    #[default]
+    Flushed,
+    /// Whole segments of about so many bytes.
+    Bytes(u64),
+    /// All of it.
+    All,
+}
+
+impl History {
+    /// Where the history begins that stays. [`All`](Self::All) is never retired, also what an
+    /// opening before has kept.
+    pub(crate) fn oldest(self, segments: &[SegmentInfo], flushed_through: TxOffset) -> TxOffset {
+        let bytes_max = match self {
+            Self::Flushed => return flushed_through,
+            Self::All => return TxOffset::ZERO,
+            Self::Bytes(bytes_max) => bytes_max,
+        };
+        let mut oldest = flushed_through;
+        let mut left = bytes_max;
+        let flushed = segments.iter().rev();
+        for segment in flushed.filter(|segment| segment.range.end <= flushed_through) {
+            if segment.bytes > left {
+                break;
+            }
+            left -= segment.bytes;
+            oldest = segment.range.start;
+        }
+        oldest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Tests of how much history stays.
+
+    use super::*;
+
+    fn segment(range: std::ops::Range<u64>, bytes: u64) -> SegmentInfo {
+        SegmentInfo {
+            path: "x".into(),
+            range: TxOffset::new(range.start)..TxOffset::new(range.end),
+            cut_epoch: None,
+            bytes,
+            is_full: true,
+        }
+    }
+
+    #[test]
+    fn whole_segments_stay_as_far_as_the_bytes_reach() {
+        let segments = [
+            segment(0..5, 100),
+            segment(5..9, 100),
+            segment(9..12, 50),
+            segment(12..20, 10),
+        ];
+        let check = |history: History, flushed: u64, expected: u64| {
+            let oldest = history.oldest(&segments, TxOffset::new(flushed));
+            assert_eq!(oldest.get(), expected, "{history:?} {flushed}");
+        };
+        check(History::Flushed, 12, 12);
+        check(History::All, 12, 0);
+        check(History::Bytes(0), 12, 12);
+        check(History::Bytes(49), 12, 12);
+        check(History::Bytes(50), 12, 9);
+        check(History::Bytes(149), 12, 9);
+        check(History::Bytes(150), 12, 5);
+        check(History::Bytes(1_000), 12, 0);
+        check(History::Bytes(1_000), 13, 0);
+        check(History::Bytes(50), 11, 11);
+        check(History::Bytes(100), 11, 5);
+    }
+}

@@ -1,0 +1,146 @@
+//! What the tables lack comes from the log, in bounded memory.
+//!
+//! The log's opening hands over each commit in the pass that checks it. Once as many memtables are
+//! full as are allowed, the rest waits until the log is open; then it is read again from there,
+//! with a flush for each memtable more.
+//!
+//! Invariants:
+//! - \[I1\] Nothing at or behind `end` is taken in.
+//! - \[I2\] No table is written before the log is open: until then what was read may be refused, and
+//!   may be in the page cache only.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::batch::{Record, Writes};
+use super::error::StoreError;
+use super::flush::Keeper;
+use super::memtable::Memtable;
+use super::options::{StoreOptions, WhenFull};
+use super::table::Table;
+use super::tree::{Frozen, Layers};
+use crate::commitlog::{Commit, TxOffset};
+
+/// What is replayed from the log.
+pub(super) struct Replay {
+    /// What is taken in: from where the tables end, to the point in time.
+    pub range: Range<TxOffset>,
+    memtable_bytes_max: u64,
+    memtables_max: usize,
+    when_full: WhenFull,
+    active: Arc<Memtable>,
+    /// Newest first.
+    frozen: Vec<Frozen>,
+    /// The first transaction that found no room.
+    waiting: Option<TxOffset>,
+    pub batches: u64,
+    pub rows: u64,
+    /// Bytes of all memtables.
+    pub bytes: u64,
+}
+
+impl Replay {
+    pub fn new(options: &StoreOptions, range: Range<TxOffset>) -> Self {
+        Self {
+            range,
+            memtable_bytes_max: options.memtable_bytes_max,
+            memtables_max: options.memtables_max,
+            when_full: options.when_full,
+            active: Arc::default(),
+            frozen: Vec::new(),
+            waiting: None,
+            batches: 0,
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Takes in a commit.
+    pub fn commit(&mut self, commit: &Commit<'_>) -> Result<(), StoreError> {
+        for (offset, record) in commit.transactions() {
+            if self.range.contains(&offset) && self.waiting.is_none() {
+                self.record(offset, record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, offset: TxOffset, record: &[u8]) -> Result<(), StoreError> {
+        let Some(writes) = decode(offset, record)? else {
+            return Ok(());
+        };
+        if self.frozen.len() > self.memtables_max {
+            if self.when_full == WhenFull::Refuse {
+                return Err(StoreError::ReplayTooLarge {
+                    memtables_max: self.memtables_max,
+                    bytes: self.bytes,
+                });
+            }
+            self.waiting = Some(offset);
+            return Ok(());
+        }
+        self.batches += 1;
+        self.rows += self.active.insert(writes, offset.get());
+        if self.active.bytes() >= self.memtable_bytes_max {
+            self.bytes += self.active.bytes();
+            let (memtable, end) = (std::mem::take(&mut self.active), offset.get() + 1);
+            self.frozen.insert(0, Frozen { memtable, end });
+        }
+        Ok(())
+    }
+
+    /// What was taken in, over tables.
+    pub fn layers(&self, tables: Vec<Arc<Table>>) -> Layers {
+        Layers {
+            active: self.active.clone(),
+            frozen: self.frozen.clone(),
+            tables,
+        }
+    }
+
+    /// [I2] Takes in what found no room, and flushes as often as that needs; returns how many
+    /// tables that wrote.
+    pub fn go_on(&mut self, keeper: &mut Keeper) -> Result<usize, StoreError> {
+        let Some(from) = self.waiting.take() else {
+            return Ok(0);
+        };
+        let mut tables = 0;
+        let mut reader = keeper.log.reader(from)?;
+        while let Some(commit) = reader.next_commit()? {
+            for (offset, record) in commit.transactions() {
+                if !self.range.contains(&offset) {
+                    continue;
+                }
+                let Some(writes) = decode(offset, record)? else {
+                    continue;
+                };
+                while keeper.tree.pin().frozen.len() > self.memtables_max {
+                    tables += usize::from(keeper.flush()?);
+                }
+                self.batches += 1;
+                let (rows, _) = keeper.tree.apply(writes, offset.get());
+                self.rows += rows;
+            }
+        }
+        Ok(tables)
+    }
+}
+
+/// What a record of the log writes; nothing, if it is the log's first.
+fn decode(offset: TxOffset, record: &[u8]) -> Result<Option<Writes<'_>>, StoreError> {
+    let decoded = Record::decode(record).map_err(|defect| {
+        let record = format!("record {offset} of the log");
+        StoreError::corrupt(defect.in_file(record))
+    })?;
+    match decoded {
+        Record::Genesis if offset == TxOffset::ZERO => Ok(None),
+        Record::Batch(writes) if offset > TxOffset::ZERO => Ok(Some(writes)),
+        _ => {
+            let what = "the log does not begin as that of a store";
+            Err(StoreError::Foreign { what })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
