@@ -194,7 +194,8 @@ fn expect_key_len(key: &[u8]) -> Result<(), StoreError> {
     }
 }
 
-fn head(key: &[u8]) -> u128 {
+/// The first 16 bytes of a key, then zeros, as a number of the same order.
+pub(crate) fn head(key: &[u8]) -> u128 {
     let mut bytes = [0; 16];
     let len = key.len().min(16);
     bytes[..len].copy_from_slice(&key[..len]);

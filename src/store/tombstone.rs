@@ -15,9 +15,9 @@
 //! - \[I2\] A fragment has at least one sequence; they are in order, each once.
 //! - \[I3\] A tombstone at a sequence covers rows with lower sequences only.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+mod fragments;
 
+use self::fragments::{At, Fragment, Fragments};
 use crate::codec::{Cursor, Defect};
 
 /// Three lengths.
@@ -26,16 +26,8 @@ const FRAGMENT_BYTES_MIN: usize = 12;
 /// Ranges that were deleted, and at which sequences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tombstones {
-    /// By their first key.
-    fragments: BTreeMap<Vec<u8>, Fragment>,
+    fragments: Fragments,
     bytes: u64,
-}
-
-/// What ends a range, and at which sequences the range was deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Fragment {
-    end: Vec<u8>,
-    sequences: Vec<u64>,
 }
 
 /// Keys for which the same tombstone counts.
@@ -70,17 +62,6 @@ impl Span {
     }
 }
 
-impl Fragment {
-    fn newest(&self, visible: u64) -> Option<u64> {
-        let below = self.sequences.partition_point(|own| *own < visible);
-        below.checked_sub(1).map(|last| self.sequences[last])
-    }
-
-    fn bytes(&self, from: &[u8]) -> u64 {
-        (from.len() + self.end.len() + 8 * self.sequences.len() + 16) as u64
-    }
-}
-
 impl Tombstones {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
@@ -95,9 +76,9 @@ impl Tombstones {
     /// The first key of all, and the key behind the last.
     #[expect(dead_code, reason = "merges of some tables need it")]
     pub fn extent(&self) -> Option<(&[u8], &[u8])> {
-        let (first, _) = self.fragments.first_key_value()?;
-        let (_, last) = self.fragments.last_key_value()?;
-        Some((first, &last.end))
+        let first = self.fragments.iter().next()?;
+        let last = self.fragments.iter().next_back()?;
+        Some((&first.first, &last.end))
     }
 
     /// Deletes the keys from `from` on and before `end`, at a sequence above all before.
@@ -106,19 +87,21 @@ impl Tombstones {
         self.cut(from);
         self.cut(end);
         let mut missing = Vec::new();
-        let mut next = from;
-        for (first, fragment) in self.fragments.range_mut::<[u8], _>(range(from, end)) {
-            if next < first.as_slice() {
-                missing.push((next.to_vec(), first.clone()));
+        let mut next = from.to_vec();
+        for at in self.within_bounds(from, end) {
+            let fragment = self.fragments.get(at);
+            if next < fragment.first {
+                missing.push((next, fragment.first.clone()));
             }
-            if fragment.sequences.last() != Some(&sequence) {
-                fragment.sequences.push(sequence);
+            next = fragment.end.clone();
+            let sequences = self.fragments.sequences_mut(at);
+            if sequences.last() != Some(&sequence) {
+                sequences.push(sequence);
                 self.bytes += 8;
             }
-            next = &fragment.end;
         }
-        if next < end {
-            missing.push((next.to_vec(), end.to_vec()));
+        if next.as_slice() < end {
+            missing.push((next, end.to_vec()));
         }
         for (first, end) in missing {
             self.add(first, end, vec![sequence]);
@@ -126,76 +109,70 @@ impl Tombstones {
     }
 
     fn add(&mut self, first: Vec<u8>, end: Vec<u8>, sequences: Vec<u64>) {
-        let fragment = Fragment { end, sequences };
-        self.bytes += fragment.bytes(&first);
-        self.fragments.insert(first, fragment);
+        let fragment = Fragment {
+            first,
+            end,
+            sequences,
+        };
+        self.bytes += fragment.bytes();
+        self.fragments.insert(fragment);
+    }
+
+    /// The places of the fragments that begin at or behind `from` and before `end`.
+    fn within_bounds(&self, from: &[u8], end: &[u8]) -> Vec<At> {
+        let mut at = self.fragments.floor(from);
+        if at.is_none_or(|at| self.fragments.get(at).first.as_slice() < from) {
+            at = self.fragments.after(at);
+        }
+        let places = std::iter::successors(at, |at| self.fragments.after(Some(*at)));
+        let is_before = |at: &At| self.fragments.get(*at).first.as_slice() < end;
+        places.take_while(is_before).collect()
     }
 
     /// [I1] Has no fragment hold both what is before a key and the key.
     fn cut(&mut self, key: &[u8]) {
-        let Some((_, fragment)) = self.before(key) else {
+        let Some(at) = self.fragments.floor(key) else {
             return;
         };
-        if fragment.end.as_slice() <= key {
+        let fragment = self.fragments.get(at);
+        if fragment.first == key || fragment.end.as_slice() <= key {
             return;
         }
-        let behind = fragment.clone();
-        let first = self.before(key).map(|(first, _)| first.to_vec());
-        if let Some(fragment) = first.and_then(|first| self.fragments.get_mut(&first)) {
-            self.bytes -= fragment.end.len() as u64;
-            self.bytes += key.len() as u64;
-            fragment.end = key.to_vec();
-            self.add(key.to_vec(), behind.end, behind.sequences);
-        }
-    }
-
-    /// The last fragment that begins before a key.
-    fn before(&self, key: &[u8]) -> Option<(&[u8], &Fragment)> {
-        let bounds = (Bound::Unbounded, Bound::Excluded(key));
-        let (first, fragment) = self.fragments.range::<[u8], _>(bounds).next_back()?;
-        Some((first, fragment))
-    }
-
-    /// The last fragment that begins at or before a key.
-    fn at(&self, key: &[u8]) -> Option<(&[u8], &Fragment)> {
-        let bounds = (Bound::Unbounded, Bound::Included(key));
-        let (first, fragment) = self.fragments.range::<[u8], _>(bounds).next_back()?;
-        Some((first, fragment))
+        let sequences = fragment.sequences.clone();
+        let end = self.fragments.set_end(at, key);
+        self.bytes -= end.len() as u64;
+        self.bytes += key.len() as u64;
+        self.add(key.to_vec(), end, sequences);
     }
 
     /// The newest tombstone below `visible` that covers a key.
     pub fn newest(&self, key: &[u8], visible: u64) -> Option<u64> {
-        let (_, fragment) = self.at(key)?;
-        match key < fragment.end.as_slice() {
-            true => fragment.newest(visible),
-            false => None,
-        }
+        self.fragments.holding(key)?.newest(visible)
     }
 
     /// The neighbours of a key for which the same holds.
     pub fn span(&self, key: &[u8], visible: u64) -> Span {
-        let found = self.at(key);
-        if let Some((first, fragment)) = found.filter(|(_, found)| key < found.end.as_slice()) {
+        if let Some(fragment) = self.fragments.holding(key) {
             return Span {
-                from: Some(first.to_vec()),
+                from: Some(fragment.first.clone()),
                 end: Some(fragment.end.clone()),
                 newest: fragment.newest(visible),
             };
         }
-        let bounds = (Bound::Excluded(key), Bound::Unbounded);
-        let next = self.fragments.range::<[u8], _>(bounds).next();
+        let before = self.fragments.floor(key);
+        let next = self.fragments.after(before);
         Span {
-            from: found.map(|(_, fragment)| fragment.end.clone()),
-            end: next.map(|(first, _)| first.clone()),
+            from: before.map(|at| self.fragments.get(at).end.clone()),
+            end: next.map(|at| self.fragments.get(at).first.clone()),
             newest: None,
         }
     }
 
     /// Adds all of other tombstones.
     pub fn extend(&mut self, other: &Self) {
-        for (first, fragment) in &other.fragments {
+        for fragment in other.fragments.iter() {
             for sequence in &fragment.sequences {
-                self.merge(first, &fragment.end, *sequence);
+                self.merge(&fragment.first, &fragment.end, *sequence);
             }
         }
     }
@@ -203,28 +180,26 @@ impl Tombstones {
     /// As `insert`, whatever the order.
     fn merge(&mut self, from: &[u8], end: &[u8], sequence: u64) {
         self.insert(from, end, sequence);
-        for (_, fragment) in self.fragments.range_mut::<[u8], _>(range(from, end)) {
-            fragment.sequences.sort_unstable();
-            let before = fragment.sequences.len();
-            fragment.sequences.dedup();
-            self.bytes -= 8 * (before - fragment.sequences.len()) as u64;
+        for at in self.within_bounds(from, end) {
+            let sequences = self.fragments.sequences_mut(at);
+            let before = sequences.len();
+            sequences.sort_unstable();
+            sequences.dedup();
+            self.bytes -= 8 * (before - sequences.len()) as u64;
         }
     }
 
     /// What of them lies from `from` on and before `end`; none: no bound.
     #[cfg_attr(not(test), expect(dead_code, reason = "merges of some tables need it"))]
     pub fn within(&self, from: Option<&[u8]>, end: Option<&[u8]>) -> Self {
-        let mut within = self.clone();
-        if let Some(from) = from {
-            within.cut(from);
-            within.fragments = within.fragments.split_off(from);
+        let mut within = Self::default();
+        for fragment in self.fragments.iter() {
+            let first = from.map_or(&*fragment.first, |from| from.max(&fragment.first));
+            let end = end.map_or(&*fragment.end, |end| end.min(&fragment.end));
+            if first < end {
+                within.add(first.to_vec(), end.to_vec(), fragment.sequences.clone());
+            }
         }
-        if let Some(end) = end {
-            within.cut(end);
-            drop(within.fragments.split_off(end));
-        }
-        let fragments = within.fragments.iter();
-        within.bytes = fragments.map(|(first, own)| own.bytes(first)).sum();
         within
     }
 
@@ -232,7 +207,7 @@ impl Tombstones {
     /// newest, unless nothing older can be below.
     pub fn needed(&self, horizon: u64, is_bottom: bool) -> Self {
         let mut needed = Self::default();
-        for (first, fragment) in &self.fragments {
+        for fragment in self.fragments.iter() {
             let below = fragment.sequences.partition_point(|own| *own < horizon);
             let kept = if is_bottom {
                 below
@@ -241,7 +216,7 @@ impl Tombstones {
             };
             let sequences = fragment.sequences[kept..].to_vec();
             if !sequences.is_empty() {
-                needed.add(first.clone(), fragment.end.clone(), sequences);
+                needed.add(fragment.first.clone(), fragment.end.clone(), sequences);
             }
         }
         needed
@@ -250,14 +225,14 @@ impl Tombstones {
     /// The ranges without their sequences, as few as possible.
     pub fn for_each_run(&self, mut run: impl FnMut(&[u8], &[u8])) {
         let mut open: Option<(&[u8], &[u8])> = None;
-        for (first, fragment) in &self.fragments {
+        for fragment in self.fragments.iter() {
             open = match open {
-                Some((from, end)) if end == first.as_slice() => Some((from, &fragment.end)),
+                Some((from, end)) if end == fragment.first => Some((from, &fragment.end)),
                 before => {
                     if let Some((from, end)) = before {
                         run(from, end);
                     }
-                    Some((first, &fragment.end))
+                    Some((&fragment.first, &fragment.end))
                 }
             };
         }
@@ -269,19 +244,19 @@ impl Tombstones {
     /// The lowest and the highest sequence.
     #[expect(dead_code, reason = "merges of some tables need it")]
     pub fn sequences(&self) -> Option<(u64, u64)> {
-        let all = || self.fragments.values().flat_map(|own| own.sequences.iter());
+        let all = || self.fragments.iter().flat_map(|own| own.sequences.iter());
         Some((*all().min()?, *all().max()?))
     }
 
     /// The section of a table.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = len_u32(self.fragments.len()).to_le_bytes().to_vec();
-        for (first, fragment) in &self.fragments {
+        for fragment in self.fragments.iter() {
             let sequences = fragment.sequences.len();
-            for len in [first.len(), fragment.end.len(), sequences] {
+            for len in [fragment.first.len(), fragment.end.len(), sequences] {
                 bytes.extend_from_slice(&len_u32(len).to_le_bytes());
             }
-            bytes.extend_from_slice(first);
+            bytes.extend_from_slice(&fragment.first);
             bytes.extend_from_slice(&fragment.end);
             for sequence in &fragment.sequences {
                 bytes.extend_from_slice(&sequence.to_le_bytes());
@@ -302,6 +277,7 @@ impl Tombstones {
             return Err(Defect::new(at, "fragments", room as u64, count));
         }
         let mut tombstones = Self::default();
+        let mut last_end: Option<&[u8]> = None;
         for _ in 0..count {
             let at = cursor.at();
             let first_bytes = cursor.u32("length of the first key")? as usize;
@@ -312,9 +288,7 @@ impl Tombstones {
             let bytes = cursor.bytes(sequences.saturating_mul(8), "sequences")?;
             let (chunks, _) = bytes.as_chunks::<8>();
             let sequences: Vec<_> = chunks.iter().map(|own| u64::from_le_bytes(*own)).collect();
-            let last = tombstones.fragments.last_key_value();
-            let is_behind = last.is_none_or(|(_, last)| last.end.as_slice() <= first);
-            if !is_behind || first >= end {
+            if last_end.is_some_and(|last| last > first) || first >= end {
                 let expected = "a range behind the one before";
                 return Err(Defect::new(at, "first key", expected, "another order"));
             }
@@ -323,13 +297,10 @@ impl Tombstones {
                 return Err(Defect::new(at, "sequences", expected, "another order"));
             }
             tombstones.add(first.to_vec(), end.to_vec(), sequences);
+            last_end = Some(end);
         }
         Ok(tombstones)
     }
-}
-
-fn range<'a>(from: &'a [u8], end: &'a [u8]) -> (Bound<&'a [u8]>, Bound<&'a [u8]>) {
-    (Bound::Included(from), Bound::Excluded(end))
 }
 
 fn len_u32(len: usize) -> u32 {
