@@ -70,7 +70,7 @@ mod keeper;
 mod link;
 mod log;
 mod names;
-mod new_directory;
+pub(crate) mod new_directory;
 mod open;
 mod options;
 mod queue;

@@ -18,6 +18,8 @@
 //! | `history` | how much of the log stays |
 //! | `replay` | what the tables lack comes from the log |
 //! | `open` | recovery: manifest, tables, log |
+//! | `readonly` | the same without writing, beside a writer in another process |
+//! | `inspect`, `verify`, `backup`, `dump` | tools, which take no lock |
 //!
 //! ```text
 //! handle ─► open ─► flush ─► tree ─► cursor ─► table ─► block
@@ -37,32 +39,44 @@
 //!
 //! Directory: `log/`, `tables/`, `MANIFEST-n`. The lock lies on the directory itself.
 //!
-//! Not here yet: names of keyspaces, transactions, points in time, backup. Blocks that were read stay in memory.
+//! Not here yet: names of keyspaces, transactions. Blocks that were read stay in memory.
 
+mod backup;
 mod batch;
 mod block;
 mod cursor;
+mod dump;
 mod error;
 mod flush;
 mod handle;
 mod history;
+mod inspect;
 mod manifest;
 mod memtable;
 mod open;
 mod options;
+mod readonly;
 mod replay;
 mod report;
 mod table;
 mod tombstone;
 mod tree;
+mod verify;
 
+pub use backup::{BackupReport, backup};
 pub use batch::WriteBatch;
 pub use cursor::{Cursor, KeyAndValue};
+pub use dump::{Dumped, KeyspaceAndKey, dump};
 pub use error::StoreError;
 pub use handle::{Keyspace, Snapshot, Store, StoreStats};
 pub use history::History;
+pub use inspect::{
+    BlockSummary, Inspected, InspectedWrite, ManifestSummary, TableSummary, inspect,
+};
 pub use options::{StoreOptions, WhenFull};
+pub use readonly::{ReadOnlyOptions, ReadOnlyStore};
 pub use report::RecoveryReport;
+pub use verify::{Progress, TableVerdict, Verification, verify};
 
 /// The longest key of an application, in bytes.
 pub const KEY_BYTES_MAX: usize = 64 << 10;

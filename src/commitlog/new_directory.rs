@@ -1,4 +1,4 @@
-//! A new directory for a log that a tool writes: its name comes last.
+//! A new directory for a log, or for a store around one, that a tool writes: its name comes last.
 //!
 //! Invariants:
 //! - \[I1\] The directory gets its name when all in it is durable. Until then its name ends in
@@ -17,21 +17,21 @@ use super::source::LogSource;
 /// How the name of a directory ends that is not complete.
 const UNFINISHED: &str = ".unfinished";
 
-/// Makes the directory `to` and has `fill` write a log into it. If that fails, what was written is
-/// removed again.
+/// Makes the directory `to` and has `fill` write files into it, and into directories of it. If that
+/// fails, what was written is removed again.
 ///
 /// # Errors
 /// [`LogError::AlreadyExists`]: `to`, or an unfinished directory, is there. What `fill` says.
-pub(crate) fn fill_new<R>(
+pub(crate) fn fill_new<R, E: From<LogError>>(
     env: &Env,
     to: &Path,
-    fill: impl FnOnce(&Directory) -> Result<R, LogError>,
-) -> Result<R, LogError> {
+    fill: impl FnOnce(&Directory) -> Result<R, E>,
+) -> Result<R, E> {
     let unfinished = unfinished(to);
     for path in [to, &unfinished] {
         if env.fs().metadata(path).is_ok() {
             let dir = env.fs().display_path(path);
-            return Err(LogError::AlreadyExists { dir });
+            return Err(LogError::AlreadyExists { dir }.into());
         }
     }
     let directory = Directory::create(env, &unfinished)?;
@@ -40,7 +40,7 @@ pub(crate) fn fill_new<R>(
         Ok(filled)
     });
     if filled.is_err() {
-        discard(env, &directory, &unfinished);
+        discard(env, &directory, &unfinished, 1);
     }
     filled
 }
@@ -62,12 +62,19 @@ fn publish(env: &Env, unfinished: &Path, to: &Path) -> Result<(), LogError> {
     synced.map_err(|error| LogError::io(shown, "sync the directory", error))
 }
 
-/// Removes what was written. What cannot be removed stays, under the name that says so.
-fn discard(env: &Env, directory: &Directory, unfinished: &Path) {
+/// Removes what was written, so many levels of directories deep. What cannot be removed stays,
+/// under the name that says so.
+pub(crate) fn discard(env: &Env, directory: &Directory, path: &Path, levels: u32) {
     for entry in directory.names().unwrap_or_default() {
-        drop(directory.remove(&entry.name));
+        let below = path.join(&entry.name);
+        match Directory::open(env, &below) {
+            Ok(within) if !entry.is_file && levels > 0 => {
+                discard(env, &within, &below, levels - 1);
+            }
+            _ => drop(directory.remove(&entry.name)),
+        }
     }
-    drop(env.fs().remove_dir(unfinished));
+    drop(env.fs().remove_dir(path));
 }
 
 #[cfg(test)]

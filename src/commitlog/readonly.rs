@@ -15,6 +15,7 @@ use super::follow::Follower;
 use super::options::{LogOptions, ReadScope};
 use super::reader::Reader;
 use super::report::RecoveryReport;
+use super::retain::SegmentInfo;
 use super::state::{Shared, View};
 use super::view::{look, refresh};
 use super::{Epoch, Incarnation, LogId, TxOffset};
@@ -95,6 +96,11 @@ impl ReadOnlyLog {
     /// The oldest transaction that is kept.
     pub fn oldest(&self) -> TxOffset {
         self.shared.state.lock().oldest
+    }
+
+    /// The segments of the log, oldest first, as far as they are shown.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        self.shared.segments()
     }
 
     /// The log's identity.

@@ -20,7 +20,7 @@ use super::ids::Epoch;
 use super::options::{ArchiveHook, ArchiveSegment};
 use super::segment::Sealed;
 use super::source::LogSource;
-use super::state::State;
+use super::state::{Shared, State};
 
 /// Keeps the segments of an open log from being retired. Dropping it gives them free.
 #[derive(Debug)]
@@ -59,6 +59,30 @@ pub struct SegmentInfo {
     pub is_full: bool,
 }
 
+impl Shared {
+    /// The segments of the log, oldest first.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        let state = self.state.lock();
+        let path = |name: &str| self.directory.path_of(name);
+        let full = state.sealed.values().map(|sealed| SegmentInfo {
+            path: path(&sealed.segment.name),
+            range: sealed.segment.header.first..sealed.end.next,
+            cut_epoch: sealed.segment.header.cut_epoch,
+            bytes: sealed.end.at.get(),
+            is_full: true,
+        });
+        let active = &state.active.segment;
+        let newest = SegmentInfo {
+            path: path(&active.name),
+            range: active.header.first..state.durable.next,
+            cut_epoch: active.header.cut_epoch,
+            bytes: state.durable.at.get(),
+            is_full: false,
+        };
+        full.chain([newest]).collect()
+    }
+}
+
 impl Core {
     /// Keeps history from `from` on.
     pub fn pin(self: &Arc<Self>, from: TxOffset) -> Result<Pin, LogError> {
@@ -76,24 +100,7 @@ impl Core {
 
     /// The segments of the log, oldest first.
     pub fn segments(&self) -> Vec<SegmentInfo> {
-        let state = self.shared.state.lock();
-        let path = |name: &str| self.shared.directory.path_of(name);
-        let full = state.sealed.values().map(|sealed| SegmentInfo {
-            path: path(&sealed.segment.name),
-            range: sealed.segment.header.first..sealed.end.next,
-            cut_epoch: sealed.segment.header.cut_epoch,
-            bytes: sealed.end.at.get(),
-            is_full: true,
-        });
-        let active = &state.active.segment;
-        let newest = SegmentInfo {
-            path: path(&active.name),
-            range: active.header.first..state.durable.next,
-            cut_epoch: active.header.cut_epoch,
-            bytes: state.durable.at.get(),
-            is_full: false,
-        };
-        full.chain([newest]).collect()
+        self.shared.segments()
     }
 
     /// Removes segments that hold only transactions below `tx_offset`; returns the oldest

@@ -9,7 +9,24 @@ use crate::commitlog::{ErrorClass, LogError, TxOffset};
 pub enum StoreError {
     /// The log refused or failed, or the operating system did: the error names the file.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(LogError),
+    /// The process may open no more files.
+    #[error("{source}: a store keeps a file open for each table; allow more of them (ulimit -n)")]
+    TooFewHandles {
+        /// What could not be opened.
+        source: Box<LogError>,
+    },
+    /// The log behind the tables does not fit into the memory that a read-only opening may use.
+    #[error(
+        "the log behind the tables has {bytes} bytes, more than the {bytes_max} that may be held \
+         in memory"
+    )]
+    SuffixTooLarge {
+        /// Bytes of the log's records that have to be held in memory.
+        bytes: u64,
+        /// [`ReadOnlyOptions::replay_bytes_max`](super::ReadOnlyOptions::replay_bytes_max).
+        bytes_max: u64,
+    },
     /// A table or the manifest is damaged. Nothing was changed.
     #[error("{corrupt}")]
     Corrupt {
@@ -35,7 +52,8 @@ pub enum StoreError {
     },
     /// The log does not reach back far enough for this point in time.
     #[error(
-        "the store cannot go back to before {flushed_through}, which its tables hold: the log begins with transaction {oldest}"
+        "the store cannot go back to before {flushed_through}, which its tables hold: the log \
+         begins with transaction {oldest}"
     )]
     HistoryGone {
         /// The log's oldest transaction.
@@ -100,6 +118,7 @@ impl StoreError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Log(error) => error.class(),
+            Self::TooFewHandles { .. } => ErrorClass::System,
             Self::Corrupt { .. }
             | Self::TableMissing { .. }
             | Self::ManifestBehind { .. }
@@ -107,6 +126,7 @@ impl StoreError {
             | Self::Foreign { .. } => ErrorClass::Damage,
             Self::HistoryGone { .. }
             | Self::ReplayTooLarge { .. }
+            | Self::SuffixTooLarge { .. }
             | Self::KeyTooLong { .. }
             | Self::ValueTooLong { .. } => ErrorClass::Caller,
             Self::MemtablesFull { source } => source.class(),
@@ -115,5 +135,25 @@ impl StoreError {
 
     pub(crate) fn corrupt(corrupt: Corrupt) -> Self {
         Self::Corrupt { corrupt }
+    }
+}
+
+/// EMFILE and ENFILE: the process, or the system, may open no more files. The standard library has
+/// no kind for them.
+const TOO_MANY_OPEN: [i32; 2] = [24, 23];
+
+impl From<LogError> for StoreError {
+    fn from(error: LogError) -> Self {
+        match &error {
+            LogError::Io { source, .. }
+                if source
+                    .raw_os_error()
+                    .is_some_and(|code| TOO_MANY_OPEN.contains(&code)) =>
+            {
+                let source = Box::new(error);
+                Self::TooFewHandles { source }
+            }
+            _ => Self::Log(error),
+        }
     }
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use blackstart_vfs::{Env, Lock, Mutex};
 
+use super::backup::{BackupReport, backup};
 use super::batch::{SealedBatch, WriteBatch};
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::flush::Keeper;
 use super::open;
 use super::options::StoreOptions;
+use super::readonly::{ReadOnlyOptions, ReadOnlyStore};
 use super::report::RecoveryReport;
-use super::tree::{Registration, Tree};
+use super::tree::{Layers, Registration, Tree};
 use crate::commitlog::{CommitOwner, Committed, Durability, Log, LogError, LogId, TxOffset};
 
 /// A part of the store with keys of its own.
@@ -33,6 +35,11 @@ impl Keyspace {
         Self(number)
     }
 
+    /// Its number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
     /// What keys of the tree begin with.
     pub(crate) fn prefix(self) -> [u8; PREFIX_BYTES] {
         self.0.to_be_bytes()
@@ -50,7 +57,7 @@ impl Keyspace {
 }
 
 /// Bytes of a keyspace in a key of the tree.
-const PREFIX_BYTES: usize = 4;
+pub(crate) const PREFIX_BYTES: usize = 4;
 
 /// What a store consists of at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +75,20 @@ pub struct StoreStats {
     pub table_rows: u64,
     /// The log's transactions before this are in tables.
     pub flushed_through: TxOffset,
+}
+
+impl StoreStats {
+    pub(crate) fn of(layers: &Layers, flushed_through: TxOffset) -> Self {
+        let infos = layers.tables.iter().map(|table| &table.info);
+        Self {
+            memtable_bytes: layers.active.bytes(),
+            memtables_waiting: layers.frozen.len(),
+            tables: layers.tables.len(),
+            table_bytes: infos.clone().map(|info| info.bytes).sum(),
+            table_rows: infos.map(|info| info.rows).sum(),
+            flushed_through,
+        }
+    }
 }
 
 /// An open store. Clones are the same store. Dropping the last one releases the lock and does no
@@ -134,6 +155,19 @@ impl Store {
         options: &StoreOptions,
     ) -> Result<(Self, RecoveryReport), StoreError> {
         Self::open(&Env::os(path), "", options)
+    }
+
+    /// Opens the store in `dir` for reading only: nothing is written and no lock is taken, and
+    /// another process may write meanwhile.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyStore::open`].
+    pub fn open_read_only(
+        env: &Env,
+        dir: impl AsRef<Path>,
+        options: ReadOnlyOptions,
+    ) -> Result<(ReadOnlyStore, RecoveryReport), StoreError> {
+        ReadOnlyStore::open(env, dir, options)
     }
 
     /// The value of a key, if it has one.
@@ -268,9 +302,7 @@ impl Store {
     /// The store as it is now, for reads that come later. What it shows is kept through flushes and
     /// merges until it is dropped.
     pub fn snapshot(&self) -> Snapshot {
-        let tree = self.inner.tree.clone();
-        let registration = tree.register();
-        Snapshot { tree, registration }
+        Snapshot::of(self.inner.tree.clone())
     }
 
     /// Writes all that was written so far to tables, and has the log retire it. Durable when this
@@ -291,6 +323,17 @@ impl Store {
     /// The tables are as they were.
     pub fn compact(&self) -> Result<(), StoreError> {
         self.inner.keeper.lock().merge()
+    }
+
+    /// Copies the store into the new directory `to`, relative to the root of the environment: see
+    /// [`backup`](super::backup()). The copy holds all that was written before.
+    ///
+    /// # Errors
+    /// As [`backup`](super::backup()), and as [`Log::flush`].
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<BackupReport, StoreError> {
+        self.inner.log.flush()?;
+        let root = self.inner.keeper.lock().root.clone();
+        backup(&root.env, root.path_of(""), to, &mut |_| {})
     }
 
     /// Makes all that was written so far durable; returns the sequence below which all is.
@@ -322,16 +365,8 @@ impl Store {
 
     /// What the store consists of at the moment.
     pub fn stats(&self) -> StoreStats {
-        let layers = self.inner.tree.pin();
-        let infos = layers.tables.iter().map(|table| &table.info);
-        StoreStats {
-            memtable_bytes: layers.active.bytes(),
-            memtables_waiting: layers.frozen.len(),
-            tables: layers.tables.len(),
-            table_bytes: infos.clone().map(|info| info.bytes).sum(),
-            table_rows: infos.map(|info| info.rows).sum(),
-            flushed_through: self.inner.keeper.lock().manifest.flushed_through,
-        }
+        let flushed_through = self.inner.keeper.lock().manifest.flushed_through;
+        StoreStats::of(&self.inner.tree.pin(), flushed_through)
     }
 }
 
@@ -343,6 +378,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The tree as it is now.
+    pub(crate) fn of(tree: Arc<Tree>) -> Self {
+        let registration = tree.register();
+        Self { tree, registration }
+    }
+
     /// The value that a key had, if it had one.
     ///
     /// # Errors
@@ -360,6 +401,12 @@ impl Snapshot {
         let registration = self.tree.register_again(&self.registration);
         let (from, end) = (keyspace.key(from), keyspace.end().to_vec());
         Cursor::new(&self.tree, registration, &from, end, PREFIX_BYTES)
+    }
+
+    /// All rows of a range of keys of the tree, which begin with their keyspace.
+    pub(crate) fn scan_tree(&self, from: &[u8], end: &[u8]) -> Result<Cursor, StoreError> {
+        let registration = self.tree.register_again(&self.registration);
+        Cursor::new(&self.tree, registration, from, end.to_vec(), 0)
     }
 
     /// It shows the batches below this sequence.

@@ -11,7 +11,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use blackstart_vfs::{Env, Lock};
 
@@ -26,12 +25,12 @@ use super::table::{self, Table, TableInfo};
 use super::tree::Tree;
 use crate::commitlog::LogSource;
 use crate::commitlog::directory::Directory;
-use crate::commitlog::{Log, LogError, LogOptions, Recovered, TxOffset};
+use crate::commitlog::{Log, LogError, LogId, LogOptions, Recovered, SegmentInfo, TxOffset};
 
 /// Where the log is.
-const LOG: &str = "log";
+pub(super) const LOG: &str = "log";
 /// Where tables are.
-const TABLES: &str = "tables";
+pub(super) const TABLES: &str = "tables";
 
 /// The parts of an open store.
 pub(crate) struct Opened {
@@ -65,31 +64,16 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
         opened => opened?,
     };
     let base = Base::plan(manifest.as_ref(), options);
-    let named_by = root.shown(&manifest::name(newest.copied().unwrap_or(0)));
+    let named_by = listing.newest(&root);
     let open_table = |info| Table::open(&tables, info, &named_by).map(Arc::new);
     let opened = base.tables.iter().map(open_table);
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
     let mut replay = Replay::new(options, base.flushed_through..base.end);
     let (log, log_report) = open_log(env, dir, options, manifest.as_ref(), &mut replay)?;
     if let Some(manifest) = &manifest {
-        expect_same_history(manifest, &log, &named_by)?;
+        expect_same_history(manifest, log.log_id(), &log.segments(), &named_by)?;
     }
-    let mut report = RecoveryReport {
-        manifest: newest.copied().unwrap_or(0),
-        tables: opened.len(),
-        flushed_through: base.flushed_through,
-        batches_replayed: 0,
-        rows_replayed: 0,
-        memtables: 0,
-        memtable_bytes: 0,
-        tables_flushed: 0,
-        fork: None,
-        next_sequence: TxOffset::ZERO,
-        files_removed: Vec::new(),
-        files_unknown: listing.unknown.clone(),
-        elapsed: Duration::ZERO,
-        log: log_report,
-    };
+    let mut report = RecoveryReport::new(&listing, &base, log_report);
     let visible = log.visible_through().min(base.end).get();
     let layers = replay.layers(opened);
     let tree = Arc::new(Tree::new(layers, visible, options.memtable_bytes_max));
@@ -97,10 +81,7 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
     report.fork = base.fork(&mut keeper)?;
     report.tables_flushed = replay.go_on(&mut keeper)?;
     report.files_removed = remove_unnamed(&keeper, &listing)?;
-    (report.batches_replayed, report.rows_replayed) = (replay.batches, replay.rows);
-    let layers = tree.pin();
-    (report.memtables, report.memtable_bytes) = (layers.memtables_held(), layers.memtable_bytes());
-    report.next_sequence = TxOffset::new(tree.visible());
+    report.replayed(&replay, &tree);
     report.elapsed = env.clock().monotonic().saturating_since(began);
     Ok(Opened {
         tree,
@@ -112,16 +93,16 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
 }
 
 /// What the tables hold that an opening uses, and where what it shows ends.
-struct Base {
-    tables: Vec<TableInfo>,
-    flushed_through: TxOffset,
+pub(super) struct Base {
+    pub tables: Vec<TableInfo>,
+    pub flushed_through: TxOffset,
     /// The point in time: transactions from here on are not shown.
-    end: TxOffset,
+    pub end: TxOffset,
 }
 
 impl Base {
     /// Tables that hold more than is to be shown are of no use: the log is read from its start.
-    fn plan(manifest: Option<&Manifest>, options: &StoreOptions) -> Self {
+    pub fn plan(manifest: Option<&Manifest>, options: &StoreOptions) -> Self {
         let asked = options
             .max_tx_offset
             .and_then(|last| last.get().checked_add(1));
@@ -176,12 +157,16 @@ impl Base {
 }
 
 /// The manifest belongs to the log, and the log was not cut below the end of the tables since.
-fn expect_same_history(manifest: &Manifest, log: &Log, file: &str) -> Result<(), StoreError> {
-    if manifest.log_id != log.log_id() {
+pub(super) fn expect_same_history(
+    manifest: &Manifest,
+    log_id: LogId,
+    segments: &[SegmentInfo],
+    file: &str,
+) -> Result<(), StoreError> {
+    if manifest.log_id != log_id {
         let what = "the tables belong to another log";
         return Err(StoreError::Foreign { what });
     }
-    let segments = log.segments();
     let later = segments
         .iter()
         .filter(|own| own.cut_epoch.is_some_and(|epoch| epoch > manifest.epoch));
@@ -223,17 +208,26 @@ fn open_log(
     let opened = Log::open_and_visit(env, dir.join(LOG), log_options, from, &mut visitor);
     match (opened, failed) {
         (Err(LogError::Visitor { .. }), Some(error)) => Err(error),
-        (Err(LogError::HistoryGone { oldest, .. }), _) => Err(match manifest {
-            Some(manifest) if manifest.flushed_through > from => StoreError::HistoryGone {
-                oldest,
-                flushed_through: manifest.flushed_through,
-            },
-            _ => StoreError::ManifestBehind {
-                oldest,
-                flushed_through: from,
-            },
-        }),
+        (Err(LogError::HistoryGone { oldest, .. }), _) => Err(too_short(oldest, from, manifest)),
         (opened, _) => Ok(opened?),
+    }
+}
+
+/// The log does not reach back to where it has to be read from.
+pub(super) fn too_short(
+    oldest: TxOffset,
+    from: TxOffset,
+    manifest: Option<&Manifest>,
+) -> StoreError {
+    match manifest {
+        Some(manifest) if manifest.flushed_through > from => StoreError::HistoryGone {
+            oldest,
+            flushed_through: manifest.flushed_through,
+        },
+        _ => StoreError::ManifestBehind {
+            oldest,
+            flushed_through: from,
+        },
     }
 }
 
@@ -275,15 +269,20 @@ fn keeper(
 
 /// The names of a store's directory, by what they are.
 #[derive(Default)]
-struct Listing {
+pub(super) struct Listing {
     /// In order.
-    manifests: Vec<u64>,
-    temps: Vec<String>,
-    unknown: Vec<String>,
+    pub manifests: Vec<u64>,
+    pub temps: Vec<String>,
+    pub unknown: Vec<String>,
 }
 
 impl Listing {
-    fn read(root: &Directory) -> Result<Self, StoreError> {
+    /// The newest manifest's path for people.
+    pub fn newest(&self, root: &Directory) -> String {
+        root.shown(&manifest::name(self.manifests.last().copied().unwrap_or(0)))
+    }
+
+    pub fn read(root: &Directory) -> Result<Self, StoreError> {
         let mut listing = Self::default();
         for entry in root.names()? {
             match manifest::parse(&entry.name) {

@@ -6,8 +6,8 @@
 //!
 //! Invariants:
 //! - \[I1\] Nothing at or behind `end` is taken in.
-//! - \[I2\] No table is written before the log is open: until then what was read may be refused, and
-//!   may be in the page cache only.
+//! - \[I2\] No table is written before the log is open: until then what was read may be refused,
+//!   and may be in the page cache only.
 
 use std::ops::Range;
 use std::sync::Arc;

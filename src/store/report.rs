@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::open::{Base, Listing};
+use super::replay::Replay;
+use super::tree::Tree;
 use crate::commitlog::{self, TxOffset};
 
 /// What an opening found and did.
@@ -37,4 +40,34 @@ pub struct RecoveryReport {
     pub files_unknown: Vec<String>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl RecoveryReport {
+    /// Of what an opening found before it replayed anything.
+    pub(super) fn new(listing: &Listing, base: &Base, log: commitlog::RecoveryReport) -> Self {
+        Self {
+            log,
+            manifest: listing.manifests.last().copied().unwrap_or(0),
+            tables: base.tables.len(),
+            flushed_through: base.flushed_through,
+            batches_replayed: 0,
+            rows_replayed: 0,
+            memtables: 0,
+            memtable_bytes: 0,
+            tables_flushed: 0,
+            fork: None,
+            next_sequence: TxOffset::ZERO,
+            files_removed: Vec::new(),
+            files_unknown: listing.unknown.clone(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// What was replayed, into this tree.
+    pub(super) fn replayed(&mut self, replay: &Replay, tree: &Tree) {
+        (self.batches_replayed, self.rows_replayed) = (replay.batches, replay.rows);
+        let layers = tree.pin();
+        (self.memtables, self.memtable_bytes) = (layers.memtables_held(), layers.memtable_bytes());
+        self.next_sequence = TxOffset::new(tree.visible());
+    }
 }

@@ -10,8 +10,8 @@
 //! | | last key | |
 //! | last 4 | checksum | as that of a block, with the number `FFFF_FFFF` |
 //!
-//! The section of range tombstones is that of `tombstone`, and a checksum as that of a block, with the
-//! number `FFFF_FFFD`.
+//! The section of range tombstones is that of `tombstone`, and a checksum as that of a block, with
+//! the number `FFFF_FFFD`.
 //!
 //! | bytes of the footer | field | meaning |
 //! |---|---|---|
@@ -145,6 +145,27 @@ impl Table {
     /// How many blocks it has.
     pub fn blocks(&self) -> usize {
         self.index.len()
+    }
+
+    /// Where a block stands, and its length.
+    pub fn place(&self, number: usize) -> (ByteOffset, u32) {
+        let entry = &self.index[number];
+        (ByteOffset::new(entry.at), entry.bytes)
+    }
+
+    /// The last key of a block.
+    pub fn last_key(&self, number: usize) -> &[u8] {
+        &self.index[number].last_key
+    }
+
+    /// Its file's path for people.
+    pub fn shown(&self) -> &str {
+        &self.file.name
+    }
+
+    /// Its file.
+    pub fn file(&self) -> &OpenFile {
+        &self.file
     }
 
     /// The first block that may hold this place, or what follows it.

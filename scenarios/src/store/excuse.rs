@@ -33,6 +33,7 @@ pub(super) fn excuse(ctx: &Ctx<Store>, error: &StoreError) -> Result<(), Failure
 fn is_excused(ctx: &Ctx<Store>, error: &StoreError) -> bool {
     match error {
         StoreError::Log(error) => is_excused_of_log(ctx, error),
+        StoreError::TooFewHandles { source } => is_excused_of_log(ctx, source),
         StoreError::MemtablesFull { source } => {
             is_excused(ctx, source)
                 || ctx.faults_struck() > 0 && source.class() != ErrorClass::Caller
