@@ -5,7 +5,7 @@
 //! `salvage` locks it and writes nothing into it.
 
 mod advice;
-mod show;
+pub(crate) mod show;
 
 use std::path::{Path, PathBuf};
 

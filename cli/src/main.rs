@@ -4,6 +4,7 @@
 mod crossval;
 mod log;
 mod mutants;
+mod store;
 
 use blackstart_sim::cli::{self, Exit, SimCommand};
 use clap::{Parser, Subcommand};
@@ -29,6 +30,9 @@ enum Command {
     /// Look at a commit log, salvage, copy or shorten it
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Look at a key-value store, copy it, move rows in and out
+    #[command(subcommand)]
+    Store(store::StoreCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +66,12 @@ fn main() -> std::process::ExitCode {
         Ok(Cli {
             command: Command::Log(command),
         }) => match log::run(&command) {
+            Ok(exit) => exit,
+            Err(error) => complain(&error).and(error.exit()),
+        },
+        Ok(Cli {
+            command: Command::Store(command),
+        }) => match store::run(&command) {
             Ok(exit) => exit,
             Err(error) => complain(&error).and(error.exit()),
         },
