@@ -146,7 +146,7 @@ impl Which {
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreCommandError {
-    #[error("{source}{}", advice::on(source))]
+    #[error("{}{}", advice::said(source), advice::on(source))]
     Store {
         #[from]
         source: StoreError,

@@ -177,19 +177,19 @@ fn a_damaged_store_is_judged_and_what_is_left_is_saved() {
         dir,
         &["store", "verify", "data"],
         0,
-        &["21 rows", ": good", "good: 1 tables, 2 batches"],
+        &["21 rows", ": good", "good: 1 table, 2 batches"],
         &[],
     );
     flip(&dir.join(TABLE), 300);
     let wrong = [
         "wrong: data/tables/00000000000000000001.tbl",
-        "blocks cannot be read",
+        "1 block cannot be read",
         "1 thing is wrong",
     ];
     check(dir, &["store", "verify", "data"], 2, &wrong, &[]);
     let damaged = [TABLE, "checksum", "dump --skip-damaged DIR"];
     check(dir, &["store", "scan", "data"], 2, &[], &damaged);
-    let lost = ["lost: keys from 1/key ", " to before 1/key ", TABLE];
+    let lost = ["lost: keys from 1/key ", " through 1/key ", TABLE];
     let rows = check(
         dir,
         &["store", "dump", "data", "--skip-damaged"],
@@ -210,7 +210,7 @@ fn a_backup_is_a_store() {
     let scratch = scratch();
     let dir = scratch.path();
     let parts = [
-        "copy: 1 tables of ",
+        "copy: 1 table of ",
         " linked and 0 copied",
         "before sequence 24",
     ];
@@ -231,7 +231,7 @@ fn rows_go_in_and_come_out() {
                 {\"keyspace\":3,\"encoding\":\"text\",\"key\":\"b\",\"value\":\"\\\\x00\"}\n";
     let (code, out, err) = run(dir, &["store", "load", "data"], rows);
     assert_eq!((code, out), (Some(1), String::new()));
-    assert!(err.contains("there is no"), "{err}");
+    assert!(err.contains("there is no store"), "{err}");
     let (code, out, _) = run(dir, &["store", "load", "data", "--create"], rows);
     assert_eq!(
         (code, out.as_str()),
@@ -245,13 +245,13 @@ fn rows_go_in_and_come_out() {
         &[],
     );
     assert_eq!(dumped.lines().count(), 2);
-    let compacted = ["1 tables with 2 rows"];
+    let compacted = ["now: 1 table, 2 rows"];
     check(dir, &["store", "compact", "data"], 0, &compacted, &[]);
     check(
         dir,
         &["store", "stats", "data"],
         0,
-        &["tables     1, ", "closed"],
+        &["tables   1 table, ", "closed"],
         &[],
     );
     for bad in [
@@ -269,11 +269,92 @@ fn what_is_no_store_is_told_in_a_line() {
     let scratch = scratch();
     let dir = scratch.path();
     for command in ["verify", "scan", "stats", "inspect", "dump", "compact"] {
-        let missing = ["error: none: there is no "];
+        let missing = ["error: none: there is no store; "];
         check(dir, &["store", command, "none"], 1, &[], &missing);
     }
     let _held = Store::open_path(dir.join("data"), &options()).expect("opens");
-    let held = ["error: data: the log is in use; end the program that has it open"];
+    let held = ["error: data: the store is in use; end the program that has it open"];
     check(dir, &["store", "compact", "data"], 1, &[], &held);
     check(dir, &["store", "scan", "data"], 0, &["key 00"], &[]);
+}
+
+/// A writer in another process makes tables, merges them and retires its log all the while.
+#[test]
+fn readers_go_on_beside_a_writer_in_another_process() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let dir = scratch.path();
+    let (code, _, err) = run(dir, &["store", "load", "data", "--create"], "");
+    assert_eq!(code, Some(0), "{err}");
+    let mut writer = Command::new(env!("CARGO_BIN_EXE_blackstart"))
+        .current_dir(dir)
+        .args(["store", "load", "data", "--batch", "7"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let mut rows = writer.stdin.take().expect("a pipe");
+    let mut seen = 0;
+    for round in 0..8 {
+        for number in 0..500 {
+            let key = format!("key {round}/{number:03}");
+            writeln!(
+                rows,
+                "{{\"keyspace\":1,\"encoding\":\"text\",\"key\":\"{key}\",\"value\":\"{number}\"}}"
+            )
+            .expect("it reads");
+        }
+        let shown = check(dir, &["store", "dump", "data"], 0, &[], &[]);
+        let shown = shown.lines().count();
+        assert!(shown >= seen, "{shown} rows after {seen}");
+        seen = shown;
+        check(dir, &["store", "verify", "data"], 0, &["good: "], &[]);
+        let copy = format!("copy {round}");
+        check(dir, &["store", "backup", "data", &copy], 0, &[], &[]);
+        check(dir, &["store", "verify", &copy], 0, &["good: "], &[]);
+    }
+    drop(rows);
+    assert!(writer.wait().expect("it ends").success());
+    let shown = check(dir, &["store", "dump", "data"], 0, &[], &[]);
+    assert_eq!(shown.lines().count(), 4000);
+}
+
+/// With few handles a store works, and with too few it says so.
+#[test]
+fn too_few_handles_are_told() {
+    let scratch = scratch();
+    let limited = |limit: u32, command: &str| {
+        let program = env!("CARGO_BIN_EXE_blackstart");
+        let shell = format!("ulimit -n {limit}; exec '{program}' store {command}");
+        let output = Command::new("sh")
+            .current_dir(scratch.path())
+            .args(["-c", &shell])
+            .output()
+            .expect("a shell");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    for command in [
+        "verify data",
+        "scan data",
+        "compact data",
+        "backup data copy",
+    ] {
+        let (code, out, err) = limited(64, command);
+        assert_eq!(code, Some(0), "{command}: {out}{err}");
+    }
+    let mut told = 0;
+    for limit in 4..12 {
+        let (code, out, err) = limited(limit, "scan data");
+        assert!(!err.contains("panicked"), "{err}");
+        match code {
+            Some(0) => assert_eq!(out.lines().count(), 20),
+            // The loader of the program itself may fail before.
+            _ => told += u32::from(err.contains("ulimit -n")),
+        }
+    }
+    assert!(told > 0);
 }

@@ -8,6 +8,19 @@ pub(crate) fn is_damage(error: &StoreError) -> bool {
     error.class() == ErrorClass::Damage
 }
 
+/// The error; of what is missing or in use it is the store that a person named.
+pub(crate) fn said(error: &StoreError) -> String {
+    match error {
+        StoreError::Log(LogError::NotFound { dir }) => {
+            format!("{}: there is no store", dir.display())
+        }
+        StoreError::Log(LogError::Locked { dir }) => {
+            format!("{}: the store is in use", dir.display())
+        }
+        error => error.to_string(),
+    }
+}
+
 /// What to do, as the end of a sentence; nothing where the error says it itself.
 pub(crate) fn on(error: &StoreError) -> &'static str {
     match error {

@@ -185,12 +185,16 @@ fn lost_range(
     why: &StoreError,
     encoding: Encoding,
 ) -> String {
-    let place = |(keyspace, key): &KeyspaceAndKey| format!("{keyspace}/{}", encoding.encode(key));
-    let end = end.map_or_else(
-        || "the end".to_owned(),
-        |end| format!("before {}", place(end)),
-    );
-    format!("lost: keys from {} to {end}: {why}", place(from))
+    let place = |keyspace: u32, key: &[u8]| format!("{keyspace}/{}", encoding.encode(key));
+    let end = match end {
+        None => "to the end".to_owned(),
+        // Nothing lies between a key and the same with a zero behind it.
+        Some((keyspace, key)) => match key.strip_suffix(&[0]) {
+            Some(last) => format!("through {}", place(*keyspace, last)),
+            None => format!("to before {}", place(*keyspace, key)),
+        },
+    };
+    format!("lost: keys from {} {end}: {why}", place(from.0, &from.1))
 }
 
 fn complain(text: &str) {

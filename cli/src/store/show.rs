@@ -21,6 +21,15 @@ fn either(shape: Shape, json: impl FnOnce() -> Value, text: impl FnOnce() -> Str
     }
 }
 
+/// A number and what is counted.
+fn count(number: u64, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        many if one.ends_with("ch") => format!("{many} {one}es"),
+        many => format!("{many} {one}s"),
+    }
+}
+
 /// A key of the tree, by its keyspace.
 fn tree_key(encoding: Encoding, tree_key: &[u8]) -> String {
     match tree_key.split_first_chunk::<4>() {
@@ -117,8 +126,11 @@ fn manifest(file: &str, manifest: &ManifestSummary, shape: Shape) -> String {
         },
         || {
             format!(
-                "{file}  {tables} tables hold everything before transaction {} of log {}, epoch {}\n",
-                manifest.flushed_through, manifest.log_id, manifest.epoch
+                "{file}  names {}, which hold everything before transaction {} of log {}, epoch {}\n",
+                count(tables as u64, "table"),
+                manifest.flushed_through,
+                manifest.log_id,
+                manifest.epoch
             )
         },
     )
@@ -139,7 +151,7 @@ fn table(
     shape: Shape,
 ) -> String {
     let text = match blocks {
-        Ok(blocks) => format!("{blocks} blocks"),
+        Ok(blocks) => count(*blocks as u64, "block"),
         Err(error) => format!("cannot be opened: {error}"),
     };
     either(
@@ -240,9 +252,9 @@ pub(crate) fn verified(verification: &Verification, shape: Shape) -> String {
         let _ = match findings.len() {
             0 => writeln!(
                 text,
-                "good: {} tables, {} batches of the log behind them",
-                verification.tables.len(),
-                verification.batches
+                "good: {}, {} of the log behind them",
+                count(verification.tables.len() as u64, "table"),
+                count(verification.batches, "batch")
             ),
             1 => writeln!(text, "1 thing is wrong"),
             many => writeln!(text, "{many} things are wrong"),
@@ -274,12 +286,12 @@ fn verdict(own: &TableVerdict) -> String {
     let judged = match own.blocks_bad {
         0 if own.rows == own.table.rows => "good".to_owned(),
         0 => "not whole".to_owned(),
-        bad => format!("{bad} blocks cannot be read"),
+        bad => format!("{} cannot be read", count(bad, "block")),
     };
     format!(
-        "tables/{}  {} blocks, {} rows, {} bytes: {judged}\n",
+        "tables/{}  {}, {} rows, {} bytes: {judged}\n",
         own.table.file,
-        own.blocks + own.blocks_bad,
+        count(own.blocks + own.blocks_bad, "block"),
         own.table.rows,
         own.table.bytes
     )
@@ -310,21 +322,25 @@ pub(crate) fn stats(store: &ReadOnlyStore, report: &RecoveryReport, shape: Shape
         },
         || {
             format!(
-                "store      {}, the next batch gets sequence {next}\n\
-                 tables     {}, {} bytes, {} rows with older ones and deletes; all before \
-                 sequence {}\n\
-                 log        {} segments, transactions {}..{}{}\n\
-                 not in tables  {} batches, {} rows\n",
+                "store    {}, the next batch gets sequence {next}
+\
+                 tables   {}, {} bytes, {} rows with older ones and deletes; they hold all before \
+                 sequence {}
+\
+                 log      {}, transactions {}..{}{}
+\
+                 behind   {} with {} rows are in no table yet
+",
                 store.log_id(),
-                stats.tables,
+                count(stats.tables as u64, "table"),
                 stats.table_bytes,
                 stats.table_rows,
                 stats.flushed_through,
-                log.segments,
+                count(log.segments, "segment"),
                 log.oldest,
                 log.next,
                 if log.closed { ", closed" } else { "" },
-                report.batches_replayed,
+                count(report.batches_replayed, "batch"),
                 report.rows_replayed,
             )
         },
@@ -349,10 +365,10 @@ pub(crate) fn copied(report: &BackupReport, to: &Path, shape: Shape) -> String {
         },
         || {
             format!(
-                "{}: {} tables of {bytes} bytes, {} of them linked and {} copied; the log with {} \
-                 bytes; all batches before sequence {}\n",
+                "{}: {} of {bytes} bytes, {} of them linked and {} copied; the log with {} bytes; all \
+                 batches before sequence {}\n",
                 to.display(),
-                report.tables,
+                count(report.tables as u64, "table"),
                 report.bytes_linked,
                 report.bytes_copied,
                 report.log.bytes,
@@ -370,11 +386,11 @@ pub(crate) fn compacted(before: &StoreStats, after: &StoreStats, shape: Shape) -
         || json!({"before": part(before), "after": part(after)}),
         || {
             format!(
-                "{} tables with {} rows and {} bytes are {} tables with {} rows and {} bytes now\n",
-                before.tables,
+                "before: {}, {} rows, {} bytes\nnow: {}, {} rows, {} bytes\n",
+                count(before.tables as u64, "table"),
                 before.table_rows,
                 before.table_bytes,
-                after.tables,
+                count(after.tables as u64, "table"),
                 after.table_rows,
                 after.table_bytes
             )
