@@ -71,7 +71,8 @@ pub use error::StoreError;
 pub use handle::{Keyspace, Snapshot, Store, StoreStats};
 pub use history::History;
 pub use inspect::{
-    BlockSummary, Inspected, InspectedWrite, ManifestSummary, TableSummary, inspect,
+    BlockSummary, Inspected, InspectedWrite, ManifestSummary, TableSummary, check_block,
+    check_manifest, check_record, inspect,
 };
 pub use options::{StoreOptions, WhenFull};
 pub use readonly::{ReadOnlyOptions, ReadOnlyStore};

@@ -73,6 +73,46 @@ fn salvages_of_logs() {
 }
 
 #[test]
+fn records_of_stores() {
+    run(
+        "store_record",
+        20_000,
+        200,
+        targets::store_bytes::check_records,
+    );
+}
+
+#[test]
+fn manifests() {
+    run(
+        "store_manifest",
+        20_000,
+        300,
+        targets::store_bytes::check_manifests,
+    );
+}
+
+#[test]
+fn blocks_of_tables() {
+    run(
+        "store_block",
+        20_000,
+        400,
+        targets::store_bytes::check_blocks,
+    );
+}
+
+#[test]
+fn stores_of_changed_bytes() {
+    run("store_files", 300, 40, targets::store_files::check);
+}
+
+#[test]
+fn operations_on_stores() {
+    run("store_ops", 40, 400, targets::store_ops::check);
+}
+
+#[test]
 fn texts_of_cases() {
     run("case_text", 5_000, 500, targets::case::check_text);
 }

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod case;
+pub mod disk;
 pub mod files;
 pub mod frame;
 pub mod header;
@@ -17,4 +18,7 @@ pub mod opening;
 pub mod records;
 pub mod recovery;
 pub mod salvage;
+pub mod store_bytes;
+pub mod store_files;
+pub mod store_ops;
 pub mod superblock;

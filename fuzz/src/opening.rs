@@ -1,9 +1,6 @@
 //! Opening the files of a damaged log, reading it, and writing to it.
 
-use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arbitrary::{Arbitrary, Unstructured};
 use blackstart::commitlog::recovery::{Beforehand, plan};
@@ -11,27 +8,11 @@ use blackstart::commitlog::{
     Durability, Entry, ErrorClass, Log, LogError, LogOptions, MemorySource, ReadOnlyLog, Reader,
     backup, inspect, salvage, verify,
 };
-use blackstart_sim::disk::{DiskConfig, SimFs};
-use blackstart_vfs::os::{OsClock, OsTasks};
-use blackstart_vfs::{Entropy, Env, FileExt, FileKind, Fs, OpenOptions};
+use blackstart_sim::disk::SimFs;
+use blackstart_vfs::{Env, FileExt, FileKind, Fs, OpenOptions};
 
+use super::disk::simulated;
 use super::files::Files;
-
-/// Other bytes at each call and the same in each run, so that a fuzzer's input repeats.
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Entropy for Counter {
-    fn fill(&self, bytes: &mut [u8]) -> io::Result<()> {
-        let count = self.0.fetch_add(1, Ordering::Relaxed);
-        bytes.fill(7);
-        bytes
-            .iter_mut()
-            .zip(count.to_le_bytes())
-            .for_each(|(byte, part)| *byte = part);
-        Ok(())
-    }
-}
 
 /// What a reader sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,19 +20,6 @@ pub(super) enum Seen {
     Transaction(u64, Vec<u8>),
     Lost(u64, u64),
     Unreadable(String),
-}
-
-/// An empty simulated disk and an environment around it.
-pub(super) fn simulated() -> (SimFs, Env) {
-    let disk = SimFs::new(DiskConfig::default());
-    let env = Env::new(
-        Arc::new(disk.clone()),
-        Arc::new(OsClock::new()),
-        Arc::new(OsTasks::new()),
-        Arc::new(Counter::default()),
-    );
-    disk.create_root().expect("an empty disk takes a root");
-    (disk, env)
 }
 
 /// A simulated disk that holds a log drawn from bytes.

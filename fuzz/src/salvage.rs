@@ -9,6 +9,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use blackstart::commitlog::{Durability, Log, LogOptions, SalvageReport, TxOffset, salvage};
 use blackstart_vfs::{Env, Fs};
 
+use super::disk::simulated;
 use super::files::Damage;
 use super::opening::{self, Seen};
 
@@ -39,7 +40,7 @@ pub fn check(bytes: &[u8]) {
     let Ok(history) = History::arbitrary(&mut Unstructured::new(bytes)) else {
         return;
     };
-    let (disk, env) = opening::simulated();
+    let (disk, env) = simulated();
     let log = history.write(&env);
     let (seen, oldest, next) = (opening::read(&log), log.oldest(), log.visible_through());
     let epoch = log.epoch();
@@ -65,7 +66,7 @@ pub fn check(bytes: &[u8]) {
     if history.knows_the_end {
         options = options.durable_through(epoch, next);
     }
-    let (_, target) = opening::simulated();
+    let (_, target) = simulated();
     let saved = salvage(&env, "", &target, "saved", &options);
     assert_eq!(opening::contents(&disk), files, "salvaged, and changed");
     match saved {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use blackstart_vfs::Env;
 
 use super::batch::{Record, Write};
+use super::block::Block;
 use super::error::StoreError;
 use super::manifest::{self, Manifest};
 use super::open::{LOG, Listing, TABLES};
@@ -147,6 +148,53 @@ pub struct BlockSummary {
     pub sequences: (TxOffset, TxOffset),
 }
 
+impl BlockSummary {
+    fn of(block: &Block) -> Self {
+        let rows = || 0..block.rows();
+        let sequences = || rows().map(|row| block.sequence(row));
+        let key = |row| [block.prefix(), block.rest(row)].concat();
+        Self {
+            rows: block.rows(),
+            deletes: rows().filter(|row| block.value(*row).is_none()).count(),
+            first: key(0),
+            last: key(block.rows() - 1),
+            sequences: (
+                TxOffset::new(sequences().min().unwrap_or(0)),
+                TxOffset::new(sequences().max().unwrap_or(0)),
+            ),
+        }
+    }
+}
+
+/// Decodes the bytes of a block, which has this number in a table with this creation number.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_block(bytes: &[u8], creation: u64, number: u32) -> Result<BlockSummary, Defect> {
+    let at = ByteOffset::new(0);
+    let block = Block::decode(bytes.to_vec(), creation, number, at)?;
+    Ok(BlockSummary::of(&block))
+}
+
+/// Decodes the bytes of a manifest's file.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_manifest(bytes: &[u8]) -> Result<ManifestSummary, Defect> {
+    Manifest::decode(bytes).map(|manifest| summary(&manifest))
+}
+
+/// Decodes a record of the log; the log's first one writes nothing.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_record(bytes: &[u8]) -> Result<Vec<InspectedWrite>, Defect> {
+    match Record::decode(bytes)? {
+        Record::Genesis => Ok(Vec::new()),
+        Record::Batch(writes) => Ok(writes.map(shown).collect()),
+    }
+}
+
 /// Shows everything in a store's directory but rows: manifests, tables with their blocks, what the
 /// log has behind them, other files. It judges nothing: see [`verify`](super::verify). The store
 /// may be in use meanwhile; a table that its writer removes is shown as missing then.
@@ -215,21 +263,7 @@ fn inspect_table(
     let Ok(table) = opened else { return };
     for number in 0..table.blocks() {
         let (at, bytes) = table.place(number);
-        let block = table.read(number).map(|block| {
-            let rows = || 0..block.rows();
-            let sequences = || rows().map(|row| block.sequence(row));
-            let key = |row| [block.prefix(), block.rest(row)].concat();
-            BlockSummary {
-                rows: block.rows(),
-                deletes: rows().filter(|row| block.value(*row).is_none()).count(),
-                first: key(0),
-                last: key(block.rows() - 1),
-                sequences: (
-                    TxOffset::new(sequences().min().unwrap_or(0)),
-                    TxOffset::new(sequences().max().unwrap_or(0)),
-                ),
-            }
-        });
+        let block = table.read(number).map(|block| BlockSummary::of(&block));
         visit(Inspected::Block { at, bytes, block });
     }
     table.tombstones.for_each_run(|from, end| {
@@ -249,12 +283,10 @@ fn inspect_log(
     let mut reader = log.reader(from.unwrap_or(TxOffset::ZERO).max(log.oldest()))?;
     while let Some(commit) = reader.next_commit()? {
         for (sequence, record) in commit.transactions() {
-            let writes = match Record::decode(record) {
-                Ok(Record::Genesis) => continue,
-                Ok(Record::Batch(writes)) => Ok(writes.map(shown).collect()),
-                Err(defect) => Err(defect),
-            };
-            visit(Inspected::Batch { sequence, writes });
+            let writes = check_record(record);
+            if sequence > TxOffset::ZERO {
+                visit(Inspected::Batch { sequence, writes });
+            }
         }
     }
     Ok(log.oldest()..log.visible_through())
