@@ -11,7 +11,7 @@
 //! | [`codec`] | checked decoding: bytes from disk are never trusted, and errors say where and what |
 //!
 //! Dependencies point down: `store` → `commitlog` → `codec` → `blackstart-vfs`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub use blackstart_vfs::Env;
 

@@ -58,6 +58,7 @@ mod options;
 mod readonly;
 mod replay;
 mod report;
+mod sync;
 mod table;
 mod tombstone;
 mod tree;

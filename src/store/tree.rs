@@ -43,7 +43,7 @@ impl Layers {
     pub fn get(&self, key: &[u8], visible: u64) -> Result<Option<Vec<u8>>, StoreError> {
         for memtable in self.memtables() {
             if let Some(found) = memtable.get(key, visible) {
-                return Ok(found);
+                return Ok(found.map(<[u8]>::to_vec));
             }
         }
         let Some(sequence) = visible.checked_sub(1) else {
@@ -194,9 +194,10 @@ impl Tree {
             return false;
         }
         let memtable = layers.active.clone();
+        memtable.freeze();
         let next = Arc::make_mut(&mut layers);
+        next.active = Arc::new(memtable.successor());
         next.frozen.insert(0, Frozen { memtable, end });
-        next.active = Arc::default();
         true
     }
 

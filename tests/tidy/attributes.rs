@@ -14,7 +14,14 @@ const MODULES: [&[&str]; 2] = [
     ],
 ];
 /// What no product code may be conditional on: the simulated program is the shipped program.
-const CONDITIONS: [&str; 5] = ["test", "sim", "simulation", "fuzzing", "debug_assertions"];
+const CONDITIONS: [&str; 6] = [
+    "test",
+    "sim",
+    "simulation",
+    "fuzzing",
+    "debug_assertions",
+    "loom",
+];
 
 /// `cfg(test)` may stand before a `mod` only; the other conditions nowhere.
 pub fn conditions(source: &Source) -> Vec<Violation> {
