@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::batch::{Record, Writes};
 use super::error::StoreError;
 use super::flush::Keeper;
-use super::memtable::Memtable;
+use super::memtable::Gathered;
 use super::options::{StoreOptions, WhenFull};
 use super::table::Table;
 use super::tree::{Frozen, Layers};
@@ -28,7 +28,8 @@ pub(super) struct Replay {
     memtable_bytes_max: u64,
     memtables_max: usize,
     when_full: WhenFull,
-    active: Arc<Memtable>,
+    /// What no memtable has yet. It is sorted once, when it becomes one.
+    gathered: Gathered,
     /// Newest first.
     frozen: Vec<Frozen>,
     /// The first transaction that found no room.
@@ -46,7 +47,7 @@ impl Replay {
             memtable_bytes_max: options.memtable_bytes_max,
             memtables_max: options.memtables_max,
             when_full: options.when_full,
-            active: Arc::default(),
+            gathered: Gathered::default(),
             frozen: Vec::new(),
             waiting: None,
             batches: 0,
@@ -80,19 +81,21 @@ impl Replay {
             return Ok(());
         }
         self.batches += 1;
-        self.rows += self.active.insert(writes, offset.get());
-        if self.active.bytes() >= self.memtable_bytes_max {
-            self.bytes += self.active.bytes();
-            let (memtable, end) = (std::mem::take(&mut self.active), offset.get() + 1);
+        self.rows += self.gathered.push(writes, offset.get());
+        if self.gathered.bytes() >= self.memtable_bytes_max {
+            let memtable = Arc::new(self.gathered.take());
+            memtable.freeze();
+            self.bytes += memtable.bytes();
+            let end = offset.get() + 1;
             self.frozen.insert(0, Frozen { memtable, end });
         }
         Ok(())
     }
 
     /// What was taken in, over tables.
-    pub fn layers(&self, tables: Vec<Arc<Table>>) -> Layers {
+    pub fn layers(&mut self, tables: Vec<Arc<Table>>) -> Layers {
         Layers {
-            active: self.active.clone(),
+            active: Arc::new(self.gathered.take()),
             frozen: self.frozen.clone(),
             tables,
         }
