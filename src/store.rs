@@ -10,7 +10,9 @@
 //! | `batch` | what is written together, and how a record of the log holds it |
 //! | `tombstone` | ranges that were deleted |
 //! | `memtable` | rows that no table has yet |
-//! | `block`, `table` | rows in a file |
+//! | `block`, `index`, `filter`, `table` | rows in a file |
+//! | `cache` | blocks that stay in memory |
+//! | `heads` | the first bytes of keys, which are searched before the keys |
 //! | `manifest` | which tables there are |
 //! | `tree` | memtables and tables together: what a reader sees |
 //! | `cursor` | many sources of rows, read as one |
@@ -22,7 +24,7 @@
 //! | `inspect`, `verify`, `backup`, `dump` | tools, which take no lock |
 //!
 //! ```text
-//! handle ─► open ─► flush ─► tree ─► cursor ─► table ─► block
+//! handle ─► open ─► flush ─► tree ─► cursor ─► table ─► block ─► heads
 //!                     │        └───► memtable ─► batch
 //!                     └─► manifest
 //! ```
@@ -39,17 +41,21 @@
 //!
 //! Directory: `log/`, `tables/`, `MANIFEST-n`. The lock lies on the directory itself.
 //!
-//! Not here yet: names of keyspaces, transactions. Blocks that were read stay in memory.
+//! Not here yet: names of keyspaces, transactions.
 
 mod backup;
 mod batch;
 mod block;
+mod cache;
 mod cursor;
 mod dump;
 mod error;
+mod filter;
 mod flush;
 mod handle;
+mod heads;
 mod history;
+mod index;
 mod inspect;
 mod manifest;
 mod memtable;

@@ -22,6 +22,7 @@ use std::path::Path;
 
 use blackstart_vfs::{Env, OpenOptions};
 
+use super::cache::Cache;
 use super::error::StoreError;
 use super::manifest::Manifest;
 use super::open::{LOG, Listing, TABLES};
@@ -183,7 +184,7 @@ impl Copying<'_> {
             return Err(StoreError::TableMissing { file, named_by });
         };
         // It is the table that the manifest means, and its index can be read.
-        let table = Table::open(tables, info, &named_by)?;
+        let table = Table::open(tables, info, &named_by, &Cache::new(0))?;
         let (existing, new) = (tables.path_of(&name), self.to_tables.path_of(&name));
         self.to_tables.remove(&name)?;
         match self.env.fs().hard_link(&existing, &new) {
@@ -200,7 +201,7 @@ impl Copying<'_> {
             }
         }
         // The link may be to another file than the one that was checked.
-        Table::open(&self.to_tables, info, &named_by)?;
+        Table::open(&self.to_tables, info, &named_by, &Cache::new(0))?;
         Ok(())
     }
 
@@ -219,7 +220,7 @@ impl Copying<'_> {
             }
         }
         to.sync_all()?;
-        let copied = Table::open(&self.to_tables, info, "the backup")?;
+        let copied = Table::open(&self.to_tables, info, "the backup", &Cache::new(0))?;
         for number in 0..copied.blocks() {
             copied.read(number)?;
         }

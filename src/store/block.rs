@@ -4,15 +4,21 @@
 //!
 //! | bytes | field | meaning |
 //! |---|---|---|
-//! | 0..4 | rows | at least 1 |
-//! | 4..8 | prefix length | bytes that all keys begin with |
-//! | 8..16 | base sequence | the lowest |
-//! | 16 | columns | bit 0: sequences, bit 1: kinds |
-//! | 17..24 | | zeros |
+//! | 0 | kind | 1: rows as they are. 2 is kept for compressed rows, and refused |
+//! | 1 | columns | bit 0: kinds |
+//! | 2 | width of value ends | 2 or 4 |
+//! | 3 | width of key ends | 2 or 4 |
+//! | 4 | width of sequences | 0 if they are all equal, else 1, 2, 4 or 8 |
+//! | 5..8 | | zeros |
+//! | 8..12 | rows | at least 1 |
+//! | 12..16 | prefix length | bytes that all keys begin with |
+//! | 16..20 | length of the key rests | |
+//! | 20..24 | | zeros; kept for the length of compressed rows |
+//! | 24..32 | base sequence | the lowest |
 //! | 8 a row | heads | 8 bytes of the key behind the prefix, then zeros, as a big-endian number |
-//! | 4 a row | value ends | within the values |
-//! | 4 a row | key ends | within the key rests |
-//! | 8 a row | sequences | above the base; only if they are not all equal |
+//! | a width a row | value ends | within the values |
+//! | a width a row | key ends | within the key rests |
+//! | a width a row | sequences | above the base |
 //! | 1 a row | kinds | 1 put, 2 delete; only if there are deletes |
 //! | | prefix | |
 //! | | key rests | what follows the prefix |
@@ -26,15 +32,20 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::heads::{self, HEAD_BYTES, head};
 use crate::codec::{ByteOffset, Cursor, Defect, Value};
 
-const HEADER_BYTES: usize = 24;
-const SEQUENCES: u8 = 1;
-const KINDS: u8 = 2;
+const HEADER_BYTES: usize = 32;
+const ROWS: u8 = 1;
+const KINDS: u8 = 1;
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 const CHECKSUM_BYTES: usize = 4;
+/// A lookup reads the heads and the ends of a usual block, which begins with these bytes.
+const FRONT_BYTES: usize = 768;
+const LINE_BYTES: usize = 64;
 
 /// The checksum of a part of a table.
 pub(crate) fn checksum(creation: u64, number: u32, bytes: &[u8]) -> u32 {
@@ -46,14 +57,6 @@ pub(crate) fn checksum(creation: u64, number: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// The first 8 bytes of what follows a key's prefix, as a number of the same order.
-fn head(rest: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let len = rest.len().min(8);
-    bytes[..len].copy_from_slice(&rest[..len]);
-    u64::from_be_bytes(bytes)
-}
-
 /// Rows that will be a block.
 #[derive(Debug, Default)]
 pub(crate) struct BlockBuilder {
@@ -63,11 +66,17 @@ pub(crate) struct BlockBuilder {
     value_ends: Vec<u32>,
     sequences: Vec<u64>,
     deletes: Vec<bool>,
+    /// Bytes that all keys begin with.
+    prefix: usize,
 }
 
 impl BlockBuilder {
     /// Adds a row behind the last one.
     pub fn push(&mut self, key: &[u8], sequence: u64, value: Option<&[u8]>) {
+        self.prefix = match self.is_empty() {
+            true => key.len(),
+            false => heads::shared(&self.key(0)[..self.prefix], key),
+        };
         self.keys.extend_from_slice(key);
         self.key_ends.push(len_u32(self.keys.len()));
         self.values.extend_from_slice(value.unwrap_or_default());
@@ -78,7 +87,14 @@ impl BlockBuilder {
 
     /// How large the block is so far, about.
     pub fn bytes(&self) -> usize {
-        HEADER_BYTES + self.keys.len() + self.values.len() + 24 * self.sequences.len()
+        let rows = self.sequences.len();
+        let prefixes = self.prefix * rows.saturating_sub(1);
+        HEADER_BYTES + self.keys.len() - prefixes + self.values.len() + ROW_BYTES * rows
+    }
+
+    /// How many bytes one row more adds, about.
+    pub fn bytes_of(key: &[u8], value: Option<&[u8]>) -> usize {
+        key.len() + value.map_or(0, <[u8]>::len) + ROW_BYTES
     }
 
     pub fn is_empty(&self) -> bool {
@@ -104,32 +120,34 @@ impl BlockBuilder {
         let rows = self.sequences.len();
         let (first, last) = (self.key(0), self.key(rows - 1));
         // Keys are in order: what the first and the last share, all do.
-        let prefix = first.iter().zip(last).take_while(|(a, b)| a == b).count();
+        let prefix = heads::shared(first, last);
+        let rests = self.keys.len() - prefix * rows;
         let base = self.sequences.iter().min().copied().unwrap_or(0);
-        let has_sequences = self.sequences.iter().any(|sequence| *sequence != base);
+        let above = self.sequences.iter().map(|sequence| sequence - base);
         let has_kinds = self.deletes.contains(&true);
-        let columns = u8::from(has_sequences) * SEQUENCES + u8::from(has_kinds) * KINDS;
-        let mut bytes = Vec::with_capacity(self.bytes());
+        let widths = [
+            width_of_ends(self.values.len()),
+            width_of_ends(rests),
+            width_of_sequences(above.clone().max().unwrap_or(0)),
+        ];
+        let mut bytes = Vec::with_capacity(self.bytes() + ROW_BYTES * rows);
+        bytes.extend_from_slice(&[ROWS, u8::from(has_kinds) * KINDS]);
+        bytes.extend_from_slice(&widths);
+        bytes.resize(8, 0);
         bytes.extend_from_slice(&len_u32(rows).to_le_bytes());
         bytes.extend_from_slice(&len_u32(prefix).to_le_bytes());
+        bytes.extend_from_slice(&len_u32(rests).to_le_bytes());
+        bytes.resize(HEADER_BYTES - 8, 0);
         bytes.extend_from_slice(&base.to_le_bytes());
-        bytes.push(columns);
-        bytes.resize(HEADER_BYTES, 0);
         for row in 0..rows {
             bytes.extend_from_slice(&head(&self.key(row)[prefix..]).to_le_bytes());
         }
-        for end in &self.value_ends {
-            bytes.extend_from_slice(&end.to_le_bytes());
-        }
-        for (row, end) in self.key_ends.iter().enumerate() {
-            let rest_end = end - len_u32(prefix * (row + 1));
-            bytes.extend_from_slice(&rest_end.to_le_bytes());
-        }
-        if has_sequences {
-            for sequence in &self.sequences {
-                bytes.extend_from_slice(&(sequence - base).to_le_bytes());
-            }
-        }
+        let ends = self.value_ends.iter().map(|end| u64::from(*end));
+        push_column(&mut bytes, widths[0], ends);
+        let ends = self.key_ends.iter().enumerate();
+        let ends = ends.map(|(row, end)| u64::from(*end) - (prefix * (row + 1)) as u64);
+        push_column(&mut bytes, widths[1], ends);
+        push_column(&mut bytes, widths[2], above);
         if has_kinds {
             let kinds = self.deletes.iter();
             bytes.extend(kinds.map(|is_delete| if *is_delete { DELETE } else { PUT }));
@@ -141,28 +159,222 @@ impl BlockBuilder {
         bytes.extend_from_slice(&self.values);
         let checksum = checksum(creation, number, &bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
-        *self = Self::default();
+        self.clear();
         bytes
     }
+
+    /// Keeps its memory for the next block.
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.key_ends.clear();
+        self.values.clear();
+        self.value_ends.clear();
+        self.sequences.clear();
+        self.deletes.clear();
+    }
 }
+
+/// What a row takes besides its key and its value: head, two ends, and a sequence.
+const ROW_BYTES: usize = HEAD_BYTES + 6;
 
 fn len_u32(len: usize) -> u32 {
     u32::try_from(len).expect("a block ends long before 4 GiB")
 }
 
-/// A block that was checked.
-#[derive(Debug)]
-pub(crate) struct Block {
-    bytes: Vec<u8>,
+fn width_of_ends(last: usize) -> u8 {
+    if u16::try_from(last).is_ok() { 2 } else { 4 }
+}
+
+fn width_of_sequences(highest: u64) -> u8 {
+    match highest {
+        0 => 0,
+        1..=0xFF => 1,
+        0x100..=0xFFFF => 2,
+        0x1_0000..=0xFFFF_FFFF => 4,
+        _ => 8,
+    }
+}
+
+fn push_column(bytes: &mut Vec<u8>, width: u8, numbers: impl Iterator<Item = u64>) {
+    for number in numbers {
+        bytes.extend_from_slice(&number.to_le_bytes()[..width.into()]);
+    }
+}
+
+/// Numbers of one width.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    at: usize,
+    width: usize,
+}
+
+impl Column {
+    #[inline]
+    fn get(self, bytes: &[u8], row: usize) -> u64 {
+        let numbers = &bytes[self.at + row * self.width..];
+        let number = match self.width {
+            0 => Some(0),
+            1 => numbers.first().map(|byte| u64::from(*byte)),
+            2 => numbers
+                .first_chunk()
+                .map(|number| u16::from_le_bytes(*number).into()),
+            4 => numbers
+                .first_chunk()
+                .map(|number| u32::from_le_bytes(*number).into()),
+            _ => numbers
+                .first_chunk()
+                .map(|number| u64::from_le_bytes(*number)),
+        };
+        number.expect("[I2] within its column")
+    }
+
+    /// What ends at a row's end, of a column whose contents begin at `from`.
+    #[inline]
+    fn range(self, bytes: &[u8], from: usize, row: usize) -> Range<usize> {
+        let start = match row {
+            0 => 0,
+            _ => self.get(bytes, row - 1) as usize,
+        };
+        from + start..from + self.get(bytes, row) as usize
+    }
+}
+
+/// Where the columns of a block are.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
     rows: usize,
     base: u64,
-    value_ends: usize,
-    key_ends: usize,
-    sequences: Option<usize>,
+    value_ends: Column,
+    key_ends: Column,
+    sequences: Column,
+    /// None: all are puts.
     kinds: Option<usize>,
-    prefix: Range<usize>,
+    prefix: usize,
     rests: usize,
     values: usize,
+}
+
+impl Layout {
+    /// The layout that a header states.
+    #[inline]
+    fn of(header: &[u8; HEADER_BYTES]) -> Self {
+        let [_, columns, value_width, key_width, sequence_width, ..] = *header;
+        let [.., r0, r1, r2, r3, p0, p1, p2, p3, k0, k1, k2, k3] = *header
+            .first_chunk::<20>()
+            .expect("a header is longer than this");
+        let base = header.last_chunk().expect("a header is longer than this");
+        let rows = u32::from_le_bytes([r0, r1, r2, r3]) as usize;
+        let prefix_bytes = u32::from_le_bytes([p0, p1, p2, p3]) as usize;
+        let rest_bytes = u32::from_le_bytes([k0, k1, k2, k3]) as usize;
+        let mut next = HEADER_BYTES + HEAD_BYTES * rows;
+        let mut column = |width: u8| {
+            let (at, width) = (next, usize::from(width));
+            next += width * rows;
+            Column { at, width }
+        };
+        let value_ends = column(value_width);
+        let key_ends = column(key_width);
+        let sequences = column(sequence_width);
+        let has_kinds = columns & KINDS != 0;
+        let kinds = has_kinds.then_some(next);
+        let prefix = next + if has_kinds { rows } else { 0 };
+        Self {
+            rows,
+            base: u64::from_le_bytes(*base),
+            value_ends,
+            key_ends,
+            sequences,
+            kinds,
+            prefix,
+            rests: prefix + prefix_bytes,
+            values: prefix + prefix_bytes + rest_bytes,
+        }
+    }
+}
+
+/// The rows of a block that was checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    bytes: &'a [u8],
+    layout: Layout,
+}
+
+impl<'a> Rows<'a> {
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.layout.rows
+    }
+
+    #[inline]
+    fn heads(&self) -> &'a [[u8; HEAD_BYTES]] {
+        let heads = &self.bytes[HEADER_BYTES..self.layout.value_ends.at];
+        heads.as_chunks().0
+    }
+
+    /// What all keys begin with.
+    #[inline]
+    pub fn prefix(&self) -> &'a [u8] {
+        &self.bytes[self.layout.prefix..self.layout.rests]
+    }
+
+    /// What follows the prefix in a row's key.
+    #[inline]
+    pub fn rest(&self, row: usize) -> &'a [u8] {
+        let Layout {
+            key_ends, rests, ..
+        } = self.layout;
+        &self.bytes[key_ends.range(self.bytes, rests, row)]
+    }
+
+    /// A row's sequence.
+    #[inline]
+    pub fn sequence(&self, row: usize) -> u64 {
+        self.layout.base + self.layout.sequences.get(self.bytes, row)
+    }
+
+    /// A row's value; none if it is a delete.
+    #[inline]
+    pub fn value(&self, row: usize) -> Option<&'a [u8]> {
+        let Layout {
+            value_ends,
+            kinds,
+            values,
+            ..
+        } = self.layout;
+        if kinds.is_some_and(|kinds| self.bytes[kinds + row] == DELETE) {
+            return None;
+        }
+        Some(&self.bytes[value_ends.range(self.bytes, values, row)])
+    }
+
+    /// The first row at or behind a key and a sequence; the number of rows if there is none.
+    #[inline]
+    pub fn seek(&self, key: &[u8], sequence: u64) -> usize {
+        let rest = match heads::rest(key, self.prefix()) {
+            Ok(rest) => rest,
+            Err(Ordering::Less) => return 0,
+            Err(_) => return self.len(),
+        };
+        let number = |head: &[u8; HEAD_BYTES]| u64::from_le_bytes(*head);
+        heads::seek(self.heads(), number, head(rest), |row| {
+            let order = self.rest(row).cmp(rest);
+            order.then_with(|| sequence.cmp(&self.sequence(row))) == Ordering::Less
+        })
+    }
+
+    /// Whether a row has this key.
+    #[inline]
+    pub fn has_key(&self, row: usize, key: &[u8]) -> bool {
+        key.strip_prefix(self.prefix())
+            .is_some_and(|rest| rest == self.rest(row))
+    }
+}
+
+/// A block that was checked. Clones share its bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    bytes: Arc<[u8]>,
 }
 
 impl Block {
@@ -171,155 +383,97 @@ impl Block {
     /// # Errors
     /// What is wrong with it.
     pub fn decode(
-        bytes: Vec<u8>,
+        bytes: Arc<[u8]>,
         creation: u64,
         number: u32,
         at: ByteOffset,
     ) -> Result<Self, Defect> {
         expect_checksum(&bytes, creation, number, at)?;
         let mut cursor = Cursor::new(&bytes, at);
-        let rows = cursor.u32("rows")? as usize;
-        let prefix_len = cursor.u32("prefix length")? as usize;
-        let base = cursor.u64("base sequence")?;
-        let columns = cursor.u8("columns")?;
-        cursor.bytes(HEADER_BYTES - 17, "header")?;
-        if rows == 0 || columns & !(SEQUENCES | KINDS) != 0 {
-            let expected = "rows, and columns that are known";
-            return Err(Defect::new(
-                at,
-                "block header",
-                expected,
-                Value::Hex(columns.into()),
-            ));
-        }
-        let has = |column: u8| columns & column != 0;
-        let heads = HEADER_BYTES;
-        cursor.bytes(rows.saturating_mul(8), "heads")?;
-        let value_ends = heads + 8 * rows;
-        let ends_of_values = cursor.bytes(rows * 4, "value ends")?;
-        let key_ends = value_ends + 4 * rows;
-        let ends_of_keys = cursor.bytes(rows * 4, "key ends")?;
-        let mut next = key_ends + 4 * rows;
-        let sequences = has(SEQUENCES).then_some(next);
-        if sequences.is_some() {
-            cursor.bytes(rows * 8, "sequences")?;
-            next += 8 * rows;
-        }
-        let kinds = has(KINDS).then_some(next);
-        if kinds.is_some() {
-            cursor.bytes(rows, "kinds")?;
-            next += rows;
-        }
-        cursor.bytes(prefix_len, "prefix")?;
-        let prefix = next..next + prefix_len;
-        let key_bytes = last_end(ends_of_keys, cursor.at(), "key ends")?;
-        cursor.bytes(key_bytes, "key rests")?;
-        let value_bytes = last_end(ends_of_values, cursor.at(), "value ends")?;
-        cursor.bytes(value_bytes, "values")?;
-        if cursor.rest().len() != CHECKSUM_BYTES {
-            let (at, found) = (cursor.at(), cursor.rest().len() as u64);
-            return Err(Defect::new(
-                at,
-                "end of block",
-                CHECKSUM_BYTES as u64,
-                found,
-            ));
-        }
-        let (rests, values) = (prefix.end, prefix.end + key_bytes);
-        Ok(Self {
-            bytes,
-            rows,
-            base,
-            value_ends,
-            key_ends,
-            sequences,
-            kinds,
-            prefix,
-            rests,
-            values,
-        })
-    }
-
-    /// How many rows it has.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    fn u32(&self, column: usize, row: usize) -> usize {
-        let at = column + 4 * row;
-        let bytes = self.bytes[at..at + 4].first_chunk();
-        u32::from_le_bytes(*bytes.expect("[I2] within its column")) as usize
-    }
-
-    fn u64(&self, column: usize, row: usize) -> u64 {
-        let at = column + 8 * row;
-        let bytes = self.bytes[at..at + 8].first_chunk();
-        u64::from_le_bytes(*bytes.expect("[I2] within its column"))
-    }
-
-    fn range(&self, ends: usize, row: usize) -> Range<usize> {
-        let from = if row == 0 { 0 } else { self.u32(ends, row - 1) };
-        from..self.u32(ends, row)
-    }
-
-    /// What all keys begin with.
-    pub fn prefix(&self) -> &[u8] {
-        &self.bytes[self.prefix.clone()]
-    }
-
-    /// What follows the prefix in a row's key.
-    pub fn rest(&self, row: usize) -> &[u8] {
-        let range = self.range(self.key_ends, row);
-        &self.bytes[self.rests + range.start..self.rests + range.end]
-    }
-
-    /// A row's sequence.
-    pub fn sequence(&self, row: usize) -> u64 {
-        self.base + self.sequences.map_or(0, |column| self.u64(column, row))
-    }
-
-    /// A row's value; none if it is a delete.
-    pub fn value(&self, row: usize) -> Option<&[u8]> {
-        if self
-            .kinds
-            .is_some_and(|kinds| self.bytes[kinds + row] == DELETE)
-        {
-            return None;
-        }
-        let range = self.range(self.value_ends, row);
-        Some(&self.bytes[self.values + range.start..self.values + range.end])
-    }
-
-    /// The first row at or behind a key and a sequence; the number of rows if there is none.
-    pub fn seek(&self, key: &[u8], sequence: u64) -> usize {
-        let prefix = self.prefix();
-        let shared = key.len().min(prefix.len());
-        match key[..shared].cmp(&prefix[..shared]) {
-            Ordering::Less => return 0,
-            Ordering::Greater => return self.rows,
-            Ordering::Equal if key.len() < prefix.len() => return 0,
-            Ordering::Equal => {}
-        }
-        let rest = &key[prefix.len()..];
-        let wanted = head(rest);
-        let (mut low, mut high) = (0, self.rows);
-        while low < high {
-            let row = low + (high - low) / 2;
-            let order = self.u64(HEADER_BYTES, row).cmp(&wanted);
-            let order = order.then_with(|| self.rest(row).cmp(rest));
-            let order = order.then_with(|| sequence.cmp(&self.sequence(row)));
-            match order {
-                Ordering::Less => low = row + 1,
-                _ => high = row,
+        let header = cursor.array::<HEADER_BYTES>("block header")?;
+        expect_header(&header, at)?;
+        let layout = Layout::of(&header);
+        let rows = layout.rows;
+        cursor.bytes(rows.saturating_mul(HEAD_BYTES), "heads")?;
+        let value_ends = cursor.bytes(rows * layout.value_ends.width, "value ends")?;
+        let value_bytes = last_end(value_ends, layout.value_ends.width, at, "value ends")?;
+        let key_ends = cursor.bytes(rows * layout.key_ends.width, "key ends")?;
+        let key_bytes = last_end(key_ends, layout.key_ends.width, at, "key ends")?;
+        let sequences_at = cursor.at();
+        let sequences = cursor.bytes(rows * layout.sequences.width, "sequences")?;
+        for sequence in numbers(sequences, layout.sequences.width) {
+            if layout.base.checked_add(sequence).is_none() {
+                let expected = "a sequence of 64 bits";
+                return Err(Defect::new(sequences_at, "sequences", expected, sequence));
             }
         }
-        low
+        if layout.kinds.is_some() {
+            cursor.bytes(rows, "kinds")?;
+        }
+        cursor.bytes(layout.rests - layout.prefix, "prefix")?;
+        let (rests_at, rest_bytes) = (cursor.at(), layout.values - layout.rests);
+        if key_bytes != rest_bytes as u64 {
+            return Err(Defect::new(
+                rests_at,
+                "key rests",
+                rest_bytes as u64,
+                key_bytes,
+            ));
+        }
+        cursor.bytes(rest_bytes, "key rests")?;
+        cursor.bytes(value_bytes as usize, "values")?;
+        if cursor.rest().len() != CHECKSUM_BYTES {
+            let (at, found) = (cursor.at(), cursor.rest().len() as u64);
+            let expected = CHECKSUM_BYTES as u64;
+            return Err(Defect::new(at, "end of block", expected, found));
+        }
+        Ok(Self { bytes })
     }
 
-    /// Whether a row has this key.
-    pub fn has_key(&self, row: usize, key: &[u8]) -> bool {
-        key.strip_prefix(self.prefix())
-            .is_some_and(|rest| rest == self.rest(row))
+    /// Its size.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Its rows.
+    #[inline]
+    pub fn rows(&self) -> Rows<'_> {
+        let header = self.bytes.first_chunk().expect("[I2] it has a header");
+        Rows {
+            bytes: &self.bytes,
+            layout: Layout::of(header),
+        }
+    }
+
+    /// Has the processor fetch what a lookup reads first, all at once: one line after the other it
+    /// would wait for each.
+    #[inline]
+    pub fn fetch(&self) {
+        let front = &self.bytes[..self.bytes.len().min(FRONT_BYTES)];
+        let lines = front.iter().step_by(LINE_BYTES);
+        std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
+    }
+}
+
+/// The fields of a header that say how the rest is read.
+fn expect_header(header: &[u8; HEADER_BYTES], at: ByteOffset) -> Result<(), Defect> {
+    let [kind, columns, value_width, key_width, sequence_width, ..] = *header;
+    let is_known = kind == ROWS
+        && columns & !KINDS == 0
+        && matches!(value_width, 2 | 4)
+        && matches!(key_width, 2 | 4)
+        && matches!(sequence_width, 0 | 1 | 2 | 4 | 8)
+        && Layout::of(header).rows > 0;
+    match is_known {
+        true => Ok(()),
+        false => {
+            let [found, ..] = header.as_chunks::<8>().0 else {
+                unreachable!("a header is longer than this")
+            };
+            let expected = "rows, and widths and columns that are known";
+            let found = Value::Hex(u64::from_be_bytes(*found));
+            Err(Defect::new(at, "block header", expected, found))
+        }
     }
 }
 
@@ -348,18 +502,33 @@ pub(crate) fn expect_checksum(
     }
 }
 
+/// The numbers of a column.
+fn numbers(column: &[u8], width: usize) -> impl Iterator<Item = u64> {
+    let numbers = column.chunks_exact(width.max(1));
+    numbers.map(|number| {
+        let mut bytes = [0; 8];
+        for (to, from) in bytes.iter_mut().zip(number) {
+            *to = *from;
+        }
+        u64::from_le_bytes(bytes)
+    })
+}
+
 /// The last of the ends of a column, none of which is below the one before.
-fn last_end(ends: &[u8], at: ByteOffset, field: &'static str) -> Result<usize, Defect> {
-    let (ends, _) = ends.as_chunks::<4>();
+fn last_end(
+    column: &[u8],
+    width: usize,
+    at: ByteOffset,
+    field: &'static str,
+) -> Result<u64, Defect> {
     let mut last = 0;
-    for end in ends {
-        let end = u32::from_le_bytes(*end);
+    for end in numbers(column, width) {
         if end < last {
             return Err(Defect::new(at, field, last, end));
         }
         last = end;
     }
-    Ok(last as usize)
+    Ok(last)
 }
 
 #[cfg(test)]

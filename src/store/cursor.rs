@@ -9,11 +9,15 @@
 use std::sync::Arc;
 
 use super::block::Block;
+use super::cache::Caching;
 use super::error::StoreError;
 use super::memtable::{Memtable, Row};
 use super::table::Table;
 use super::tombstone::Span;
 use super::tree::{Layers, Registration, Tree};
+
+/// A reader of more blocks reads a lot: it leaves the cache to others from then on.
+const BLOCKS_KEPT_MAX: usize = 32;
 
 /// Where rows come from, and which one is next.
 enum Source {
@@ -24,11 +28,12 @@ enum Source {
 /// A place in a table.
 struct TableSource {
     table: Arc<Table>,
-    /// Whether blocks that are read stay in memory.
-    keeps: bool,
+    caching: Caching,
+    /// Blocks that it has read.
+    blocks: usize,
     /// The number of the next block.
     next: usize,
-    block: Option<(Arc<Block>, usize)>,
+    block: Option<(Block, usize)>,
     key: Vec<u8>,
 }
 
@@ -37,18 +42,19 @@ impl TableSource {
         table: &Arc<Table>,
         key: &[u8],
         sequence: u64,
-        keeps: bool,
+        caching: Caching,
     ) -> Result<Self, StoreError> {
         let mut source = Self {
             table: table.clone(),
-            keeps,
+            caching,
+            blocks: 0,
             next: table.locate(key, sequence),
             block: None,
             key: Vec::new(),
         };
         source.load()?;
         if let Some((block, row)) = &mut source.block {
-            *row = block.seek(key, sequence);
+            *row = block.rows().seek(key, sequence);
         }
         source.settle()?;
         Ok(source)
@@ -60,10 +66,11 @@ impl TableSource {
             self.block = None;
             return Ok(());
         }
-        let block = match self.keeps {
-            true => self.table.block(self.next)?,
-            false => Arc::new(self.table.read(self.next)?),
-        };
+        if self.caching == Caching::Keep && self.blocks == BLOCKS_KEPT_MAX {
+            self.caching = Caching::Spare;
+        }
+        self.blocks += 1;
+        let block = self.table.block(self.next, self.caching)?;
         self.next += 1;
         self.block = Some((block, 0));
         Ok(())
@@ -74,14 +81,14 @@ impl TableSource {
         while self
             .block
             .as_ref()
-            .is_some_and(|(block, row)| *row >= block.rows())
+            .is_some_and(|(block, row)| *row >= block.rows().len())
         {
             self.load()?;
         }
         self.key.clear();
         if let Some((block, row)) = &self.block {
-            self.key.extend_from_slice(block.prefix());
-            self.key.extend_from_slice(block.rest(*row));
+            self.key.extend_from_slice(block.rows().prefix());
+            self.key.extend_from_slice(block.rows().rest(*row));
         }
         Ok(())
     }
@@ -95,7 +102,7 @@ impl Source {
             Self::Table(source) => source
                 .block
                 .as_ref()
-                .map(|(block, row)| (source.key.as_slice(), block.sequence(*row))),
+                .map(|(block, row)| (source.key.as_slice(), block.rows().sequence(*row))),
         }
     }
 
@@ -115,8 +122,8 @@ impl Source {
                 };
                 let row = Row {
                     key: source.key.clone(),
-                    sequence: block.sequence(*at),
-                    value: block.value(*at).map(<[u8]>::to_vec),
+                    sequence: block.rows().sequence(*at),
+                    value: block.rows().value(*at).map(<[u8]>::to_vec),
                 };
                 *at += 1;
                 source.settle()?;
@@ -142,7 +149,7 @@ impl Merge {
         });
         let mut sources: Vec<_> = memtables.collect();
         for table in &layers.tables {
-            let source = TableSource::seek(table, key, sequence, true)?;
+            let source = TableSource::seek(table, key, sequence, Caching::Keep)?;
             sources.push(Source::Table(source));
         }
         Ok(Self { sources })
@@ -159,7 +166,7 @@ impl Merge {
     /// The rows of tables; what is read of them does not stay in memory.
     pub fn of_tables(tables: &[Arc<Table>]) -> Result<Self, StoreError> {
         let sources = tables.iter().map(|table| {
-            let source = TableSource::seek(table, &[], u64::MAX, false)?;
+            let source = TableSource::seek(table, &[], u64::MAX, Caching::Pass)?;
             Ok(Source::Table(source))
         });
         Ok(Self {

@@ -154,7 +154,12 @@ impl Keeper {
 
     fn open_table(&self, info: &TableInfo) -> Result<Arc<Table>, StoreError> {
         let named_by = manifest::name(self.manifest_tried + 1);
-        Ok(Arc::new(Table::open(&self.tables, info, &named_by)?))
+        Ok(Arc::new(Table::open(
+            &self.tables,
+            info,
+            &named_by,
+            &self.tree.cache,
+        )?))
     }
 
     /// Has the next manifest name these tables.

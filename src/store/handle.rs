@@ -15,7 +15,7 @@ use super::open;
 use super::options::StoreOptions;
 use super::readonly::{ReadOnlyOptions, ReadOnlyStore};
 use super::report::RecoveryReport;
-use super::tree::{Layers, Registration, Tree};
+use super::tree::{Registration, Tree};
 use crate::commitlog::{CommitOwner, Committed, Durability, Log, LogError, LogId, TxOffset};
 
 /// A part of the store with keys of its own.
@@ -50,6 +50,19 @@ impl Keyspace {
         [&self.0.to_be_bytes(), key].concat()
     }
 
+    /// Shows a key of the tree, which is put together on the stack unless it is long.
+    #[inline]
+    pub(crate) fn with_key<R>(self, key: &[u8], show: impl FnOnce(&[u8]) -> R) -> R {
+        let mut bytes = [0; KEY_BYTES_INLINE];
+        let len = PREFIX_BYTES + key.len();
+        let Some(inline) = bytes.get_mut(..len) else {
+            return show(&self.key(key));
+        };
+        inline[..PREFIX_BYTES].copy_from_slice(&self.0.to_be_bytes());
+        inline[PREFIX_BYTES..].copy_from_slice(key);
+        show(inline)
+    }
+
     /// The key of the tree behind all of this keyspace.
     pub(crate) fn end(self) -> [u8; PREFIX_BYTES] {
         (self.0 + 1).to_be_bytes()
@@ -58,6 +71,8 @@ impl Keyspace {
 
 /// Bytes of a keyspace in a key of the tree.
 pub(crate) const PREFIX_BYTES: usize = 4;
+/// Keys of the tree that are not longer need no memory of their own.
+const KEY_BYTES_INLINE: usize = 128;
 
 /// What a store consists of at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,19 +88,30 @@ pub struct StoreStats {
     pub table_bytes: u64,
     /// Rows in them, older ones of the same keys and deletes included.
     pub table_rows: u64,
+    /// Bytes of memory that open tables take without their blocks: index and filter above all.
+    pub table_memory_bytes: u64,
+    /// Bytes of blocks of tables that are cached.
+    pub cache_bytes: u64,
+    /// How many blocks were not cached when they were read, since the opening.
+    pub cache_misses: u64,
     /// The log's transactions before this are in tables.
     pub flushed_through: TxOffset,
 }
 
 impl StoreStats {
-    pub(crate) fn of(layers: &Layers, flushed_through: TxOffset) -> Self {
-        let infos = layers.tables.iter().map(|table| &table.info);
+    pub(crate) fn of(tree: &Tree, flushed_through: TxOffset) -> Self {
+        let layers = tree.pin();
+        let tables = layers.tables.iter();
+        let infos = tables.clone().map(|table| &table.info);
         Self {
             memtable_bytes: layers.active.bytes(),
             memtables_waiting: layers.frozen.len(),
             tables: layers.tables.len(),
             table_bytes: infos.clone().map(|info| info.bytes).sum(),
             table_rows: infos.map(|info| info.rows).sum(),
+            table_memory_bytes: tables.map(|table| table.memory_bytes()).sum(),
+            cache_bytes: tree.cache.bytes(),
+            cache_misses: tree.cache.misses(),
             flushed_through,
         }
     }
@@ -175,9 +201,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], or that the operating system failed.
     pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get_with(keyspace, key, <[u8]>::to_vec)
+    }
+
+    /// Shows the value of a key, if it has one, without a copy; returns what `show` returns. While
+    /// `show` runs, the block that holds the value stays in memory.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_with<R>(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StoreError> {
         let tree = &self.inner.tree;
         let layers = tree.pin();
-        layers.get(&keyspace.key(key), tree.visible())
+        let visible = tree.visible();
+        keyspace.with_key(key, |key| layers.get_with(key, visible, show))
     }
 
     /// Whether a key has a value.
@@ -185,7 +226,7 @@ impl Store {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn contains(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool, StoreError> {
-        Ok(self.get(keyspace, key)?.is_some())
+        Ok(self.get_with(keyspace, key, |_| ())?.is_some())
     }
 
     /// Gives a key a value, at the durability of the options; returns the write's sequence.
@@ -366,7 +407,7 @@ impl Store {
     /// What the store consists of at the moment.
     pub fn stats(&self) -> StoreStats {
         let flushed_through = self.inner.keeper.lock().manifest.flushed_through;
-        StoreStats::of(&self.inner.tree.pin(), flushed_through)
+        StoreStats::of(&self.inner.tree, flushed_through)
     }
 }
 
@@ -389,8 +430,21 @@ impl Snapshot {
     /// # Errors
     /// As [`Store::get`].
     pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let layers = self.tree.pin();
-        layers.get(&keyspace.key(key), self.registration.visible)
+        self.get_with(keyspace, key, <[u8]>::to_vec)
+    }
+
+    /// Shows the value that a key had, as [`Store::get_with`].
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_with<R>(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StoreError> {
+        let (layers, visible) = (self.tree.pin(), self.registration.visible);
+        keyspace.with_key(key, |key| layers.get_with(key, visible, show))
     }
 
     /// All keys of a keyspace from `from` on, in order, as they were.

@@ -11,6 +11,7 @@ use blackstart_vfs::Env;
 
 use super::batch::{Record, Write};
 use super::block::Block;
+use super::cache::Cache;
 use super::error::StoreError;
 use super::manifest::{self, Manifest};
 use super::open::{LOG, Listing, TABLES};
@@ -150,14 +151,15 @@ pub struct BlockSummary {
 
 impl BlockSummary {
     fn of(block: &Block) -> Self {
-        let rows = || 0..block.rows();
+        let block = block.rows();
+        let rows = || 0..block.len();
         let sequences = || rows().map(|row| block.sequence(row));
         let key = |row| [block.prefix(), block.rest(row)].concat();
         Self {
-            rows: block.rows(),
+            rows: block.len(),
             deletes: rows().filter(|row| block.value(*row).is_none()).count(),
             first: key(0),
-            last: key(block.rows() - 1),
+            last: key(block.len() - 1),
             sequences: (
                 TxOffset::new(sequences().min().unwrap_or(0)),
                 TxOffset::new(sequences().max().unwrap_or(0)),
@@ -172,7 +174,7 @@ impl BlockSummary {
 /// What is wrong with it.
 pub fn check_block(bytes: &[u8], creation: u64, number: u32) -> Result<BlockSummary, Defect> {
     let at = ByteOffset::new(0);
-    let block = Block::decode(bytes.to_vec(), creation, number, at)?;
+    let block = Block::decode(bytes.into(), creation, number, at)?;
     Ok(BlockSummary::of(&block))
 }
 
@@ -253,7 +255,7 @@ fn inspect_table(
     named_by: &str,
     visit: &mut dyn FnMut(Inspected),
 ) {
-    let opened = Table::open(directory, info, named_by).map(Arc::new);
+    let opened = Table::open(directory, info, named_by, &Cache::new(0)).map(Arc::new);
     let table = TableSummary::of(info);
     let blocks = opened
         .as_ref()

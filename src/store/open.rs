@@ -15,6 +15,7 @@ use std::sync::Arc;
 use blackstart_vfs::{Env, Lock};
 
 use super::batch::Record;
+use super::cache::Cache;
 use super::error::StoreError;
 use super::flush::Keeper;
 use super::manifest::{self, Manifest};
@@ -65,7 +66,8 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
     };
     let base = Base::plan(manifest.as_ref(), options);
     let named_by = listing.newest(&root);
-    let open_table = |info| Table::open(&tables, info, &named_by).map(Arc::new);
+    let cache = Cache::new(options.cache_bytes_max);
+    let open_table = |info| Table::open(&tables, info, &named_by, &cache).map(Arc::new);
     let opened = base.tables.iter().map(open_table);
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
     let mut replay = Replay::new(options, base.flushed_through..base.end);
@@ -76,7 +78,12 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
     let mut report = RecoveryReport::new(&listing, &base, log_report);
     let visible = log.visible_through().min(base.end).get();
     let layers = replay.layers(opened);
-    let tree = Arc::new(Tree::new(layers, visible, options.memtable_bytes_max));
+    let tree = Arc::new(Tree::new(
+        layers,
+        cache,
+        visible,
+        options.memtable_bytes_max,
+    ));
     let mut keeper = keeper(root, tables, log.clone(), tree.clone(), options, manifest)?;
     report.fork = base.fork(&mut keeper)?;
     report.tables_flushed = replay.go_on(&mut keeper)?;

@@ -10,6 +10,7 @@ pub struct StoreOptions {
     pub(crate) memtable_bytes_max: u64,
     pub(crate) memtables_max: usize,
     pub(crate) block_bytes: usize,
+    pub(crate) cache_bytes_max: u64,
     pub(crate) durability: Durability,
     pub(crate) log: LogOptions,
     pub(crate) when_full: WhenFull,
@@ -30,13 +31,15 @@ pub enum WhenFull {
 
 impl StoreOptions {
     /// Opens an existing store and creates none. Writes have `durability` unless they say
-    /// otherwise. Memtables of 64 MiB, of which two may wait for a flush; blocks of 8 KiB.
+    /// otherwise. Memtables of 64 MiB, of which two may wait for a flush; blocks of 8 KiB, of
+    /// which 256 MiB are cached.
     pub fn new(durability: Durability) -> Self {
         Self {
             create: false,
             memtable_bytes_max: 64 << 20,
             memtables_max: 2,
             block_bytes: 8 << 10,
+            cache_bytes_max: 256 << 20,
             durability,
             log: LogOptions::new(),
             when_full: WhenFull::Flush,
@@ -98,6 +101,15 @@ impl StoreOptions {
     #[must_use]
     pub fn block_bytes(mut self, bytes: usize) -> Self {
         self.block_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of blocks of tables stay in memory at most. Beside them are the memtables,
+    /// and for each open table its index and its filter: about 2 bytes a row. A cursor holds the
+    /// block that it stands in, cached or not.
+    #[must_use]
+    pub fn cache_bytes_max(mut self, bytes: u64) -> Self {
+        self.cache_bytes_max = bytes;
         self
     }
 

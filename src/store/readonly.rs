@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use blackstart_vfs::Env;
 
+use super::cache::Cache;
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::handle::{Keyspace, Snapshot, StoreStats};
@@ -192,7 +193,7 @@ pub(super) struct Seen {
 
 impl Seen {
     fn stats(&self) -> StoreStats {
-        StoreStats::of(&self.tree.pin(), self.flushed_through)
+        StoreStats::of(&self.tree, self.flushed_through)
     }
 
     fn is_whole(&self) -> bool {
@@ -238,11 +239,12 @@ fn look_once(
     let store_options = options.store_options();
     let base = Base::plan(manifest.as_ref(), &store_options);
     let named_by = listing.newest(root);
+    let cache = Cache::new(store_options.cache_bytes_max);
     let (mut tables, mut tables_lost) = (Vec::new(), Vec::new());
     if !base.tables.is_empty() {
         let directory = Directory::open(env, &dir.join(TABLES))?;
         for info in &base.tables {
-            match Table::open(&directory, info, &named_by) {
+            match Table::open(&directory, info, &named_by, &cache) {
                 Err(error) if skip_damaged => tables_lost.push(error),
                 opened => tables.push(Arc::new(opened?)),
             }
@@ -269,7 +271,7 @@ fn look_once(
         }
         Err(error) => return Err(error),
     };
-    let tree = Tree::new(replay.layers(tables), visible.get(), u64::MAX);
+    let tree = Tree::new(replay.layers(tables), cache, visible.get(), u64::MAX);
     let log = log.map(|(log_id, log_report)| {
         let mut report = RecoveryReport::new(listing, &base, log_report);
         report.replayed(&replay, &tree);

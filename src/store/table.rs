@@ -1,39 +1,40 @@
 //! A table: a file of rows in order, written once.
 //!
-//! data blocks · index · range tombstones · footer
+//! data blocks · index · filter · range tombstones · footer
 //!
-//! | bytes of the index | field | meaning |
+//! | section | its form | number of its checksum |
 //! |---|---|---|
-//! | 0..4 | blocks | |
-//! | for each block | position, length | u64, u32 |
-//! | | last sequence, length of the last key | u64, u32 |
-//! | | last key | |
-//! | last 4 | checksum | as that of a block, with the number `FFFF_FFFF` |
-//!
-//! The section of range tombstones is that of `tombstone`, and a checksum as that of a block, with
-//! the number `FFFF_FFFD`.
+//! | data blocks | that of `block` | the block's |
+//! | index | that of `index` | `FFFF_FFFF` |
+//! | filter | that of `filter` | `FFFF_FFFC` |
+//! | range tombstones | that of `tombstone`, and a checksum as that of a block | `FFFF_FFFD` |
 //!
 //! | bytes of the footer | field | meaning |
 //! |---|---|---|
 //! | 0..8 | magic | `BLKSTTBL` |
 //! | 8..12 | format version | 1 |
-//! | 12..16 | length of the index | |
+//! | 12..16 | | zeros |
 //! | 16..24 | creation number | drawn; every checksum of the table starts from it |
-//! | 24..32 | position of the index | |
-//! | 32..40 | rows | |
-//! | 40..44 | length of the range tombstones | |
-//! | 44..48 | checksum | of bytes 0..44, with the number `FFFF_FFFE` |
+//! | 24..32 | rows | |
+//! | 32..40 | length of the index | |
+//! | 40..48 | length of the filter | |
+//! | 48..56 | length of the range tombstones | |
+//! | 56..60 | checksum | of bytes 0..56, with the number `FFFF_FFFE` |
 //!
 //! Invariants:
 //! - \[I1\] A table gets its name when it is complete and synced, and is never changed then.
-//! - \[I2\] A block is checked when it is read from the file, and not again.
+//! - \[I2\] A block is checked when it is read from the file, and not again while it is cached.
 
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::Arc;
 
 use blackstart_vfs::OpenOptions;
 
 use super::block::{Block, BlockBuilder, checksum, expect_checksum};
+use super::cache::{Cache, Caching, Slots};
 use super::error::StoreError;
+use super::filter::{Filter, FilterBuilder, KeyHash};
+use super::index::{Index, IndexBuilder};
 use super::tombstone::Tombstones;
 use crate::codec::{ByteOffset, Cursor, Defect};
 use crate::commitlog::directory::{Directory, OpenFile};
@@ -41,12 +42,9 @@ use crate::commitlog::{LogSource, ReadAt, SourceFile};
 
 const MAGIC: [u8; 8] = *b"BLKSTTBL";
 const VERSION: u32 = 1;
-const FOOTER_BYTES: usize = 48;
-const INDEX: u32 = u32::MAX;
+const FOOTER_BYTES: usize = 60;
 const FOOTER: u32 = u32::MAX - 1;
 const TOMBSTONES: u32 = u32::MAX - 2;
-/// Position, length, sequence and length of the key.
-const ENTRY_BYTES_MIN: usize = 24;
 
 /// What the manifest knows of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,15 +70,6 @@ pub(crate) fn parse(name: &str) -> Option<u64> {
     number.parse().ok().filter(|_| is_exact)
 }
 
-/// A block by its place, and what it ends with.
-#[derive(Debug)]
-struct IndexEntry {
-    at: u64,
-    bytes: u32,
-    last_sequence: u64,
-    last_key: Vec<u8>,
-}
-
 /// An open table.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -88,16 +77,18 @@ pub(crate) struct Table {
     /// Ranges that were deleted.
     pub tombstones: Tombstones,
     file: OpenFile,
-    index: Vec<IndexEntry>,
-    blocks: Vec<OnceLock<Arc<Block>>>,
+    index: Index,
+    filter: Filter,
+    slots: Arc<Slots>,
 }
 
 impl Table {
-    /// Opens a table and checks footer and index.
+    /// Opens a table and checks all of it but its blocks, which come through `cache`.
     pub fn open(
         directory: &Directory,
         info: &TableInfo,
         named_by: &str,
+        cache: &Arc<Cache>,
     ) -> Result<Self, StoreError> {
         let name = name(info.number);
         let file = match directory.open_file(&name, OpenOptions::new().read()) {
@@ -115,30 +106,27 @@ impl Table {
             let at = ByteOffset::new(len);
             return Err(corrupt(Defect::new(at, "length", info.bytes, len)));
         }
-        let footer_at = len - FOOTER_BYTES as u64;
-        let mut footer = vec![0; FOOTER_BYTES];
-        let read = file.read_full_at(&mut footer, footer_at)?;
-        footer.truncate(read);
-        let at = ByteOffset::new(footer_at);
-        let footer = Footer::decode(&footer, info, at).map_err(corrupt)?;
-        let section = |at: u64, len: u32| -> Result<_, StoreError> {
-            let mut bytes = vec![0; len as usize];
-            let read = file.read_full_at(&mut bytes, at)?;
+        let section = |range: Range<u64>| -> Result<_, StoreError> {
+            let mut bytes = vec![0; (range.end - range.start) as usize];
+            let read = file.read_full_at(&mut bytes, range.start)?;
             bytes.truncate(read);
-            Ok((bytes, ByteOffset::new(at)))
+            Ok((bytes, ByteOffset::new(range.start)))
         };
-        let (bytes, at) = section(footer.index_at, footer.index_bytes)?;
-        let index = decode_index(&bytes, info.creation, at).map_err(corrupt)?;
-        let tombstones_at = footer.index_at + u64::from(footer.index_bytes);
-        let (bytes, at) = section(tombstones_at, footer.tombstone_bytes)?;
+        let (bytes, at) = section(len - FOOTER_BYTES as u64..len)?;
+        let footer = Footer::decode(&bytes, info, at).map_err(corrupt)?;
+        let (bytes, at) = section(footer.index)?;
+        let index = Index::decode(&bytes, info.creation, at).map_err(corrupt)?;
+        let (bytes, at) = section(footer.filter)?;
+        let filter = Filter::decode(&bytes, info.creation, at).map_err(corrupt)?;
+        let (bytes, at) = section(footer.tombstones)?;
         let tombstones = decode_tombstones(&bytes, info.creation, at).map_err(corrupt)?;
-        let blocks = index.iter().map(|_| OnceLock::new()).collect();
         Ok(Self {
             info: info.clone(),
             tombstones,
+            slots: cache.slots(index.len()),
             file,
             index,
-            blocks,
+            filter,
         })
     }
 
@@ -147,15 +135,17 @@ impl Table {
         self.index.len()
     }
 
-    /// Where a block stands, and its length.
-    pub fn place(&self, number: usize) -> (ByteOffset, u32) {
-        let entry = &self.index[number];
-        (ByteOffset::new(entry.at), entry.bytes)
+    /// Bytes of memory that it takes while it is open, without its blocks.
+    pub fn memory_bytes(&self) -> u64 {
+        let tombstones = self.tombstones.bytes();
+        self.index.bytes() + self.filter.bytes() + self.slots.bytes() + tombstones
     }
 
-    /// The last key of a block.
-    pub fn last_key(&self, number: usize) -> &[u8] {
-        &self.index[number].last_key
+    /// Where a block stands, and its length.
+    pub fn place(&self, number: usize) -> (ByteOffset, u32) {
+        let range = self.index.range(number);
+        let bytes = (range.end - range.start) as u32;
+        (ByteOffset::new(range.start), bytes)
     }
 
     /// Its file's path for people.
@@ -170,65 +160,84 @@ impl Table {
 
     /// The first block that may hold this place, or what follows it.
     pub fn locate(&self, key: &[u8], sequence: u64) -> usize {
-        self.index.partition_point(|entry| {
-            let order = entry.last_key.as_slice().cmp(key);
-            let order = order.then_with(|| sequence.cmp(&entry.last_sequence));
-            order.is_lt()
-        })
+        self.index.seek(key, sequence)
     }
 
-    /// A block, from memory if it was read before.
-    pub fn block(&self, number: usize) -> Result<Arc<Block>, StoreError> {
-        let slot = &self.blocks[number];
-        match slot.get() {
-            Some(block) => Ok(block.clone()),
-            None => {
-                let block = Arc::new(self.read(number)?);
-                // Another reader may have been faster.
-                Ok(slot.get_or_init(|| block).clone())
-            }
+    /// The last key of a block.
+    pub fn last_key(&self, number: usize) -> &[u8] {
+        self.index.last_key(number)
+    }
+
+    /// A block, out of the cache if it is there.
+    pub fn block(&self, number: usize, caching: Caching) -> Result<Block, StoreError> {
+        if let Some(block) = self.slots.get(number, caching) {
+            return Ok(block.clone());
         }
+        let block = self.read(number)?;
+        self.slots.insert(number, &block, caching);
+        Ok(block)
     }
 
-    /// Reads a block, and keeps nothing of it.
+    /// Reads a block from the file.
     pub fn read(&self, number: usize) -> Result<Block, StoreError> {
-        let entry = &self.index[number];
-        let mut bytes = vec![0; entry.bytes as usize];
-        let read = self.file.read_full_at(&mut bytes, entry.at)?;
-        bytes.truncate(read);
-        let at = ByteOffset::new(entry.at);
+        let range = self.index.range(number);
+        let len = (range.end - range.start) as usize;
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, len).collect();
+        let buffer = Arc::get_mut(&mut bytes).expect("nobody else has it yet");
+        // What the file lacks stays zeros, which no checksum covers.
+        self.file.read_full_at(buffer, range.start)?;
+        let at = ByteOffset::new(range.start);
         let block = Block::decode(bytes, self.info.creation, number as u32, at);
         block.map_err(|defect| StoreError::corrupt(defect.in_file(self.file.name.as_str())))
     }
 
-    /// The newest row of a key at or below a sequence: its value, or that it was deleted.
-    pub fn get(&self, key: &[u8], sequence: u64) -> Result<Option<Option<Vec<u8>>>, StoreError> {
+    /// Shows the value of a key as of a sequence, or none if it was deleted. What it answers is
+    /// none if the table says nothing of the key.
+    pub fn get_with<R>(
+        &self,
+        key: &[u8],
+        hash: KeyHash,
+        sequence: u64,
+        show: impl FnOnce(Option<&[u8]>) -> R,
+    ) -> Result<Option<R>, StoreError> {
         let deleted_at = match self.tombstones.is_empty() {
             true => None,
             false => self.tombstones.newest(key, sequence.saturating_add(1)),
         };
-        let deleted = deleted_at.map(|_| None);
-        let number = self.locate(key, sequence);
+        let number = match self.filter.may_have(hash) {
+            true => self.index.seek(key, sequence),
+            false => self.blocks(),
+        };
         if number == self.blocks() {
-            return Ok(deleted);
+            return Ok(deleted_at.map(|_| show(None)));
         }
-        let block = self.block(number)?;
-        let row = block.seek(key, sequence);
-        if row == block.rows() || !block.has_key(row, key) {
-            return Ok(deleted);
+        let (cached, read);
+        let block = match self.slots.get(number, Caching::Keep) {
+            Some(found) => {
+                cached = found;
+                &*cached
+            }
+            None => {
+                read = self.block(number, Caching::Keep)?;
+                &read
+            }
+        };
+        block.fetch();
+        let rows = block.rows();
+        let row = rows.seek(key, sequence);
+        if row == rows.len() || !rows.has_key(row, key) {
+            return Ok(deleted_at.map(|_| show(None)));
         }
-        match deleted_at.is_some_and(|at| block.sequence(row) < at) {
-            true => Ok(deleted),
-            false => Ok(Some(block.value(row).map(<[u8]>::to_vec))),
-        }
+        let is_deleted = deleted_at.is_some_and(|at| rows.sequence(row) < at);
+        Ok(Some(show(rows.value(row).filter(|_| !is_deleted))))
     }
 }
 
-/// The end of a table.
+/// The end of a table: where the sections before it are.
 struct Footer {
-    index_at: u64,
-    index_bytes: u32,
-    tombstone_bytes: u32,
+    index: Range<u64>,
+    filter: Range<u64>,
+    tombstones: Range<u64>,
 }
 
 impl Footer {
@@ -237,12 +246,8 @@ impl Footer {
         let own = bytes.last_chunk().map(|own| u32::from_le_bytes(*own));
         if own != Some(info.footer_checksum) {
             let (expected, found) = (info.footer_checksum, own.unwrap_or_default());
-            return Err(Defect::new(
-                at,
-                "checksum that the manifest has",
-                expected,
-                found,
-            ));
+            let field = "checksum that the manifest has";
+            return Err(Defect::new(at, field, expected, found));
         }
         let mut cursor = Cursor::new(bytes, at);
         if cursor.array("magic")? != MAGIC {
@@ -253,31 +258,29 @@ impl Footer {
         if version != VERSION {
             return Err(Defect::new(version_at, "format version", VERSION, version));
         }
-        let index_bytes = cursor.u32("length of the index")?;
+        cursor.u32("footer")?;
         let creation_at = cursor.at();
         let creation = cursor.u64("creation number")?;
         if creation != info.creation {
             let (expected, found) = (info.creation, creation);
             return Err(Defect::new(creation_at, "creation number", expected, found));
         }
-        let index_field_at = cursor.at();
-        let index_at = cursor.u64("position of the index")?;
-        let _rows = cursor.u64("rows")?;
-        let tombstone_bytes = cursor.u32("length of the range tombstones")?;
-        let bytes = u64::from(index_bytes) + u64::from(tombstone_bytes);
-        if index_at.checked_add(bytes) != Some(at.get()) {
-            let expected = "sections that end at the footer";
-            return Err(Defect::new(
-                index_field_at,
-                "position of the index",
-                expected,
-                index_at,
-            ));
-        }
+        cursor.u64("rows")?;
+        let lengths_at = cursor.at();
+        let index_bytes = cursor.u64("length of the index")?;
+        let filter_bytes = cursor.u64("length of the filter")?;
+        let tombstone_bytes = cursor.u64("length of the range tombstones")?;
+        let section = |end: u64, bytes: u64| match end.checked_sub(bytes) {
+            Some(start) => Ok(start..end),
+            None => Err(Defect::new(lengths_at, "length of a section", end, bytes)),
+        };
+        let tombstones = section(at.get(), tombstone_bytes)?;
+        let filter = section(tombstones.start, filter_bytes)?;
+        let index = section(filter.start, index_bytes)?;
         Ok(Self {
-            index_at,
-            index_bytes,
-            tombstone_bytes,
+            index,
+            filter,
+            tombstones,
         })
     }
 }
@@ -295,39 +298,6 @@ fn decode_tombstones(bytes: &[u8], creation: u64, at: ByteOffset) -> Result<Tomb
     }
 }
 
-fn decode_index(bytes: &[u8], creation: u64, at: ByteOffset) -> Result<Vec<IndexEntry>, Defect> {
-    expect_checksum(bytes, creation, INDEX, at)?;
-    let mut cursor = Cursor::new(bytes, at);
-    let count = cursor.u32("blocks")? as usize;
-    let room = cursor.rest().len() / ENTRY_BYTES_MIN;
-    if count > room {
-        return Err(Defect::new(at, "blocks", room as u64, count as u64));
-    }
-    let mut index: Vec<IndexEntry> = Vec::with_capacity(count);
-    let mut next = 0;
-    for _ in 0..count {
-        let entry_at = cursor.at();
-        let (block_at, block_bytes) = (cursor.u64("position")?, cursor.u32("length")?);
-        let last_sequence = cursor.u64("last sequence")?;
-        let key_len = cursor.u32("length of the last key")? as usize;
-        let last_key = cursor.bytes(key_len, "last key")?.to_vec();
-        if block_at != next {
-            return Err(Defect::new(entry_at, "position", next, block_at));
-        }
-        next = block_at + u64::from(block_bytes);
-        index.push(IndexEntry {
-            at: block_at,
-            bytes: block_bytes,
-            last_sequence,
-            last_key,
-        });
-    }
-    match next == at.get() {
-        true => Ok(index),
-        false => Err(Defect::new(at, "end of the blocks", at.get(), next)),
-    }
-}
-
 /// A table that is being written.
 pub(crate) struct TableWriter {
     directory: Directory,
@@ -336,7 +306,8 @@ pub(crate) struct TableWriter {
     info: TableInfo,
     block: BlockBuilder,
     block_bytes: usize,
-    index: Vec<IndexEntry>,
+    index: IndexBuilder,
+    filter: FilterBuilder,
     tombstones: Tombstones,
 }
 
@@ -365,7 +336,8 @@ impl TableWriter {
             },
             block: BlockBuilder::default(),
             block_bytes,
-            index: Vec::new(),
+            index: IndexBuilder::default(),
+            filter: FilterBuilder::default(),
             tombstones: Tombstones::default(),
         })
     }
@@ -375,32 +347,32 @@ impl TableWriter {
         self.tombstones = tombstones;
     }
 
-    /// Adds a row behind the last one.
+    /// Adds a row behind the last one. A large value has a block of its own.
     pub fn push(
         &mut self,
         key: &[u8],
         sequence: u64,
         value: Option<&[u8]>,
     ) -> Result<(), StoreError> {
+        let is_large = value.is_some_and(|value| value.len() > self.block_bytes / 4);
+        let bytes = self.block.bytes() + BlockBuilder::bytes_of(key, value);
+        if !self.block.is_empty() && (is_large || bytes > self.block_bytes) {
+            self.end_block()?;
+        }
         self.block.push(key, sequence, value);
+        self.filter.push(key);
         self.info.rows += 1;
-        match self.block.bytes() < self.block_bytes {
-            true => Ok(()),
-            false => self.end_block(),
+        match is_large {
+            true => self.end_block(),
+            false => Ok(()),
         }
     }
 
     fn end_block(&mut self) -> Result<(), StoreError> {
         let (last_key, last_sequence) = self.block.last();
         let last_key = last_key.to_vec();
-        let number = self.index.len() as u32;
-        let bytes = self.block.finish(self.info.creation, number);
-        self.index.push(IndexEntry {
-            at: self.info.bytes,
-            bytes: bytes.len() as u32,
-            last_sequence,
-            last_key,
-        });
+        let bytes = self.block.finish(self.info.creation, self.index.blocks());
+        self.index.push(bytes.len(), &last_key, last_sequence);
         self.write(&bytes)
     }
 
@@ -415,20 +387,23 @@ impl TableWriter {
         if !self.block.is_empty() {
             self.end_block()?;
         }
-        let index_at = self.info.bytes;
-        let index = self.encode_index();
+        let creation = self.info.creation;
+        let index = std::mem::take(&mut self.index).finish(creation);
         self.write(&index)?;
+        let filter = self.filter.finish(creation);
+        self.write(&filter)?;
         let mut tombstones = self.tombstones.encode();
-        let tombstones_checksum = checksum(self.info.creation, TOMBSTONES, &tombstones);
+        let tombstones_checksum = checksum(creation, TOMBSTONES, &tombstones);
         tombstones.extend_from_slice(&tombstones_checksum.to_le_bytes());
         self.write(&tombstones)?;
         let mut footer = MAGIC.to_vec();
         footer.extend_from_slice(&VERSION.to_le_bytes());
-        footer.extend_from_slice(&(index.len() as u32).to_le_bytes());
-        footer.extend_from_slice(&self.info.creation.to_le_bytes());
-        footer.extend_from_slice(&index_at.to_le_bytes());
+        footer.resize(16, 0);
+        footer.extend_from_slice(&creation.to_le_bytes());
         footer.extend_from_slice(&self.info.rows.to_le_bytes());
-        footer.extend_from_slice(&(tombstones.len() as u32).to_le_bytes());
+        for section in [&index, &filter, &tombstones] {
+            footer.extend_from_slice(&(section.len() as u64).to_le_bytes());
+        }
         self.info.footer_checksum = checksum(self.info.creation, FOOTER, &footer);
         footer.extend_from_slice(&self.info.footer_checksum.to_le_bytes());
         self.write(&footer)?;
@@ -436,20 +411,6 @@ impl TableWriter {
         self.directory.rename(&self.temp, &name(self.info.number))?;
         self.directory.sync()?;
         Ok(self.info)
-    }
-
-    fn encode_index(&self) -> Vec<u8> {
-        let mut bytes = (self.index.len() as u32).to_le_bytes().to_vec();
-        for entry in &self.index {
-            bytes.extend_from_slice(&entry.at.to_le_bytes());
-            bytes.extend_from_slice(&entry.bytes.to_le_bytes());
-            bytes.extend_from_slice(&entry.last_sequence.to_le_bytes());
-            bytes.extend_from_slice(&(entry.last_key.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(&entry.last_key);
-        }
-        let checksum = checksum(self.info.creation, INDEX, &bytes);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
-        bytes
     }
 }
 

@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::batch::Writes;
+use super::cache::Cache;
 use super::error::StoreError;
+use super::filter::KeyHash;
 use super::memtable::Memtable;
 use super::table::Table;
 use super::tombstone::Span;
@@ -39,18 +41,29 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// The newest row of a key below `visible`: its value, or that there is none.
-    pub fn get(&self, key: &[u8], visible: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    /// Shows the value of the newest row of a key below `visible`; none if there is none, or if
+    /// that is a delete.
+    pub fn get_with<R>(
+        &self,
+        key: &[u8],
+        visible: u64,
+        show: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StoreError> {
         for memtable in self.memtables() {
             if let Some(found) = memtable.get(key, visible) {
-                return Ok(found.map(<[u8]>::to_vec));
+                return Ok(found.map(show));
             }
         }
         let Some(sequence) = visible.checked_sub(1) else {
             return Ok(None);
         };
+        let hash = KeyHash::of(key);
+        // The first table that has the key is the only one that shows anything.
+        let mut show = Some(show);
         for table in &self.tables {
-            if let Some(found) = table.get(key, sequence)? {
+            let show =
+                |value: Option<&[u8]>| value.zip(show.take()).map(|(value, show)| show(value));
+            if let Some(found) = table.get_with(key, hash, sequence, show)? {
                 return Ok(found);
             }
         }
@@ -96,6 +109,8 @@ impl Layers {
 #[derive(Debug)]
 pub(crate) struct Tree {
     layers: RwLock<Arc<Layers>>,
+    /// Blocks of the tables.
+    pub cache: Arc<Cache>,
     /// All rows below this sequence can be seen.
     visible: AtomicU64,
     /// How many readers see what is below each sequence.
@@ -126,9 +141,10 @@ impl Drop for Registration {
 }
 
 impl Tree {
-    pub fn new(layers: Layers, visible: u64, memtable_bytes_max: u64) -> Self {
+    pub fn new(layers: Layers, cache: Arc<Cache>, visible: u64, memtable_bytes_max: u64) -> Self {
         Self {
             layers: RwLock::new(Arc::new(layers)),
+            cache,
             visible: AtomicU64::new(visible),
             snapshots: Mutex::default(),
             memtable_bytes_max,

@@ -21,6 +21,7 @@ use blackstart_vfs::Env;
 
 use super::batch::Record;
 use super::block::Block;
+use super::cache::Cache;
 use super::error::StoreError;
 use super::inspect::{Others, TableSummary};
 use super::manifest::Manifest;
@@ -136,7 +137,9 @@ impl Opened {
             let named_by = listing.newest(root);
             for info in &manifest.tables {
                 tables.push(match &tables_dir {
-                    Ok(directory) => Table::open(directory, info, &named_by).map(Arc::new),
+                    Ok(directory) => {
+                        Table::open(directory, info, &named_by, &Cache::new(0)).map(Arc::new)
+                    }
                     Err(error) => Err(error.clone().into()),
                 });
             }
@@ -230,7 +233,7 @@ impl TableCheck {
             let (_, bytes) = table.place(number);
             let problem = match table.read(number) {
                 Ok(block) => {
-                    self.verdict.rows += block.rows() as u64;
+                    self.verdict.rows += block.rows().len() as u64;
                     let defect = self.block(table, number, &block);
                     defect.map(|defect| StoreError::corrupt(defect.in_file(table.shown())))
                 }
@@ -259,7 +262,8 @@ impl TableCheck {
         let (at, _) = table.place(number);
         let mut problem = None;
         let mut first = None;
-        for row in 0..block.rows() {
+        let block = block.rows();
+        for row in 0..block.len() {
             let key = [block.prefix(), block.rest(row)].concat();
             let place = (key, block.sequence(row));
             let is_in_order = self.last.as_ref().is_none_or(|(key, sequence)| {

@@ -13,7 +13,7 @@ fn build(rows: &Rows) -> Vec<u8> {
 }
 
 fn decode(bytes: Vec<u8>) -> Result<Block, Defect> {
-    Block::decode(bytes, 7, 3, ByteOffset::new(0))
+    Block::decode(bytes.into(), 7, 3, ByteOffset::new(0))
 }
 
 /// Rows of several shapes: one key often, long prefixes, keys that are prefixes of others.
@@ -23,6 +23,9 @@ fn shapes() -> Vec<Rows> {
         (key.as_bytes().to_vec(), sequence, value)
     };
     let many = (0..200).map(|at| row(&format!("same prefix {at:06}"), 5, Some("v")));
+    let tied = (0..60).map(|at| row(&format!("{}{at:02}", "tie".repeat(9)), at, None));
+    let first = std::iter::once(row("t", 1 << 40, Some("v")));
+    let long = "x".repeat(70_000);
     vec![
         vec![row("", 1, Some(""))],
         vec![row("a", 9, None), row("a", 4, Some("x")), row("a", 1, None)],
@@ -37,6 +40,12 @@ fn shapes() -> Vec<Rows> {
             row("prefix11", 2, Some("")),
         ],
         many.collect(),
+        first.chain(tied).collect(),
+        vec![
+            row("a", 300, Some(&long)),
+            row(&long, 70_000, Some("")),
+            row(&long, 0, None),
+        ],
     ]
 }
 
@@ -45,7 +54,8 @@ fn shapes() -> Vec<Rows> {
 fn a_block_gives_back_its_rows() {
     for rows in shapes() {
         let block = decode(build(&rows)).unwrap();
-        assert_eq!(block.rows(), rows.len());
+        let block = block.rows();
+        assert_eq!(block.len(), rows.len());
         for (at, (key, sequence, value)) in rows.iter().enumerate() {
             let shown = [block.prefix(), block.rest(at)].concat();
             assert_eq!((&shown, block.sequence(at)), (key, *sequence), "[I1]");
@@ -68,14 +78,34 @@ fn a_block_gives_back_its_rows() {
     }
 }
 
+/// What blocks are counted by is never below what they take, nor far above.
+#[test]
+fn the_size_of_a_block_is_known_beforehand() {
+    for rows in shapes() {
+        let mut builder = BlockBuilder::default();
+        for (key, sequence, value) in &rows {
+            builder.push(key, *sequence, value.as_deref());
+        }
+        let (counted, row_bytes) = (builder.bytes(), 12 * rows.len());
+        let bytes = builder.finish(7, 3).len();
+        assert!(
+            counted.abs_diff(bytes) <= row_bytes + 4,
+            "{counted}, {bytes}"
+        );
+    }
+}
+
 /// [I2] Whatever the bytes, a block is refused or safe to read; one that was changed is refused.
 #[test]
 fn a_block_that_was_changed_is_refused() {
     for rows in shapes() {
         let whole = build(&rows);
-        assert!(Block::decode(whole.clone(), 8, 3, ByteOffset::new(0)).is_err());
-        assert!(Block::decode(whole.clone(), 7, 4, ByteOffset::new(0)).is_err());
-        for at in 0..whole.len() {
+        for (creation, number) in [(8, 3), (7, 4)] {
+            let other = whole.clone().into();
+            assert!(Block::decode(other, creation, number, ByteOffset::new(0)).is_err());
+        }
+        // Of long keys and values only the fields before them differ in kind.
+        for at in 0..whole.len().min(4_000) {
             assert!(decode(whole[..at].to_vec()).is_err());
             let mut changed = whole.clone();
             changed[at] ^= 0x10;
@@ -89,7 +119,8 @@ fn a_block_that_was_changed_is_refused() {
             let sum = checksum(7, 3, &changed[..end]).to_le_bytes();
             changed[end..].copy_from_slice(&sum);
             let Ok(block) = decode(changed) else { continue };
-            for row in 0..block.rows() {
+            let block = block.rows();
+            for row in 0..block.len() {
                 let _ = (block.rest(row), block.value(row), block.sequence(row));
             }
             let _ = block.seek(b"a", 1);

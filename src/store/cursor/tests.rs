@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::commitlog::Durability;
 use crate::commitlog::testing::Scratch;
+use crate::store::cache::Cache;
 use crate::store::{Keyspace, Store, StoreOptions, WriteBatch};
 
 const KEYS: Keyspace = Keyspace::DEFAULT;
@@ -59,7 +60,7 @@ fn many_sources_are_read_as_one() {
         .find_map(|name| crate::store::manifest::parse(name));
     let root = crate::commitlog::directory::Directory::open(&scratch.env, "".as_ref()).unwrap();
     let manifest = crate::store::manifest::Manifest::read(&root, manifest.unwrap()).unwrap();
-    let open = |info| Arc::new(Table::open(&directory, info, "the test").unwrap());
+    let open = |info| Arc::new(Table::open(&directory, info, "the test", &Cache::new(0)).unwrap());
     let tables: Vec<_> = manifest.tables.iter().map(open).collect();
     let mut rows = Merge::of_tables(&tables).unwrap();
     let mut last: Option<Row> = None;

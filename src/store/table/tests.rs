@@ -31,16 +31,22 @@ fn a_table_gives_back_its_rows_as_of_a_sequence() {
         (parse(&name(5)), parse("5.tbl"), info.rows),
         (Some(5), None, 80)
     );
-    let table = Table::open(&directory, &info, "the test").unwrap();
+    let cache = Cache::new(1 << 20);
+    let table = Table::open(&directory, &info, "the test", &cache).unwrap();
     assert!(table.blocks() > 10);
     for row in 0..40 {
         let key = format!("key {row:03}");
         let value = |sequence: u64| (row % 3 != 0).then(|| sequence.to_string().into_bytes());
-        let get = |sequence| table.get(key.as_bytes(), sequence).unwrap();
+        let show = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
+        let get_key = |key: &[u8], sequence| {
+            let got = table.get_with(key, KeyHash::of(key), sequence, show);
+            got.unwrap()
+        };
+        let get = |sequence| get_key(key.as_bytes(), sequence);
         assert_eq!(get(u64::MAX), Some(value(row + 9)));
         assert_eq!(get(row + 8), Some(value(row + 1)));
         assert_eq!(get(row), None);
-        assert_eq!(table.get(format!("{key}x").as_bytes(), 99).unwrap(), None);
+        assert_eq!(get_key(format!("{key}x").as_bytes(), 99), None);
     }
 }
 
@@ -52,13 +58,14 @@ fn damage_is_told_by_file_and_place() {
     let directory = directory(&scratch);
     let info = write(&directory, 4);
     let whole = scratch.read(&name(5));
+    let cache = Cache::new(1 << 20);
     let read_all = || {
-        let table = Table::open(&directory, &info, "the test")?;
+        let table = Table::open(&directory, &info, "the test", &cache)?;
         for number in 0..table.blocks() {
-            table.block(number)?;
+            table.block(number, Caching::Keep)?;
         }
         scratch.write(&name(5), &[]);
-        table.block(0).map(|_| ())
+        table.block(0, Caching::Keep).map(|_| ())
     };
     assert!(read_all().is_ok(), "[I2] a block that was read stays");
     for at in 0..whole.len() {
@@ -73,7 +80,7 @@ fn damage_is_told_by_file_and_place() {
         assert!(read_all().is_err(), "cut at {at}");
     }
     scratch.remove(&name(5));
-    let missing = Table::open(&directory, &info, "the test").unwrap_err();
+    let missing = Table::open(&directory, &info, "the test", &cache).unwrap_err();
     assert!(
         matches!(missing, StoreError::TableMissing { .. }),
         "{missing}"

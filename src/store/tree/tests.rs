@@ -16,7 +16,12 @@ fn tree(memtable_bytes_max: u64) -> Arc<Tree> {
         frozen: Vec::new(),
         tables: Vec::new(),
     };
-    Arc::new(Tree::new(layers, 1, memtable_bytes_max))
+    Arc::new(Tree::new(
+        layers,
+        Cache::new(1 << 20),
+        1,
+        memtable_bytes_max,
+    ))
 }
 
 /// [I2] What is below `visible` is found. [I3] A frozen memtable ends where the next one begins.
@@ -27,9 +32,11 @@ fn what_is_visible_is_found_and_frozen_memtables_end() {
         let key = format!("key {sequence}");
         tree.apply(batch(&key).writes(), sequence);
         assert_eq!(tree.visible(), sequence + 1);
-        let found = tree
-            .pin()
-            .get(&Keyspace::DEFAULT.key(key.as_bytes()), tree.visible());
+        let found = tree.pin().get_with(
+            &Keyspace::DEFAULT.key(key.as_bytes()),
+            tree.visible(),
+            <[u8]>::to_vec,
+        );
         assert_eq!(found.unwrap().as_deref(), Some(&b"v"[..]), "[I2]");
     }
     let layers = tree.pin();
