@@ -7,6 +7,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | `handle` | [`Store`]: the calls of an application |
+//! | `snapshot`, `stats` | what some of them return |
+//! | `keyspace` | parts of the store with keys of their own |
 //! | `batch` | what is written together, and how a record of the log holds it |
 //! | `tombstone` | ranges that were deleted |
 //! | `memtable` | rows that no table has yet |
@@ -57,6 +59,7 @@ mod heads;
 mod history;
 mod index;
 mod inspect;
+mod keyspace;
 mod manifest;
 mod memtable;
 mod open;
@@ -64,6 +67,8 @@ mod options;
 mod readonly;
 mod replay;
 mod report;
+mod snapshot;
+mod stats;
 mod sync;
 mod table;
 mod tombstone;
@@ -75,15 +80,18 @@ pub use batch::WriteBatch;
 pub use cursor::{Cursor, KeyAndValue};
 pub use dump::{Dumped, KeyspaceAndKey, dump};
 pub use error::StoreError;
-pub use handle::{Keyspace, Snapshot, Store, StoreStats};
+pub use handle::Store;
 pub use history::History;
 pub use inspect::{
     BlockSummary, Inspected, InspectedWrite, ManifestSummary, TableSummary, check_block,
     check_manifest, check_record, inspect,
 };
+pub use keyspace::Keyspace;
 pub use options::{StoreOptions, WhenFull};
 pub use readonly::{ReadOnlyOptions, ReadOnlyStore};
 pub use report::RecoveryReport;
+pub use snapshot::Snapshot;
+pub use stats::StoreStats;
 pub use verify::{Progress, TableVerdict, Verification, verify};
 
 /// The longest key of an application, in bytes.

@@ -20,7 +20,7 @@
 use std::ops::Range;
 
 use super::error::StoreError;
-use super::handle::Keyspace;
+use super::keyspace::Keyspace;
 use super::tombstone::Tombstones;
 use super::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::codec::{ByteOffset, Cursor, Defect};

@@ -11,7 +11,8 @@ use blackstart_vfs::Env;
 
 use super::cursor::Cursor;
 use super::error::StoreError;
-use super::handle::{PREFIX_BYTES, Snapshot};
+use super::keyspace::PREFIX_BYTES;
+use super::snapshot::Snapshot;
 use super::readonly::{ReadOnlyOptions, Seen, look};
 use super::table::Table;
 use crate::commitlog::directory::Directory;

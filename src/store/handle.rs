@@ -11,111 +11,15 @@ use super::batch::{SealedBatch, WriteBatch};
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::flush::Keeper;
+use super::keyspace::{Keyspace, PREFIX_BYTES};
 use super::open;
 use super::options::StoreOptions;
 use super::readonly::{ReadOnlyOptions, ReadOnlyStore};
 use super::report::RecoveryReport;
-use super::tree::{Registration, Tree};
+use super::snapshot::Snapshot;
+use super::stats::StoreStats;
+use super::tree::Tree;
 use crate::commitlog::{CommitOwner, Committed, Durability, Log, LogError, LogId, TxOffset};
-
-/// A part of the store with keys of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Keyspace(u32);
-
-impl Keyspace {
-    /// The keyspace that every store has.
-    pub const DEFAULT: Self = Self(1);
-
-    /// The keyspace with this number. 0 is the store's own.
-    ///
-    /// # Panics
-    /// If the number is `u32::MAX`, which no keyspace has.
-    pub const fn new(number: u32) -> Self {
-        assert!(number < u32::MAX, "no keyspace has this number");
-        Self(number)
-    }
-
-    /// Its number.
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-
-    /// What keys of the tree begin with.
-    pub(crate) fn prefix(self) -> [u8; PREFIX_BYTES] {
-        self.0.to_be_bytes()
-    }
-
-    /// A key of the tree: keys of one keyspace are neighbours.
-    pub(crate) fn key(self, key: &[u8]) -> Vec<u8> {
-        [&self.0.to_be_bytes(), key].concat()
-    }
-
-    /// Shows a key of the tree, which is put together on the stack unless it is long.
-    #[inline]
-    pub(crate) fn with_key<R>(self, key: &[u8], show: impl FnOnce(&[u8]) -> R) -> R {
-        let mut bytes = [0; KEY_BYTES_INLINE];
-        let len = PREFIX_BYTES + key.len();
-        let Some(inline) = bytes.get_mut(..len) else {
-            return show(&self.key(key));
-        };
-        inline[..PREFIX_BYTES].copy_from_slice(&self.0.to_be_bytes());
-        inline[PREFIX_BYTES..].copy_from_slice(key);
-        show(inline)
-    }
-
-    /// The key of the tree behind all of this keyspace.
-    pub(crate) fn end(self) -> [u8; PREFIX_BYTES] {
-        (self.0 + 1).to_be_bytes()
-    }
-}
-
-/// Bytes of a keyspace in a key of the tree.
-pub(crate) const PREFIX_BYTES: usize = 4;
-/// Keys of the tree that are not longer need no memory of their own.
-const KEY_BYTES_INLINE: usize = 128;
-
-/// What a store consists of at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoreStats {
-    /// Bytes in the memtable that takes writes.
-    pub memtable_bytes: u64,
-    /// Full memtables that wait for a flush.
-    pub memtables_waiting: usize,
-    /// Tables.
-    pub tables: usize,
-    /// Bytes of their files.
-    pub table_bytes: u64,
-    /// Rows in them, older ones of the same keys and deletes included.
-    pub table_rows: u64,
-    /// Bytes of memory that open tables take without their blocks: index and filter above all.
-    pub table_memory_bytes: u64,
-    /// Bytes of blocks of tables that are cached.
-    pub cache_bytes: u64,
-    /// How many blocks were not cached when they were read, since the opening.
-    pub cache_misses: u64,
-    /// The log's transactions before this are in tables.
-    pub flushed_through: TxOffset,
-}
-
-impl StoreStats {
-    pub(crate) fn of(tree: &Tree, flushed_through: TxOffset) -> Self {
-        let layers = tree.pin();
-        let tables = layers.tables.iter();
-        let infos = tables.clone().map(|table| &table.info);
-        Self {
-            memtable_bytes: layers.active.bytes(),
-            memtables_waiting: layers.frozen.len(),
-            tables: layers.tables.len(),
-            table_bytes: infos.clone().map(|info| info.bytes).sum(),
-            table_rows: infos.map(|info| info.rows).sum(),
-            table_memory_bytes: tables.map(|table| table.memory_bytes()).sum(),
-            cache_bytes: tree.cache.bytes(),
-            cache_misses: tree.cache.misses(),
-            flushed_through,
-        }
-    }
-}
 
 /// An open store. Clones are the same store. Dropping the last one releases the lock and does no
 /// I/O: writes at level [`Durability::Buffered`] may be lost, as if the process had died.
@@ -408,64 +312,6 @@ impl Store {
     pub fn stats(&self) -> StoreStats {
         let flushed_through = self.inner.keeper.lock().manifest.flushed_through;
         StoreStats::of(&self.inner.tree, flushed_through)
-    }
-}
-
-/// The store as it was at a moment.
-#[derive(Debug)]
-pub struct Snapshot {
-    tree: Arc<Tree>,
-    registration: Registration,
-}
-
-impl Snapshot {
-    /// The tree as it is now.
-    pub(crate) fn of(tree: Arc<Tree>) -> Self {
-        let registration = tree.register();
-        Self { tree, registration }
-    }
-
-    /// The value that a key had, if it had one.
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get_with(keyspace, key, <[u8]>::to_vec)
-    }
-
-    /// Shows the value that a key had, as [`Store::get_with`].
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub fn get_with<R>(
-        &self,
-        keyspace: Keyspace,
-        key: &[u8],
-        show: impl FnOnce(&[u8]) -> R,
-    ) -> Result<Option<R>, StoreError> {
-        let (layers, visible) = (self.tree.pin(), self.registration.visible);
-        keyspace.with_key(key, |key| layers.get_with(key, visible, show))
-    }
-
-    /// All keys of a keyspace from `from` on, in order, as they were.
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
-        let registration = self.tree.register_again(&self.registration);
-        let (from, end) = (keyspace.key(from), keyspace.end().to_vec());
-        Cursor::new(&self.tree, registration, &from, end, PREFIX_BYTES)
-    }
-
-    /// All rows of a range of keys of the tree, which begin with their keyspace.
-    pub(crate) fn scan_tree(&self, from: &[u8], end: &[u8]) -> Result<Cursor, StoreError> {
-        let registration = self.tree.register_again(&self.registration);
-        Cursor::new(&self.tree, registration, from, end.to_vec(), 0)
-    }
-
-    /// It shows the batches below this sequence.
-    pub fn sequence(&self) -> TxOffset {
-        TxOffset::new(self.registration.visible)
     }
 }
 

@@ -1,0 +1,57 @@
+//! Parts of the store with keys of their own.
+
+/// A part of the store with keys of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Keyspace(u32);
+
+impl Keyspace {
+    /// The keyspace that every store has.
+    pub const DEFAULT: Self = Self(1);
+
+    /// The keyspace with this number. 0 is the store's own.
+    ///
+    /// # Panics
+    /// If the number is `u32::MAX`, which no keyspace has.
+    pub const fn new(number: u32) -> Self {
+        assert!(number < u32::MAX, "no keyspace has this number");
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// What keys of the tree begin with.
+    pub(crate) fn prefix(self) -> [u8; PREFIX_BYTES] {
+        self.0.to_be_bytes()
+    }
+
+    /// A key of the tree: keys of one keyspace are neighbours.
+    pub(crate) fn key(self, key: &[u8]) -> Vec<u8> {
+        [&self.0.to_be_bytes(), key].concat()
+    }
+
+    /// Shows a key of the tree, which is put together on the stack unless it is long.
+    #[inline]
+    pub(crate) fn with_key<R>(self, key: &[u8], show: impl FnOnce(&[u8]) -> R) -> R {
+        let mut bytes = [0; KEY_BYTES_INLINE];
+        let len = PREFIX_BYTES + key.len();
+        let Some(inline) = bytes.get_mut(..len) else {
+            return show(&self.key(key));
+        };
+        inline[..PREFIX_BYTES].copy_from_slice(&self.0.to_be_bytes());
+        inline[PREFIX_BYTES..].copy_from_slice(key);
+        show(inline)
+    }
+
+    /// The key of the tree behind all of this keyspace.
+    pub(crate) fn end(self) -> [u8; PREFIX_BYTES] {
+        (self.0 + 1).to_be_bytes()
+    }
+}
+
+/// Bytes of a keyspace in a key of the tree.
+pub(crate) const PREFIX_BYTES: usize = 4;
+/// Keys of the tree that are not longer need no memory of their own.
+const KEY_BYTES_INLINE: usize = 128;

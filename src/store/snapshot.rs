@@ -1,0 +1,67 @@
+//! The store as it was at a moment.
+
+use std::sync::Arc;
+
+use super::cursor::Cursor;
+use super::error::StoreError;
+use super::keyspace::{Keyspace, PREFIX_BYTES};
+use super::tree::{Registration, Tree};
+use crate::commitlog::TxOffset;
+
+/// The store as it was at a moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    tree: Arc<Tree>,
+    registration: Registration,
+}
+
+impl Snapshot {
+    /// The tree as it is now.
+    pub(crate) fn of(tree: Arc<Tree>) -> Self {
+        let registration = tree.register();
+        Self { tree, registration }
+    }
+
+    /// The value that a key had, if it had one.
+    ///
+    /// # Errors
+    /// As [`Store::get`](super::Store::get).
+    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get_with(keyspace, key, <[u8]>::to_vec)
+    }
+
+    /// Shows the value that a key had, as [`Store::get_with`](super::Store::get_with).
+    ///
+    /// # Errors
+    /// As [`Store::get`](super::Store::get).
+    pub fn get_with<R>(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StoreError> {
+        let (layers, visible) = (self.tree.pin(), self.registration.visible);
+        keyspace.with_key(key, |key| layers.get_with(key, visible, show))
+    }
+
+    /// All keys of a keyspace from `from` on, in order, as they were.
+    ///
+    /// # Errors
+    /// As [`Store::get`](super::Store::get).
+    pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
+        let registration = self.tree.register_again(&self.registration);
+        let (from, end) = (keyspace.key(from), keyspace.end().to_vec());
+        Cursor::new(&self.tree, registration, &from, end, PREFIX_BYTES)
+    }
+
+    /// All rows of a range of keys of the tree, which begin with their keyspace.
+    pub(crate) fn scan_tree(&self, from: &[u8], end: &[u8]) -> Result<Cursor, StoreError> {
+        let registration = self.tree.register_again(&self.registration);
+        Cursor::new(&self.tree, registration, from, end.to_vec(), 0)
+    }
+
+    /// It shows the batches below this sequence.
+    pub fn sequence(&self) -> TxOffset {
+        TxOffset::new(self.registration.visible)
+    }
+}
