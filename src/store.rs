@@ -6,9 +6,12 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | `transaction` | reads and writes that count together, or not at all |
 //! | `handle` | [`Store`]: the calls of an application |
 //! | `snapshot`, `stats` | what some of them return |
-//! | `keyspace` | parts of the store with keys of their own |
+//! | `commit` | a batch on its way through the log |
+//! | `encoded`, `read_set` | which commits conflict |
+//! | `keyspace`, `catalog` | parts of the store with keys of their own, and their names |
 //! | `batch` | what is written together, and how a record of the log holds it |
 //! | `tombstone` | ranges that were deleted |
 //! | `memtable` | rows that no table has yet |
@@ -26,9 +29,10 @@
 //! | `inspect`, `verify`, `backup`, `dump` | tools, which take no lock |
 //!
 //! ```text
-//! handle ─► open ─► flush ─► tree ─► cursor ─► table ─► block ─► heads
-//!                     │        └───► memtable ─► batch
-//!                     └─► manifest
+//! transaction ─► handle ─► open ─► flush ─► tree ─► cursor ─► table ─► block ─► heads
+//!                  │                 │        └───► memtable ─► batch
+//!                  │                 └─► manifest
+//!                  └─► commit ─► encoded ─► tree
 //! ```
 //!
 //! Invariants:
@@ -42,15 +46,16 @@
 //!   verified.
 //!
 //! Directory: `log/`, `tables/`, `MANIFEST-n`. The lock lies on the directory itself.
-//!
-//! Not here yet: names of keyspaces, transactions.
 
 mod backup;
 mod batch;
 mod block;
 mod cache;
+mod catalog;
+mod commit;
 mod cursor;
 mod dump;
+mod encoded;
 mod error;
 mod filter;
 mod flush;
@@ -64,6 +69,7 @@ mod manifest;
 mod memtable;
 mod open;
 mod options;
+mod read_set;
 mod readonly;
 mod replay;
 mod report;
@@ -72,11 +78,14 @@ mod stats;
 mod sync;
 mod table;
 mod tombstone;
+mod transaction;
 mod tree;
 mod verify;
 
 pub use backup::{BackupReport, backup};
 pub use batch::WriteBatch;
+pub use catalog::Genesis;
+pub use commit::Ticket;
 pub use cursor::{Cursor, KeyAndValue};
 pub use dump::{Dumped, KeyspaceAndKey, dump};
 pub use error::StoreError;
@@ -92,6 +101,7 @@ pub use readonly::{ReadOnlyOptions, ReadOnlyStore};
 pub use report::RecoveryReport;
 pub use snapshot::Snapshot;
 pub use stats::StoreStats;
+pub use transaction::{Transaction, TransactionCursor};
 pub use verify::{Progress, TableVerdict, Verification, verify};
 
 /// The longest key of an application, in bytes.

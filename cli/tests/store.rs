@@ -66,7 +66,7 @@ fn scratch() -> tempfile::TempDir {
     store.delete(Keyspace::DEFAULT, b"key 03").expect("deletes");
     store.flush().expect("flushes");
     put(b"key \xff", b"a\tb");
-    let other = Keyspace::new(9);
+    let other = store.keyspace("other").expect("creates");
     store.put(other, b"elsewhere", b"").expect("writes");
     store.close().expect("closes");
     dir
@@ -136,7 +136,7 @@ fn values_are_shown_as_asked() {
     assert_eq!(get(r"key \xff", &[]), "a\\tb\n");
     assert_eq!(get("6b657920ff", &["--encoding", "hex"]), "610962\n");
     assert_eq!(get("a2V5IP8=", &["--encoding", "base64"]), "YQli\n");
-    assert_eq!(get("elsewhere", &["--keyspace", "9"]), "\n");
+    assert_eq!(get("elsewhere", &["--keyspace", "2"]), "\n");
     assert_eq!(
         get("key 07", &["--json"]),
         "{\"encoding\":\"text\",\"key\":\"key 07\",\"keyspace\":1,\"value\":\"value 7\"}\n"
@@ -177,7 +177,7 @@ fn a_damaged_store_is_judged_and_what_is_left_is_saved() {
         dir,
         &["store", "verify", "data"],
         0,
-        &["21 rows", ": good", "good: 1 table, 2 batches"],
+        &["23 rows", ": good", "good: 1 table, 3 batches"],
         &[],
     );
     flip(&dir.join(TABLE), 300);
@@ -197,7 +197,7 @@ fn a_damaged_store_is_judged_and_what_is_left_is_saved() {
         &[],
         &lost,
     );
-    assert!((10..21).contains(&rows.lines().count()), "{rows}");
+    assert!((12..23).contains(&rows.lines().count()), "{rows}");
     // What was saved makes another store.
     let (code, out, err) = run(dir, &["store", "load", "saved", "--create"], &rows);
     assert_eq!((code, err), (Some(0), String::new()), "{out}");
@@ -212,7 +212,7 @@ fn a_backup_is_a_store() {
     let parts = [
         "copy: 1 table of ",
         " linked and 0 copied",
-        "before sequence 24",
+        "before sequence 25",
     ];
     check(dir, &["store", "backup", "data", "copy"], 0, &parts, &[]);
     let dump = |name: &str| check(dir, &["store", "dump", name], 0, &[], &[]);
@@ -228,6 +228,7 @@ fn rows_go_in_and_come_out() {
     let dir = scratch.path();
     let rows = "{\"keyspace\":1,\"encoding\":\"hex\",\"key\":\"00ff\",\"value\":\"\"}\n\
                 \n\
+                {\"keyspace\":3,\"name\":\"third\"}\n\
                 {\"keyspace\":3,\"encoding\":\"text\",\"key\":\"b\",\"value\":\"\\\\x00\"}\n";
     let (code, out, err) = run(dir, &["store", "load", "data"], rows);
     assert_eq!((code, out), (Some(1), String::new()));
@@ -244,8 +245,13 @@ fn rows_go_in_and_come_out() {
         &[],
         &[],
     );
-    assert_eq!(dumped.lines().count(), 2);
-    let compacted = ["now: 1 table, 2 rows"];
+    assert_eq!(dumped.lines().count(), 4);
+    assert!(
+        dumped.contains("{\"keyspace\":2,\"name\":\"third\"}\n"),
+        "{dumped}"
+    );
+    // Three of them are the store's own: two names, and the next keyspace's number.
+    let compacted = ["now: 1 table, 5 rows"];
     check(dir, &["store", "compact", "data"], 0, &compacted, &[]);
     check(
         dir,

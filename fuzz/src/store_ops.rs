@@ -98,7 +98,9 @@ fn options() -> StoreOptions {
 }
 
 fn open(env: &Env, dir: &str) -> Store {
-    let opened = Store::open(env, dir, &options());
+    let opened = Store::create_with(env, dir, &options(), |genesis| {
+        genesis.keyspace("second").map(drop)
+    });
     opened.unwrap_or_else(|error| panic!("{error}")).0
 }
 

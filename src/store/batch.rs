@@ -5,7 +5,8 @@
 //! | 0 | kind | 1 genesis, 2 batch |
 //! | of a genesis: 1..9 | magic | `BLKSTORE` |
 //! | 9..13 | format version | 1 |
-//! | of a batch: 1..5 | writes | |
+//! | 13..17 | features | 0 |
+//! | of a batch: 1..5; of a genesis: 17..21 | writes | |
 //! | then, for each write | kind | 1 put, 2 delete, 3 delete of a range |
 //! | | key length, value length | u32 each; the value length of a delete is 0 |
 //! | | key, value | of a range: its first key, and the key behind its last |
@@ -17,10 +18,10 @@
 //! - \[I2\] An empty value is a value.
 //! - \[I3\] A batch deletes its ranges before it writes its rows.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::error::StoreError;
-use super::keyspace::Keyspace;
+use super::keyspace::{Keyspace, PREFIX_BYTES};
 use super::tombstone::Tombstones;
 use super::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::codec::{ByteOffset, Cursor, Defect};
@@ -32,6 +33,7 @@ const DELETE: u8 = 2;
 const DELETE_RANGE: u8 = 3;
 const MAGIC: [u8; 8] = *b"BLKSTORE";
 const VERSION: u32 = 1;
+const FEATURES: u32 = 0;
 /// Kind and number of writes.
 const HEADER_BYTES: usize = 5;
 /// Kind and two lengths.
@@ -68,10 +70,7 @@ impl WriteBatch {
     /// # Errors
     /// [`StoreError::KeyTooLong`], [`StoreError::ValueTooLong`]: nothing was added.
     pub fn put(&mut self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let bytes = value.len();
-        if bytes > VALUE_BYTES_MAX {
-            return Err(StoreError::ValueTooLong { bytes });
-        }
+        expect_value_len(value)?;
         expect_key_len(key)?;
         self.add(PUT, keyspace, key, &[value]);
         Ok(())
@@ -112,9 +111,23 @@ impl WriteBatch {
     }
 
     fn add(&mut self, kind: u8, keyspace: Keyspace, key: &[u8], value: &[&[u8]]) {
+        self.push(kind, &[&keyspace.prefix(), key], value);
+    }
+
+    /// Adds a write whose keys are those of the tree, and have been checked.
+    pub(crate) fn add_write(&mut self, write: Write<'_>) {
+        match write {
+            Write::Row(key, Some(value)) => self.push(PUT, &[key], &[value]),
+            Write::Row(key, None) => self.push(DELETE, &[key], &[]),
+            Write::DeleteRange(from, end) => self.push(DELETE_RANGE, &[from], &[end]),
+        }
+    }
+
+    fn push(&mut self, kind: u8, key: &[&[u8]], value: &[&[u8]]) {
         let key_at = self.bytes.len();
-        self.bytes.extend_from_slice(&keyspace.prefix());
-        self.bytes.extend_from_slice(key);
+        for part in key {
+            self.bytes.extend_from_slice(part);
+        }
         let key_end = self.bytes.len();
         for part in value {
             self.bytes.extend_from_slice(part);
@@ -186,7 +199,15 @@ impl WriteBatch {
     }
 }
 
-fn expect_key_len(key: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn expect_value_len(value: &[u8]) -> Result<(), StoreError> {
+    let bytes = value.len();
+    match bytes > VALUE_BYTES_MAX {
+        true => Err(StoreError::ValueTooLong { bytes }),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn expect_key_len(key: &[u8]) -> Result<(), StoreError> {
     let bytes = key.len();
     match bytes > KEY_BYTES_MAX {
         true => Err(StoreError::KeyTooLong { bytes }),
@@ -206,6 +227,8 @@ pub(crate) fn head(key: &[u8]) -> u128 {
 struct RecordWriter {
     bytes: Vec<u8>,
     writes: u32,
+    /// What it writes to, as runs.
+    keyspaces: Vec<RangeInclusive<u32>>,
 }
 
 impl RecordWriter {
@@ -216,11 +239,13 @@ impl RecordWriter {
         Self {
             bytes: record,
             writes: 0,
+            keyspaces: Vec::new(),
         }
     }
 
     fn push(&mut self, kind: u8, key: &[u8], value: &[u8]) {
         self.writes += 1;
+        self.touch(kind, key, value);
         self.bytes.push(kind);
         self.bytes
             .extend_from_slice(&len_u32(key.len()).to_le_bytes());
@@ -230,22 +255,55 @@ impl RecordWriter {
         self.bytes.extend_from_slice(value);
     }
 
+    /// Notes which keyspaces a write is in. Ranges that were joined may span several.
+    fn touch(&mut self, kind: u8, key: &[u8], value: &[u8]) {
+        let first = number(key);
+        let last = match kind {
+            DELETE_RANGE if value.len() == PREFIX_BYTES => number(value) - 1,
+            DELETE_RANGE => number(value),
+            _ => first,
+        };
+        if self.keyspaces.last() != Some(&(first..=last)) {
+            self.keyspaces.push(first..=last);
+        }
+    }
+
     fn finish(mut self) -> SealedBatch {
         self.bytes[1..HEADER_BYTES].copy_from_slice(&self.writes.to_le_bytes());
-        SealedBatch { record: self.bytes }
+        SealedBatch {
+            record: self.bytes,
+            keyspaces: self.keyspaces,
+        }
     }
+}
+
+/// The number of the keyspace that a key of the tree is in.
+fn number(key: &[u8]) -> u32 {
+    let prefix = key.first_chunk::<PREFIX_BYTES>();
+    u32::from_be_bytes(*prefix.expect("a key of the tree begins with its keyspace"))
 }
 
 /// A batch as a record of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SealedBatch {
     record: Vec<u8>,
+    keyspaces: Vec<RangeInclusive<u32>>,
 }
 
 impl SealedBatch {
     /// The record.
     pub fn record(&self) -> &[u8] {
         &self.record
+    }
+
+    /// How long the record is.
+    pub fn bytes(&self) -> u64 {
+        self.record.len() as u64
+    }
+
+    /// The keyspaces that it writes to.
+    pub fn keyspaces(&self) -> impl Iterator<Item = u32> {
+        self.keyspaces.iter().cloned().flatten()
     }
 
     /// What it writes.
@@ -295,19 +353,18 @@ impl<'a> Iterator for Writes<'a> {
 /// A record of the log, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record<'a> {
-    /// The log's first: it holds a store.
-    Genesis,
+    /// The log's first: it holds a store, which begins with these writes.
+    Genesis(Writes<'a>),
     /// A batch.
     Batch(Writes<'a>),
 }
 
 impl<'a> Record<'a> {
-    /// The first record of a store's log.
-    pub fn genesis() -> Vec<u8> {
-        let mut bytes = vec![GENESIS];
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes
+    /// The first record of a store's log, with what the store begins with.
+    pub fn genesis(batch: &SealedBatch) -> Vec<u8> {
+        let (_, writes) = batch.record.split_at(1);
+        let (version, features) = (VERSION.to_le_bytes(), FEATURES.to_le_bytes());
+        [&[GENESIS], &MAGIC[..], &version, &features, writes].concat()
     }
 
     /// Decodes a record.
@@ -317,7 +374,7 @@ impl<'a> Record<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Defect> {
         let mut cursor = Cursor::new(bytes, ByteOffset::new(0));
         let record = match cursor.u8("kind of record")? {
-            GENESIS => genesis(&mut cursor)?,
+            GENESIS => Self::Genesis(genesis(&mut cursor)?),
             BATCH => Self::Batch(batch(&mut cursor)?),
             found => {
                 let at = ByteOffset::new(0);
@@ -342,16 +399,19 @@ impl<'a> Record<'a> {
     }
 }
 
-fn genesis(cursor: &mut Cursor<'_>) -> Result<Record<'static>, Defect> {
+fn genesis<'a>(cursor: &mut Cursor<'a>) -> Result<Writes<'a>, Defect> {
     let at = cursor.at();
     if cursor.array("magic")? != MAGIC {
         return Err(Defect::new(at, "magic", "BLKSTORE", "something else"));
     }
-    let at = cursor.at();
-    match cursor.u32("format version")? {
-        VERSION => Ok(Record::Genesis),
-        found => Err(Defect::new(at, "format version", VERSION, found)),
+    for (field, expected) in [("format version", VERSION), ("features", FEATURES)] {
+        let at = cursor.at();
+        let found = cursor.u32(field)?;
+        if found != expected {
+            return Err(Defect::new(at, field, expected, found));
+        }
     }
+    batch(cursor)
 }
 
 fn batch<'a>(cursor: &mut Cursor<'a>) -> Result<Writes<'a>, Defect> {

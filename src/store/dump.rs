@@ -9,11 +9,12 @@ use std::path::Path;
 
 use blackstart_vfs::Env;
 
+use super::catalog;
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::keyspace::PREFIX_BYTES;
-use super::snapshot::Snapshot;
 use super::readonly::{ReadOnlyOptions, Seen, look};
+use super::snapshot::Snapshot;
 use super::table::Table;
 use crate::commitlog::directory::Directory;
 use crate::commitlog::{ErrorClass, TxOffset};
@@ -25,6 +26,13 @@ pub type KeyspaceAndKey = (u32, Vec<u8>);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Dumped<'a> {
+    /// A keyspace. All come before the first row; those whose names are lost do not.
+    Keyspace {
+        /// Its number.
+        number: u32,
+        /// Its name.
+        name: &'a str,
+    },
     /// A row.
     Row {
         /// The number of the keyspace.
@@ -61,7 +69,7 @@ struct Lost {
     why: StoreError,
 }
 
-/// Shows all rows of all keyspaces but the store's own, as they are now. The store may be in use
+/// Shows all keyspaces and all their rows, as they are now. The store may be in use
 /// meanwhile. With `skip_damaged` all tables are read once before, and what cannot be read is shown
 /// as lost, in its place.
 ///
@@ -80,6 +88,15 @@ pub fn dump<E: From<StoreError>>(
     if let Some(why) = &seen.log_lost {
         let (from, why) = (seen.flushed_through, why.clone());
         visit(Dumped::LostLog { from, why })?;
+    }
+    match catalog::list(&seen.tree) {
+        Err(why) if skip_damaged && is_damage(&why) => {}
+        keyspaces => {
+            for (name, keyspace) in keyspaces? {
+                let (number, name) = (keyspace.number(), name.as_str());
+                visit(Dumped::Keyspace { number, name })?;
+            }
+        }
     }
     let mut lost = match skip_damaged {
         true => lost_ranges(&seen)?,

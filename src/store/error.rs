@@ -104,6 +104,27 @@ pub enum StoreError {
         /// Its length.
         bytes: usize,
     },
+    /// The store has no keyspace with this number: it was dropped, or is of another store. Nothing
+    /// was written.
+    #[error("the store has no keyspace {number}; it may have been dropped")]
+    NoKeyspace {
+        /// Its number.
+        number: u32,
+    },
+    /// There is no number for another keyspace.
+    #[error("all numbers of keyspaces have been given")]
+    KeyspacesExhausted,
+    /// What the transaction has read was changed by another commit since it began. Nothing was
+    /// written; the transaction may be run again.
+    #[error("another commit has changed what the transaction has read")]
+    Conflict {
+        /// The sequence of that commit. None if the transaction was open for so long that the
+        /// store has forgotten what was written since.
+        with: Option<TxOffset>,
+    },
+    /// What was to fill a new store has failed. There is no store.
+    #[error("the store was not created: what was to fill it has failed")]
+    Uninitialized,
     /// As many memtables as are allowed wait for a flush that fails. Reads go on, and so does
     /// whatever frees space; the write changed nothing.
     #[error("the memtables are full, and cannot be written to tables")]
@@ -128,7 +149,11 @@ impl StoreError {
             | Self::ReplayTooLarge { .. }
             | Self::SuffixTooLarge { .. }
             | Self::KeyTooLong { .. }
-            | Self::ValueTooLong { .. } => ErrorClass::Caller,
+            | Self::ValueTooLong { .. }
+            | Self::NoKeyspace { .. }
+            | Self::KeyspacesExhausted
+            | Self::Conflict { .. }
+            | Self::Uninitialized => ErrorClass::Caller,
             Self::MemtablesFull { source } => source.class(),
         }
     }

@@ -4,11 +4,14 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use blackstart_vfs::{Env, Lock, Mutex};
+use blackstart_vfs::{Env, Lock, Mutex, MutexGuard};
 
 use super::backup::{BackupReport, backup};
-use super::batch::{SealedBatch, WriteBatch};
+use super::batch::WriteBatch;
+use super::catalog::{self, Genesis};
+use super::commit::{self, Owner, Ticket};
 use super::cursor::Cursor;
+use super::encoded::{Encoded, Intent, OpenTransaction};
 use super::error::StoreError;
 use super::flush::Keeper;
 use super::keyspace::{Keyspace, PREFIX_BYTES};
@@ -19,7 +22,7 @@ use super::report::RecoveryReport;
 use super::snapshot::Snapshot;
 use super::stats::StoreStats;
 use super::tree::Tree;
-use crate::commitlog::{CommitOwner, Committed, Durability, Log, LogError, LogId, TxOffset};
+use crate::commitlog::{Durability, Log, LogId, TxOffset};
 
 /// An open store. Clones are the same store. Dropping the last one releases the lock and does no
 /// I/O: writes at level [`Durability::Buffered`] may be lost, as if the process had died.
@@ -30,25 +33,16 @@ pub struct Store {
 
 struct Inner {
     tree: Arc<Tree>,
+    encoded: Arc<Encoded>,
     log: Log,
     keeper: Mutex<Keeper>,
+    /// Held while a keyspace is created or dropped.
+    naming: Mutex<()>,
+    /// Held by the transaction whose turn it is.
+    turn: Mutex<()>,
     durability: Durability,
     memtables_max: usize,
     _lock: Box<dyn Lock>,
-}
-
-/// Applies a batch once the log has decided where it stands.
-struct Owner {
-    tree: Arc<Tree>,
-    batch: SealedBatch,
-}
-
-impl CommitOwner for Owner {
-    fn apply(&self, committed: &Committed) {
-        self.tree.apply(self.batch.writes(), committed.first.get());
-    }
-
-    fn fail(&self, _first: TxOffset, _error: &LogError) {}
 }
 
 impl Store {
@@ -57,17 +51,84 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Log`] with what the log or the operating system says: among others
-    /// [`LogError::NotFound`], [`LogError::Locked`]. Damage: nothing was changed.
+    /// that there is none, or that somebody else has it open. Damage: nothing was changed.
     pub fn open(
         env: &Env,
         dir: impl AsRef<Path>,
         options: &StoreOptions,
     ) -> Result<(Self, RecoveryReport), StoreError> {
-        let opened = open::open(env, dir.as_ref(), options)?;
+        Self::opened(env, dir.as_ref(), options, &mut || {
+            Ok(Genesis::new()?.seal())
+        })
+    }
+
+    /// Opens the store in `dir`, whatever the options say about creating. If there is none,
+    /// `initialize` says what the new one holds. That is its first commit: after a crash, or if
+    /// `initialize` fails or panics, there is a store that holds all of it, or none.
+    ///
+    /// ```
+    /// use blackstart::commitlog::Durability;
+    /// use blackstart::store::{Store, StoreError, StoreOptions};
+    /// use blackstart_vfs::Env;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let env = Env::os(dir.path().join("store"));
+    /// let options = StoreOptions::new(Durability::Synced);
+    /// let (store, report) = Store::create_with(&env, "", &options, |genesis| {
+    ///     let settings = genesis.keyspace("settings")?;
+    ///     genesis.put(settings, b"version", b"1")?;
+    ///     Ok::<_, StoreError>(())
+    /// })?;
+    /// assert!(report.log.created);
+    /// let settings = store.keyspace("settings")?;
+    /// assert_eq!(store.get(settings, b"version")?.as_deref(), Some(&b"1"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// That of `initialize`; or as [`open`](Self::open).
+    pub fn create_with<E: From<StoreError>>(
+        env: &Env,
+        dir: impl AsRef<Path>,
+        options: &StoreOptions,
+        initialize: impl FnOnce(&mut Genesis) -> Result<(), E>,
+    ) -> Result<(Self, RecoveryReport), E> {
+        let options = options.clone().create(true);
+        let (mut initialize, mut failed) = (Some(initialize), None);
+        let mut begin = || {
+            let mut genesis = Genesis::new()?;
+            let initialize = initialize.take().expect("a store begins once");
+            match initialize(&mut genesis) {
+                Ok(()) => Ok(genesis.seal()),
+                Err(error) => {
+                    failed = Some(error);
+                    Err(StoreError::Uninitialized)
+                }
+            }
+        };
+        let opened = Self::opened(env, dir.as_ref(), &options, &mut begin);
+        opened.map_err(|error| failed.unwrap_or_else(|| error.into()))
+    }
+
+    fn opened(
+        env: &Env,
+        dir: &Path,
+        options: &StoreOptions,
+        begin: &mut open::Begin<'_>,
+    ) -> Result<(Self, RecoveryReport), StoreError> {
+        let opened = open::open(env, dir, options, begin)?;
+        let keyspaces = catalog::list(&opened.tree)?
+            .into_iter()
+            .map(|named| named.1);
         let inner = Inner {
             tree: opened.tree,
+            encoded: Encoded::new(options.write_sets_bytes_max, keyspaces),
             log: opened.log,
             keeper: Mutex::new(env, opened.keeper),
+            naming: Mutex::new(env, ()),
+            turn: Mutex::new(env, ()),
             durability: options.durability,
             memtables_max: options.memtables_max,
             _lock: opened.lock,
@@ -178,19 +239,154 @@ impl Store {
     /// the batch is there whole or not at all.
     ///
     /// # Errors
-    /// [`StoreError::MemtablesFull`], and of the log [`LogError::NoSpace`] and
-    /// [`LogError::CommitTooLarge`]: nothing was written. [`LogError::Poisoned`],
-    /// [`LogError::Io`]: the next opening says whether it was.
+    /// [`StoreError::MemtablesFull`], [`StoreError::NoKeyspace`], and of the log
+    /// [`NoSpace`](crate::commitlog::LogError::NoSpace) and
+    /// [`CommitTooLarge`](crate::commitlog::LogError::CommitTooLarge): nothing was written. After
+    /// other errors of the log the next opening says whether it was.
     pub fn write(&self, batch: WriteBatch, durability: Durability) -> Result<TxOffset, StoreError> {
+        self.commit(batch, Intent::Plain, durability)
+    }
+
+    /// Hands in a batch without waiting. Batches of one caller are written in the order in which
+    /// it handed them in. Until its ticket is settled nobody sees it, and it may be lost.
+    ///
+    /// # Errors
+    /// [`StoreError::MemtablesFull`], and as [`Log::submit`]: nothing happened.
+    pub fn submit(&self, batch: WriteBatch, durability: Durability) -> Result<Ticket, StoreError> {
+        self.hand_in(batch, Intent::Plain, durability)
+    }
+
+    pub(super) fn commit(
+        &self,
+        batch: WriteBatch,
+        intent: Intent,
+        durability: Durability,
+    ) -> Result<TxOffset, StoreError> {
         self.make_room()?;
-        let owner = Arc::new(Owner {
-            tree: self.inner.tree.clone(),
-            batch: batch.seal(),
-        });
+        let owner = Owner::new(&self.inner.tree, &self.inner.encoded, batch, intent);
         let log = &self.inner.log;
-        let committed = log.commit_owned(&[owner.batch.record()], durability, owner.clone())?;
+        let committed = log.commit_owned(&[owner.record()], durability, owner.clone());
+        let sequence = commit::outcome(committed)?;
         self.flush_if_full();
-        Ok(committed.first)
+        Ok(sequence)
+    }
+
+    pub(super) fn hand_in(
+        &self,
+        batch: WriteBatch,
+        intent: Intent,
+        durability: Durability,
+    ) -> Result<Ticket, StoreError> {
+        self.make_room()?;
+        self.flush_if_full();
+        let owner = Owner::new(&self.inner.tree, &self.inner.encoded, batch, intent);
+        let log = &self.inner.log;
+        let ticket = log.submit_owned(&[owner.record()], durability, owner.clone())?;
+        Ok(Ticket::submitted(ticket))
+    }
+
+    /// Begins to note what other commits write.
+    pub(super) fn begin(&self) -> (Snapshot, OpenTransaction) {
+        let (registration, open) = self.inner.encoded.begin(&self.inner.tree);
+        (Snapshot::new(&self.inner.tree, registration), open)
+    }
+
+    /// Waits for the turn of a transaction.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.inner.turn.lock()
+    }
+
+    /// The durability of the options.
+    pub(super) fn durability(&self) -> Durability {
+        self.inner.durability
+    }
+
+    /// The keyspace with this name. It is created, at the durability of the options, if there is
+    /// none.
+    ///
+    /// ```
+    /// use blackstart::commitlog::Durability;
+    /// use blackstart::store::{Store, StoreError, StoreOptions};
+    /// use blackstart_vfs::Env;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let env = Env::os(dir.path().join("store"));
+    /// let options = StoreOptions::new(Durability::Synced).create(true);
+    /// let (store, _) = Store::open(&env, "", &options)?;
+    /// let (users, mails) = (store.keyspace("users")?, store.keyspace("mails")?);
+    /// store.put(users, b"1", b"Ada")?;
+    /// assert_eq!(store.get(mails, b"1")?, None);
+    ///
+    /// store.drop_keyspace("users")?;
+    /// assert!(matches!(
+    ///     store.put(users, b"1", b"Ada"),
+    ///     Err(StoreError::NoKeyspace { .. })
+    /// ));
+    /// // The name is free; what has it now is another keyspace.
+    /// assert_ne!(store.keyspace("users")?, users);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`StoreError::KeyTooLong`], of the name.
+    pub fn keyspace(&self, name: &str) -> Result<Keyspace, StoreError> {
+        if let Some(found) = self.find_keyspace(name)? {
+            return Ok(found);
+        }
+        let _naming = self.inner.naming.lock();
+        if let Some(found) = self.find_keyspace(name)? {
+            return Ok(found);
+        }
+        let mut batch = WriteBatch::new();
+        let keyspace = catalog::create(&self.inner.tree, &mut batch, name)?;
+        self.commit(batch, Intent::Create(keyspace), self.inner.durability)?;
+        Ok(keyspace)
+    }
+
+    /// The keyspace with this name, if there is one.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn find_keyspace(&self, name: &str) -> Result<Option<Keyspace>, StoreError> {
+        catalog::find(&self.inner.tree, name)
+    }
+
+    /// The names of all keyspaces, in order, with their handles.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn keyspaces(&self) -> Result<Vec<(String, Keyspace)>, StoreError> {
+        catalog::list(&self.inner.tree)
+    }
+
+    /// Drops a keyspace with all its keys, at the durability of the options; false if none has
+    /// this name. Its handle shows no keys any more, and writes with it are refused, at whichever
+    /// durability; snapshots and transactions that began before still see it. Its number is not
+    /// given again.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn drop_keyspace(&self, name: &str) -> Result<bool, StoreError> {
+        let _naming = self.inner.naming.lock();
+        let Some(keyspace) = self.find_keyspace(name)? else {
+            return Ok(false);
+        };
+        let mut batch = WriteBatch::new();
+        catalog::remove(&mut batch, name, keyspace)?;
+        self.commit(batch, Intent::Drop(keyspace), self.inner.durability)?;
+        Ok(true)
+    }
+
+    /// Takes away all keys of a keyspace, at the durability of the options.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn clear_keyspace(&self, keyspace: Keyspace) -> Result<TxOffset, StoreError> {
+        let mut batch = WriteBatch::new();
+        batch.delete_all(keyspace);
+        self.write(batch, self.inner.durability)
     }
 
     /// Keeps the number of memtables that wait within its limit.

@@ -186,15 +186,13 @@ pub fn check_manifest(bytes: &[u8]) -> Result<ManifestSummary, Defect> {
     Manifest::decode(bytes).map(|manifest| summary(&manifest))
 }
 
-/// Decodes a record of the log; the log's first one writes nothing.
+/// Decodes a record of the log.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check_record(bytes: &[u8]) -> Result<Vec<InspectedWrite>, Defect> {
-    match Record::decode(bytes)? {
-        Record::Genesis => Ok(Vec::new()),
-        Record::Batch(writes) => Ok(writes.map(shown).collect()),
-    }
+    let (Record::Genesis(writes) | Record::Batch(writes)) = Record::decode(bytes)?;
+    Ok(writes.map(shown).collect())
 }
 
 /// Shows everything in a store's directory but rows: manifests, tables with their blocks, what the

@@ -1,18 +1,22 @@
 //! Parts of the store with keys of their own.
 
-/// A part of the store with keys of its own.
+/// A part of the store with keys of its own. A handle counts in the store that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Keyspace(u32);
 
 impl Keyspace {
-    /// The keyspace that every store has.
+    /// The keyspace `default`, with which each store begins.
     pub const DEFAULT: Self = Self(1);
+    /// The store's own, which says what other keyspaces there are. Applications get no handle.
+    pub(crate) const OWN: Self = Self(0);
 
-    /// The keyspace with this number. 0 is the store's own.
+    /// The keyspace with this number, for tools; applications get handles by name. A store that
+    /// has no keyspace with this number shows it empty and refuses to write there.
     ///
     /// # Panics
     /// If the number is `u32::MAX`, which no keyspace has.
     pub const fn new(number: u32) -> Self {
+        // The key behind its last one has a prefix, too.
         assert!(number < u32::MAX, "no keyspace has this number");
         Self(number)
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use blackstart_vfs::{Env, Lock};
 
-use super::batch::Record;
+use super::batch::{Record, SealedBatch};
 use super::cache::Cache;
 use super::error::StoreError;
 use super::flush::Keeper;
@@ -33,6 +33,9 @@ pub(super) const LOG: &str = "log";
 /// Where tables are.
 pub(super) const TABLES: &str = "tables";
 
+/// Says what a new store begins with.
+pub(crate) type Begin<'a> = dyn FnMut() -> Result<SealedBatch, StoreError> + 'a;
+
 /// The parts of an open store.
 pub(crate) struct Opened {
     pub tree: Arc<Tree>,
@@ -42,8 +45,13 @@ pub(crate) struct Opened {
     pub report: RecoveryReport,
 }
 
-/// Opens the store in `dir`.
-pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Opened, StoreError> {
+/// Opens the store in `dir`. A new one begins with what `begin` says.
+pub(crate) fn open(
+    env: &Env,
+    dir: &Path,
+    options: &StoreOptions,
+    begin: &mut Begin<'_>,
+) -> Result<Opened, StoreError> {
     let began = env.clock().monotonic();
     let root = match Directory::open(env, dir) {
         Err(LogError::NotFound { .. }) if options.create => Directory::create(env, dir)?,
@@ -57,6 +65,8 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
     let newest = listing.manifests.last();
     let manifest = newest.map(|number| Manifest::read(&root, *number));
     let manifest = manifest.transpose()?;
+    let is_new = options.create && manifest.is_none() && !has_log(env, dir)?;
+    let genesis = is_new.then(begin).transpose()?;
     let tables_dir = dir.join(TABLES);
     let tables = match Directory::open(env, &tables_dir) {
         Err(LogError::NotFound { .. }) if manifest.is_none() && options.create => {
@@ -71,7 +81,11 @@ pub(crate) fn open(env: &Env, dir: &Path, options: &StoreOptions) -> Result<Open
     let opened = base.tables.iter().map(open_table);
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
     let mut replay = Replay::new(options, base.flushed_through..base.end);
-    let (log, log_report) = open_log(env, dir, options, manifest.as_ref(), &mut replay)?;
+    let log_options = log_options(options, manifest.as_ref(), genesis.as_ref());
+    let (log, log_report) = open_log(env, dir, log_options, manifest.as_ref(), &mut replay)?;
+    if let Some(genesis) = genesis.filter(|_| log_report.created) {
+        replay.begin_with(&genesis);
+    }
     if let Some(manifest) = &manifest {
         expect_same_history(manifest, log.log_id(), &log.segments(), &named_by)?;
     }
@@ -188,22 +202,42 @@ pub(super) fn expect_same_history(
     }
 }
 
+/// Whether there is a segment of the store's log.
+fn has_log(env: &Env, dir: &Path) -> Result<bool, StoreError> {
+    let log = match Directory::open(env, &dir.join(LOG)) {
+        Err(LogError::NotFound { .. }) => return Ok(false),
+        opened => opened?,
+    };
+    let is_segment = |name: &str| {
+        name.strip_suffix(".log")
+            .is_some_and(|first| first.len() == 20)
+    };
+    Ok(log.names()?.iter().any(|entry| is_segment(&entry.name)))
+}
+
+fn log_options(
+    options: &StoreOptions,
+    manifest: Option<&Manifest>,
+    genesis: Option<&SealedBatch>,
+) -> LogOptions {
+    // A batch is one frame, whatever the options of the log say.
+    let log = options.log.clone();
+    let log = log.frame_bytes_max(LogOptions::FRAME_BYTES_MAX);
+    match (manifest, genesis) {
+        (Some(manifest), _) => log.durable_through(manifest.epoch, manifest.flushed_through),
+        (None, Some(genesis)) => log.create(true).first_commit(&[Record::genesis(genesis)]),
+        (None, None) => log,
+    }
+}
+
 /// Opens the log, and has it hand over what the tables lack.
 fn open_log(
     env: &Env,
     dir: &Path,
-    options: &StoreOptions,
+    log_options: LogOptions,
     manifest: Option<&Manifest>,
     replay: &mut Replay,
 ) -> Result<(Log, crate::commitlog::RecoveryReport), StoreError> {
-    let log_options = options.log.clone();
-    // A batch is one frame, whatever the options of the log say.
-    let log_options = log_options.frame_bytes_max(LogOptions::FRAME_BYTES_MAX);
-    let log_options = log_options.first_commit(&[Record::genesis()]);
-    let log_options = match manifest {
-        Some(manifest) => log_options.durable_through(manifest.epoch, manifest.flushed_through),
-        None => log_options.create(options.create),
-    };
     let from = replay.range.start;
     let mut failed = None;
     let mut visitor = |recovered: Recovered<'_>| {

@@ -11,6 +11,7 @@ pub struct StoreOptions {
     pub(crate) memtables_max: usize,
     pub(crate) block_bytes: usize,
     pub(crate) cache_bytes_max: u64,
+    pub(crate) write_sets_bytes_max: u64,
     pub(crate) durability: Durability,
     pub(crate) log: LogOptions,
     pub(crate) when_full: WhenFull,
@@ -40,6 +41,7 @@ impl StoreOptions {
             memtables_max: 2,
             block_bytes: 8 << 10,
             cache_bytes_max: 256 << 20,
+            write_sets_bytes_max: 64 << 20,
             durability,
             log: LogOptions::new(),
             when_full: WhenFull::Flush,
@@ -68,6 +70,15 @@ impl StoreOptions {
     #[must_use]
     pub fn memtables_max(mut self, memtables: usize) -> Self {
         self.memtables_max = memtables;
+        self
+    }
+
+    /// How many bytes of what was written are kept in memory while transactions are open. A
+    /// transaction that outlives more of them gets
+    /// [`StoreError::Conflict`](super::StoreError::Conflict).
+    #[must_use]
+    pub fn write_sets_bytes_max(mut self, bytes: u64) -> Self {
+        self.write_sets_bytes_max = bytes;
         self
     }
 

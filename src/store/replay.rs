@@ -12,7 +12,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::batch::{Record, Writes};
+use super::batch::{Record, SealedBatch, Writes};
 use super::error::StoreError;
 use super::flush::Keeper;
 use super::memtable::Gathered;
@@ -67,9 +67,7 @@ impl Replay {
     }
 
     fn record(&mut self, offset: TxOffset, record: &[u8]) -> Result<(), StoreError> {
-        let Some(writes) = decode(offset, record)? else {
-            return Ok(());
-        };
+        let writes = decode(offset, record)?;
         if self.frozen.len() > self.memtables_max {
             if self.when_full == WhenFull::Refuse {
                 return Err(StoreError::ReplayTooLarge {
@@ -80,8 +78,12 @@ impl Replay {
             self.waiting = Some(offset);
             return Ok(());
         }
-        self.batches += 1;
-        self.rows += self.gathered.push(writes, offset.get());
+        let rows = self.gathered.push(writes, offset.get());
+        // What the store began with is no batch.
+        if offset > TxOffset::ZERO {
+            self.batches += 1;
+            self.rows += rows;
+        }
         if self.gathered.bytes() >= self.memtable_bytes_max {
             let memtable = Arc::new(self.gathered.take());
             memtable.freeze();
@@ -90,6 +92,11 @@ impl Replay {
             self.frozen.insert(0, Frozen { memtable, end });
         }
         Ok(())
+    }
+
+    /// Takes in what a store begins with that this opening has made.
+    pub fn begin_with(&mut self, genesis: &SealedBatch) {
+        self.gathered.push(genesis.writes(), 0);
     }
 
     /// What was taken in, over tables.
@@ -114,9 +121,7 @@ impl Replay {
                 if !self.range.contains(&offset) {
                     continue;
                 }
-                let Some(writes) = decode(offset, record)? else {
-                    continue;
-                };
+                let writes = decode(offset, record)?;
                 while keeper.tree.pin().frozen.len() > self.memtables_max {
                     tables += usize::from(keeper.flush()?);
                 }
@@ -129,15 +134,15 @@ impl Replay {
     }
 }
 
-/// What a record of the log writes; nothing, if it is the log's first.
-fn decode(offset: TxOffset, record: &[u8]) -> Result<Option<Writes<'_>>, StoreError> {
+/// What a record of the log writes.
+fn decode(offset: TxOffset, record: &[u8]) -> Result<Writes<'_>, StoreError> {
     let decoded = Record::decode(record).map_err(|defect| {
         let record = format!("record {offset} of the log");
         StoreError::corrupt(defect.in_file(record))
     })?;
     match decoded {
-        Record::Genesis if offset == TxOffset::ZERO => Ok(None),
-        Record::Batch(writes) if offset > TxOffset::ZERO => Ok(Some(writes)),
+        Record::Genesis(writes) if offset == TxOffset::ZERO => Ok(writes),
+        Record::Batch(writes) if offset > TxOffset::ZERO => Ok(writes),
         _ => {
             let what = "the log does not begin as that of a store";
             Err(StoreError::Foreign { what })

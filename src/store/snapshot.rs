@@ -9,6 +9,25 @@ use super::tree::{Registration, Tree};
 use crate::commitlog::TxOffset;
 
 /// The store as it was at a moment.
+///
+/// ```
+/// use blackstart::commitlog::Durability;
+/// use blackstart::store::{Keyspace, Store, StoreOptions};
+/// use blackstart_vfs::Env;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let env = Env::os(dir.path().join("store"));
+/// let options = StoreOptions::new(Durability::Synced).create(true);
+/// let (store, _) = Store::open(&env, "", &options)?;
+/// store.put(Keyspace::DEFAULT, b"colour", b"red")?;
+/// let before = store.snapshot();
+/// store.put(Keyspace::DEFAULT, b"colour", b"blue")?;
+/// store.flush()?;
+/// assert_eq!(before.get(Keyspace::DEFAULT, b"colour")?.as_deref(), Some(&b"red"[..]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Snapshot {
     tree: Arc<Tree>,
@@ -19,6 +38,11 @@ impl Snapshot {
     /// The tree as it is now.
     pub(crate) fn of(tree: Arc<Tree>) -> Self {
         let registration = tree.register();
+        Self { tree, registration }
+    }
+
+    pub(crate) fn new(tree: &Arc<Tree>, registration: Registration) -> Self {
+        let tree = tree.clone();
         Self { tree, registration }
     }
 
@@ -49,9 +73,13 @@ impl Snapshot {
     /// # Errors
     /// As [`Store::get`](super::Store::get).
     pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
+        self.cursor(&keyspace.key(from), keyspace.end().to_vec())
+    }
+
+    /// Rows of a range of keys of the tree.
+    pub(crate) fn cursor(&self, from: &[u8], end: Vec<u8>) -> Result<Cursor, StoreError> {
         let registration = self.tree.register_again(&self.registration);
-        let (from, end) = (keyspace.key(from), keyspace.end().to_vec());
-        Cursor::new(&self.tree, registration, &from, end, PREFIX_BYTES)
+        Cursor::new(&self.tree, registration, from, end, PREFIX_BYTES)
     }
 
     /// All rows of a range of keys of the tree, which begin with their keyspace.

@@ -357,7 +357,7 @@ fn read_log(
         for (sequence, record) in commit.transactions() {
             match Record::decode(record) {
                 Ok(Record::Batch(_)) if sequence > TxOffset::ZERO => verification.batches += 1,
-                Ok(Record::Genesis) if sequence == TxOffset::ZERO => {}
+                Ok(Record::Genesis(_)) if sequence == TxOffset::ZERO => {}
                 Ok(_) => {
                     let what = "the log does not begin as that of a store";
                     verification.findings.push(StoreError::Foreign { what });

@@ -1,5 +1,6 @@
 //! Rows in and out: `scan`, `dump` and `load`.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -37,14 +38,16 @@ pub(crate) struct Part {
     keys: bool,
 }
 
-/// A row of a dump. Without a value it is a deleted one, which only `load` knows.
+/// A line of a dump: a keyspace with its name, or a row. Without a value a row is a deleted one,
+/// which only `load` knows.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
     keyspace: u32,
+    name: Option<String>,
     /// `text`, `hex` or `base64`
-    encoding: String,
-    key: String,
+    encoding: Option<String>,
+    key: Option<String>,
     value: Option<String>,
 }
 
@@ -145,6 +148,7 @@ pub(crate) fn dump(
     let bar = rows_bar();
     let dumped = dump_store(&Env::os(dir), "", &options, skip_damaged, &mut |one| {
         match one {
+            Dumped::Keyspace { number, name } => out.write(&show::keyspace(number, name))?,
             Dumped::Row {
                 keyspace,
                 key,
@@ -226,6 +230,7 @@ pub(crate) fn load(
         bar.set_length(bytes);
     }
     let (mut batch, mut rows) = (WriteBatch::new(), 0_u64);
+    let mut keyspaces = BTreeMap::new();
     for (at, line) in (1..).zip(input.lines()) {
         let line = line.map_err(|source| StoreCommandError::Io {
             path: from.to_path_buf(),
@@ -235,7 +240,7 @@ pub(crate) fn load(
         if line.trim().is_empty() {
             continue;
         }
-        add(&mut batch, &line).map_err(|what| StoreCommandError::Line {
+        add(&store, &mut keyspaces, &mut batch, &line).map_err(|what| StoreCommandError::Line {
             path: from.to_path_buf(),
             line: at,
             what: format!("{what}; the {rows} rows before are in the store"),
@@ -277,11 +282,30 @@ fn input(from: &Path) -> Result<Input, StoreCommandError> {
     Ok((Box::new(BufReader::new(file)), Some(bytes)))
 }
 
-/// Adds the row of a line to a batch.
-fn add(batch: &mut WriteBatch, text: &str) -> Result<(), String> {
-    let line: Line = serde_json::from_str(text)
-        .map_err(|error| format!("it is no row as `blackstart store dump` writes it: {error}"))?;
-    let encoding = match line.encoding.as_str() {
+/// The keyspaces of a store by the numbers that a dump gives them.
+type Keyspaces = BTreeMap<u32, Keyspace>;
+
+/// Adds the row of a line to a batch. A keyspace that is named gets its name in the store.
+fn add(
+    store: &Store,
+    keyspaces: &mut Keyspaces,
+    batch: &mut WriteBatch,
+    text: &str,
+) -> Result<(), String> {
+    let malformed =
+        |error: String| format!("it is no line as `blackstart store dump` writes it: {error}");
+    let line: Line = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
+    if let Some(name) = &line.name {
+        let keyspace = store
+            .keyspace(name)
+            .map_err(|error| format!("{error}{}", advice::on(&error)))?;
+        keyspaces.insert(line.keyspace, keyspace);
+        return Ok(());
+    }
+    let (Some(encoding), Some(key)) = (&line.encoding, &line.key) else {
+        return Err(malformed("neither a name nor a key".to_owned()));
+    };
+    let encoding = match encoding.as_str() {
         "text" => Encoding::Text,
         "hex" => Encoding::Hex,
         "base64" => Encoding::Base64,
@@ -291,10 +315,9 @@ fn add(batch: &mut WriteBatch, text: &str) -> Result<(), String> {
         let keyspace = line.keyspace;
         return Err(StoreCommandError::NoKeyspace(keyspace).to_string());
     }
-    let keyspace = Keyspace::new(line.keyspace);
-    let key = encoding
-        .decode(&line.key)
-        .map_err(|error| error.to_string())?;
+    let keyspace = keyspaces.get(&line.keyspace).copied();
+    let keyspace = keyspace.unwrap_or(Keyspace::new(line.keyspace));
+    let key = encoding.decode(key).map_err(|error| error.to_string())?;
     let added = match &line.value {
         Some(value) => {
             let value = encoding.decode(value).map_err(|error| error.to_string())?;

@@ -40,6 +40,11 @@ fn tree_key(encoding: Encoding, tree_key: &[u8]) -> String {
     }
 }
 
+/// A keyspace and its name as JSON.
+pub(crate) fn keyspace(number: u32, name: &str) -> String {
+    format!("{}\n", json!({"keyspace": number, "name": name}))
+}
+
 /// A row as JSON.
 pub(crate) fn row(keyspace: Keyspace, key: &[u8], value: Option<&[u8]>, shape: Shape) -> String {
     let row = json!({

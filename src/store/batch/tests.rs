@@ -89,7 +89,15 @@ fn limits_are_errors_and_add_nothing() {
 /// A record that was cut short or changed in a place is refused, or another whole record.
 #[test]
 fn records_are_checked() {
-    assert_eq!(Record::decode(&Record::genesis()), Ok(Record::Genesis));
+    let first = batch(&[("a", Some("1"))]).seal();
+    let genesis = Record::genesis(&first);
+    let decoded = Record::decode(&genesis).unwrap();
+    assert_eq!(decoded, Record::Genesis(first.writes()));
+    for at in 1..21 {
+        let mut changed = genesis.clone();
+        changed[at] ^= 0x80;
+        assert!(Record::decode(&changed).is_err(), "{at}");
+    }
     let mut added = batch(&[("a", Some("1")), ("b", None)]);
     added.delete_range(Keyspace::DEFAULT, b"c"..b"d").unwrap();
     let whole = added.seal().record().to_vec();
@@ -101,10 +109,28 @@ fn records_are_checked() {
         changed[at] ^= 0x80;
         match Record::decode(&changed) {
             Ok(Record::Batch(writes)) => assert_eq!(writes.bytes, &changed[HEADER_BYTES..], "{at}"),
-            Ok(Record::Genesis) => panic!("{at}"),
+            Ok(Record::Genesis(_)) => panic!("{at}"),
             Err(defect) => assert!(!defect.field.is_empty()),
         }
     }
     let longer = [whole, vec![0]].concat();
     assert_eq!(Record::decode(&longer).unwrap_err().field, "end of record");
+}
+
+/// Ranges of neighbours are joined, and still count for both.
+#[test]
+fn a_sealed_batch_knows_its_keyspaces() {
+    let [one, two, three] = [1, 2, 3].map(Keyspace::new);
+    let keyspaces = |batch: WriteBatch| batch.seal().keyspaces().collect::<Vec<_>>();
+    let mut batch = WriteBatch::new();
+    batch.delete_all(one);
+    batch.delete_all(two);
+    assert_eq!(keyspaces(batch), [1, 2]);
+    let mut batch = WriteBatch::new();
+    batch.delete_range(two, b"a"..b"b").unwrap();
+    batch.put(three, b"a", b"").unwrap();
+    batch.put(three, b"b", b"").unwrap();
+    batch.delete(one, b"a").unwrap();
+    assert_eq!(keyspaces(batch), [2, 1, 3]);
+    assert_eq!(keyspaces(WriteBatch::new()), [0; 0]);
 }

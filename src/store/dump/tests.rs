@@ -19,8 +19,9 @@ fn options() -> StoreOptions {
 fn filled() -> Scratch {
     let scratch = Scratch::new();
     let (store, _) = Store::open(&scratch.env, "", &options()).unwrap();
+    let keyspaces = [Keyspace::DEFAULT, store.keyspace("odd").unwrap()];
     for number in 0..60 {
-        let keyspace = Keyspace::new(1 + number % 2);
+        let keyspace = keyspaces[number % 2];
         let (key, value) = (format!("key {number:04}"), format!("value {number}"));
         store
             .put(keyspace, key.as_bytes(), value.as_bytes())
@@ -35,6 +36,7 @@ fn filled() -> Scratch {
 /// What a dump shows: rows as text, and lost ranges.
 #[derive(Default)]
 struct Shown {
+    keyspaces: usize,
     rows: Vec<(u32, String)>,
     lost: Vec<(String, String)>,
     log_lost: bool,
@@ -46,6 +48,10 @@ fn shown(scratch: &Scratch, skip_damaged: bool) -> Result<Shown, StoreError> {
     let options = ReadOnlyOptions::new();
     dump(&scratch.env, "", &options, skip_damaged, &mut |one| {
         match one {
+            Dumped::Keyspace { number, name } => {
+                assert_eq!(name, ["default", "odd"][number as usize - 1]);
+                shown.keyspaces += 1;
+            }
             Dumped::Row { keyspace, key, .. } => shown.rows.push((keyspace, text(key))),
             Dumped::Lost { from, end, .. } => {
                 let place = |(keyspace, key): (u32, Vec<u8>)| format!("{keyspace}/{}", text(&key));
@@ -65,7 +71,7 @@ fn all_keyspaces_are_shown_in_order() {
     let scratch = filled();
     for skip_damaged in [false, true] {
         let shown = shown(&scratch, skip_damaged).unwrap();
-        assert_eq!(shown.rows.len(), 60);
+        assert_eq!((shown.keyspaces, shown.rows.len()), (2, 60));
         assert_eq!(shown.rows[29], (1, "key 0058".to_owned()));
         assert_eq!(shown.rows[30], (2, "key 0001".to_owned()));
         assert_eq!(shown.lost, []);

@@ -34,7 +34,8 @@ fn a_flush_that_failed_is_made_anew() {
     {
         for skip in 0..3 {
             let scratch = Scratch::new();
-            let (store, _) = Store::open(&scratch.env, "", &options()).unwrap();
+            let options = options().memtable_bytes_max(1_000);
+            let (store, _) = Store::open(&scratch.env, "", &options).unwrap();
             store.put(KEYS, b"a", b"1").unwrap();
             scratch
                 .disk
@@ -57,7 +58,7 @@ fn a_flush_that_failed_is_made_anew() {
                 "[I1]"
             );
             drop(store);
-            let (store, report) = Store::open(&scratch.env, "", &options()).unwrap();
+            let (store, report) = Store::open(&scratch.env, "", &options).unwrap();
             assert_eq!(report.tables, 1, "[I2] {kind:?} {file} {skip}");
             assert_eq!(store.get(KEYS, b"a").unwrap().as_deref(), Some(&b"1"[..]));
         }

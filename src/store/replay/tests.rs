@@ -170,6 +170,7 @@ fn a_replay_stays_within_its_memtables() {
         "[I2] {report:?}"
     );
     assert_eq!((report.batches_replayed, shown(&store)), (60, expected(60)));
+    store.flush().unwrap();
     drop(store);
     let (store, report) = Store::open(&scratch.env, "", &refusing).unwrap();
     assert_eq!((report.tables_flushed, shown(&store)), (0, expected(60)));
