@@ -3,8 +3,8 @@
 //! The log asks at encoding, in log order: whoever asks is the log's writer.
 //!
 //! Invariants:
-//! - \[I1\] A transaction is refused if a commit that was encoded after its snapshot changes what it
-//!   has read, or may do so: those that were forgotten count as well.
+//! - \[I1\] A transaction is refused if a commit that was encoded after its snapshot changes what
+//!   it has read, or may do so: those that were forgotten count as well.
 //! - \[I2\] A commit that is not applied yet is never forgotten. A transaction that begins now does
 //!   not see it.
 //! - \[I3\] A commit whose batch has failed is withdrawn before the next one is encoded: its offset

@@ -131,7 +131,8 @@ fn manifest(file: &str, manifest: &ManifestSummary, shape: Shape) -> String {
         },
         || {
             format!(
-                "{file}  names {}, which hold everything before transaction {} of log {}, epoch {}\n",
+                "{file}  names {}, which hold everything before transaction {} of log {}, \
+                 epoch {}\n",
                 count(tables as u64, "table"),
                 manifest.flushed_through,
                 manifest.log_id,
@@ -202,8 +203,8 @@ fn block(at: u64, bytes: u32, block: &BlockSummary, shape: Shape) -> String {
         },
         || {
             format!(
-                "  {at:>10}  block of {bytes} bytes, {} rows, {} deletes, sequences {low} to {high}, \
-                 {first} to {last}\n",
+                "  {at:>10}  block of {bytes} bytes, {} rows, {} deletes, sequences {low} to \
+                 {high}, {first} to {last}\n",
                 block.rows, block.deletes
             )
         },
@@ -370,8 +371,8 @@ pub(crate) fn copied(report: &BackupReport, to: &Path, shape: Shape) -> String {
         },
         || {
             format!(
-                "{}: {} of {bytes} bytes, {} of them linked and {} copied; the log with {} bytes; all \
-                 batches before sequence {}\n",
+                "{}: {} of {bytes} bytes, {} of them linked and {} copied; the log with \
+                 {} bytes; all batches before sequence {}\n",
                 to.display(),
                 count(report.tables as u64, "table"),
                 report.bytes_linked,
@@ -385,7 +386,10 @@ pub(crate) fn copied(report: &BackupReport, to: &Path, shape: Shape) -> String {
 
 /// What a compaction made of a store.
 pub(crate) fn compacted(before: &StoreStats, after: &StoreStats, shape: Shape) -> String {
-    let part = |stats: &StoreStats| json!({"tables": stats.tables, "bytes": stats.table_bytes, "rows": stats.table_rows});
+    let part = |stats: &StoreStats| {
+        let (bytes, rows) = (stats.table_bytes, stats.table_rows);
+        json!({"tables": stats.tables, "bytes": bytes, "rows": rows})
+    };
     either(
         shape,
         || json!({"before": part(before), "after": part(after)}),

@@ -3,8 +3,8 @@
 //! A row is {sequence u64, key length u32, value length u32, or `DELETED`}, its key, its value.
 //!
 //! Invariants:
-//! - \[I1\] What was placed is not moved, freed or, but through atomics, changed before the arena is
-//!   dropped.
+//! - \[I1\] What was placed is not moved, freed or, but through atomics, changed before the arena
+//!   is dropped.
 //! - \[I2\] A link leads to what lies in the arena of its own tree, and was written before.
 //!
 //! Not here: any order of rows.

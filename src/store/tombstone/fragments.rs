@@ -173,6 +173,7 @@ impl Fragments {
         }
         let chunk = &mut self.chunks[number];
         chunk.insert(place, fragment);
+        assert!(!chunk.heads.is_empty(), "[I2] it has at least this one");
         self.firsts[number] = chunk.heads[0].0;
         if chunk.fragments.len() == CHUNK_MAX {
             let behind = chunk.split();
