@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, cycles, disk, log};
+use crate::{Result, log, store};
+#[cfg(feature = "simulator")]
+use crate::{cycles, disk};
 
 /// What a child does.
 #[derive(Serialize, Deserialize)]
@@ -16,9 +18,13 @@ pub enum Job {
     /// A slice of a commit log.
     Log(log::Job),
     /// A slice of a simulated disk.
+    #[cfg(feature = "simulator")]
     Disk(disk::Job),
     /// A slice of crash-and-recover cycles.
+    #[cfg(feature = "simulator")]
     Cycles(cycles::Job),
+    /// A slice of a store.
+    Store(store::Job),
 }
 
 /// What a slice measured.
@@ -32,6 +38,9 @@ pub struct Sample {
     pub seconds: f64,
     /// How much the peak of resident memory rose meanwhile.
     pub memory_bytes: u64,
+    /// Further figures; the workload says which.
+    #[serde(default)]
+    pub figures: [f64; 4],
 }
 
 impl Sample {
@@ -75,8 +84,11 @@ pub fn run(job: &Job) -> Result<Sample> {
 pub fn answer(args: &ChildArgs) -> Result<()> {
     let sample = match serde_json::from_str(&args.job)? {
         Job::Log(job) => log::slice(&job)?,
+        #[cfg(feature = "simulator")]
         Job::Disk(job) => disk::slice(&job)?,
+        #[cfg(feature = "simulator")]
         Job::Cycles(job) => cycles::slice(&job)?,
+        Job::Store(job) => store::slice(&job)?,
     };
     println!("{}", serde_json::to_string(&sample)?);
     Ok(())

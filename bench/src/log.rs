@@ -15,6 +15,7 @@ mod tables;
 use clap::Args;
 
 pub use contender::Engine;
+pub use raw::{Growth, Raw};
 pub use slice::{Job, slice};
 
 use crate::place::Place;

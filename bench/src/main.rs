@@ -12,10 +12,12 @@
 //!   record fails the run.
 //!
 //! Not here: any judgement of correctness under crashes. That is the simulator's.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod child;
+#[cfg(feature = "simulator")]
 mod cycles;
+#[cfg(feature = "simulator")]
 mod disk;
 mod log;
 mod memory;
@@ -23,6 +25,7 @@ mod place;
 mod processor;
 mod rounds;
 mod stats;
+mod store;
 mod table;
 mod target;
 
@@ -54,9 +57,13 @@ enum Command {
     /// The commit log on a real disk, beside baselines and four other logs.
     Log(log::LogArgs),
     /// The simulated disk, beside turmoil-fs.
+    #[cfg(feature = "simulator")]
     Disk(disk::DiskArgs),
     /// Crash-and-recover cycles of the commit log in the simulator.
+    #[cfg(feature = "simulator")]
     Cycles(cycles::CyclesArgs),
+    /// The store on a real disk, beside other embedded stores.
+    Store(store::StoreArgs),
     /// One slice in a process of its own; started by the other commands.
     #[command(hide = true)]
     Child(child::ChildArgs),
@@ -110,12 +117,20 @@ fn run(command: Command) -> Result<()> {
                 log::run(&args, &place, report)
             })
         }
+        #[cfg(feature = "simulator")]
         Command::Disk(args) => finish(&args.common, Report::new(place::machine()), |report| {
             disk::run(&args, report)
         }),
+        #[cfg(feature = "simulator")]
         Command::Cycles(args) => finish(&args.common, Report::new(place::machine()), |report| {
             cycles::run(&args, report)
         }),
+        Command::Store(args) => {
+            let place = Place::prepare(args.common.dir.as_deref())?;
+            finish(&args.common, place.report(), |report| {
+                store::run(&args, &place, report)
+            })
+        }
         Command::Child(args) => child::answer(&args),
     }
 }

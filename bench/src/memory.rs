@@ -1,4 +1,4 @@
-//! Peak resident memory of this process.
+//! Peak resident memory of this process, and what it wrote.
 
 use std::fs;
 
@@ -23,4 +23,14 @@ fn status_bytes(name: &str) -> Result<u64> {
         .find_map(|line| line.strip_prefix(name))
         .ok_or_else(|| format!("/proc/self/status has no {name}"))?;
     Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)
+}
+
+/// Bytes that this process has handed to write calls so far, by proc(5).
+pub fn written() -> Result<u64> {
+    let counts = fs::read_to_string("/proc/self/io")?;
+    let line = counts
+        .lines()
+        .find_map(|line| line.strip_prefix("wchar:"))
+        .ok_or("/proc/self/io has no wchar")?;
+    Ok(line.trim().parse()?)
 }

@@ -1,5 +1,6 @@
 //! Where the files are, and on what: a figure without its file system and device means nothing.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -164,4 +165,35 @@ fn device(dir: &Path) -> Result<String> {
             "says it does not rotate"
         }
     ))
+}
+
+/// Bytes on the disk of all files below a directory.
+pub fn disk_bytes(dir: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            bytes += disk_bytes(&entry.path())?;
+        } else {
+            // The unit of st_blocks is 512 bytes, whatever the file system's is.
+            bytes += metadata.blocks() * 512;
+        }
+    }
+    Ok(bytes)
+}
+
+/// Copies a directory with all that is below it.
+pub fn copy_dir(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.metadata()?.is_dir() {
+            copy_dir(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

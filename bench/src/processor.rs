@@ -1,13 +1,13 @@
 //! Processor time: what a computation costs, and what else the machine does meanwhile.
 
 use std::fs;
-use std::time::{Duration, Instant};
-
-use rustix::time::{ClockId, clock_gettime};
+use std::time::Instant;
 
 /// The processor time of this process.
-pub fn cpu_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+#[cfg(feature = "simulator")]
+pub fn cpu_time() -> std::time::Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    std::time::Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }
 
 /// Ticks of the clock by which the kernel counts processor time: 100 a second to programs.

@@ -24,6 +24,14 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// The same with so many rounds at most.
+    pub fn at_most(self, rounds: usize) -> Self {
+        Self {
+            rounds: self.rounds.min(rounds),
+            ..self
+        }
+    }
+
     /// Measures, again and again until nobody disturbed it or patience is at its end. Also says
     /// whether it was calm.
     fn calm(&mut self, mut measure: impl FnMut() -> Result<Sample>) -> Result<(Sample, bool)> {
@@ -133,6 +141,7 @@ impl<K: Copy + Ord + std::fmt::Display> Rounds<K> {
     }
 
     /// The least ratio of any of `contenders` to `reference`.
+    #[cfg(feature = "simulator")]
     pub fn least_ratio_of(
         &self,
         contenders: impl IntoIterator<Item = K>,

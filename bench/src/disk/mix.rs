@@ -64,6 +64,7 @@ pub fn measure<D: Calls>(mut disk: D, shape: Shape, seconds: f64) -> Result<Samp
         bytes: 0,
         seconds,
         memory_bytes,
+        ..Sample::default()
     })
 }
 

@@ -11,7 +11,7 @@ use super::slice::Work;
 use super::tables::run;
 use crate::Result;
 use crate::place::Place;
-use crate::rounds::{Pace, Rounds};
+use crate::rounds::Rounds;
 use crate::table::{Report, Table};
 
 /// Rounds: one takes long.
@@ -44,11 +44,7 @@ pub fn measure(args: &LogArgs, place: &Place, report: &mut Report) -> Result<()>
     let openings = args.openings;
     let title = format!("{openings} openings of one synced commit each");
     let endings = [Ending::Closed, Ending::Killed];
-    let pace = args.common.pace();
-    let pace = Pace {
-        rounds: pace.rounds.min(ROUNDS_MAX),
-        ..pace
-    };
+    let pace = args.common.pace().at_most(ROUNDS_MAX);
     let mut files = BTreeMap::new();
     let rounds = Rounds::measure(&title, &endings, pace, |ending| {
         let dir = place.path("openings");

@@ -94,6 +94,45 @@ impl Raw {
         Ok(())
     }
 
+    /// Appends a frame and syncs it, with those of others.
+    fn sync_frame(&self, frame: &[u8]) -> Result<()> {
+        let mut queue = self.lock();
+        queue.pending.extend_from_slice(frame);
+        queue.appended += 1;
+        let mine = queue.appended;
+        while queue.durable < mine {
+            queue = if queue.leading {
+                self.settled
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.lead(queue)?
+            };
+            if queue.failed {
+                return Err("an append of this log has failed".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends one record as a frame: to the operating system, or synced.
+    pub fn append_record(&self, record: &[u8], is_synced: bool) -> Result<()> {
+        let mut frame = Vec::with_capacity(HEADER_BYTES + record.len());
+        frame.extend_from_slice(&frame_header(record)?);
+        frame.extend_from_slice(record);
+        if is_synced {
+            return self.sync_frame(&frame);
+        }
+        let mut queue = self.lock();
+        let mut position = Position {
+            end: queue.end,
+            file_len: queue.file_len,
+        };
+        let outcome = self.write(&mut position, &frame);
+        (queue.end, queue.file_len) = (position.end, position.file_len);
+        outcome
+    }
+
     /// Takes what is pending once nothing more arrives, writes and syncs it.
     fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> Result<MutexGuard<'a, Queue>> {
         queue.leading = true;
@@ -143,23 +182,7 @@ impl Contender for Raw {
         len.copy_from_slice(&u32::try_from(record.len())?.to_le_bytes());
         bytes.copy_from_slice(record);
         header.copy_from_slice(&frame_header(payload)?);
-        let mut queue = self.lock();
-        queue.pending.extend_from_slice(&frame);
-        queue.appended += 1;
-        let mine = queue.appended;
-        while queue.durable < mine {
-            queue = if queue.leading {
-                self.settled
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner)
-            } else {
-                self.lead(queue)?
-            };
-            if queue.failed {
-                return Err("an append of this log has failed".into());
-            }
-        }
-        Ok(())
+        self.sync_frame(&frame)
     }
 
     fn append_batch(&self, records: &[Record]) -> Result<()> {

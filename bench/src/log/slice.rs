@@ -217,6 +217,7 @@ fn replay(job: &Job, records: u64, seconds: f64) -> Result<Sample> {
         bytes,
         seconds,
         memory_bytes,
+        ..Sample::default()
     })
 }
 
@@ -232,6 +233,7 @@ fn open(job: &Job) -> Result<Sample> {
         bytes: 0,
         seconds,
         memory_bytes,
+        ..Sample::default()
     })
 }
 

@@ -13,7 +13,7 @@ use super::slice::{BATCH_RECORDS, Job, Work};
 use crate::Result;
 use crate::child::{self, Sample};
 use crate::place::Place;
-use crate::rounds::{Pace, Rounds};
+use crate::rounds::Rounds;
 use crate::table::{Report, Table, mebibytes, rate, ratio};
 use crate::target::Verdict;
 
@@ -417,11 +417,7 @@ fn reopen_rounds(args: &LogArgs, place: &Place, engine: Engine) -> Result<Rounds
     let opens = REOPEN_MEBIBYTES.map(Sized::Open);
     let replays = REOPEN_MEBIBYTES.map(Sized::Replay);
     let both: Vec<Sized> = opens.into_iter().chain(replays).collect();
-    let pace = args.common.pace();
-    let pace = Pace {
-        rounds: pace.rounds.min(REOPEN_ROUNDS_MAX),
-        ..pace
-    };
+    let pace = args.common.pace().at_most(REOPEN_ROUNDS_MAX);
     let rounds = Rounds::measure(&title, &both, pace, |sized| match sized {
         Sized::Open(size) => run(engine, &dir(size), Work::Open),
         Sized::Replay(size) => run(
