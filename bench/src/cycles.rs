@@ -85,7 +85,7 @@ fn campaign(seconds: f64) -> Result<Sample> {
         operations,
         bytes,
         seconds,
-        memory_bytes: 0,
+        ..Sample::default()
     })
 }
 

@@ -6,7 +6,7 @@ use blackstart::commitlog::Durability;
 use blackstart::store::{Keyspace, Store, StoreOptions, WriteBatch};
 
 use super::contender::{Contender, Level, Reader, Setup, Way};
-use super::rows::{Key, Row, Tally, number};
+use super::rows::{self, Key, Row, Tally};
 use crate::Result;
 
 const KEYSPACE: Keyspace = Keyspace::DEFAULT;
@@ -27,7 +27,8 @@ impl Blackstart {
         };
         let options = StoreOptions::new(durability)
             .create(true)
-            .memtable_bytes_max(setup.memtable_bytes);
+            .memtable_bytes_max(setup.memtable_bytes)
+            .cache_bytes_max(setup.cache_bytes);
         let (store, _report) = Store::open_path(dir, &options)?;
         Ok(Self { store, durability })
     }
@@ -83,10 +84,8 @@ struct Direct<'a> {
 
 impl Reader for Direct<'_> {
     fn get(&mut self, key: &Key) -> Result<Option<u64>> {
-        match self.store.get(KEYSPACE, key.as_ref())? {
-            Some(value) => Ok(Some(number(&value)?)),
-            None => Ok(None),
-        }
+        let number = self.store.get_with(KEYSPACE, key.as_ref(), rows::number)?;
+        number.transpose()
     }
 
     fn scan(&mut self, from: &[u8], way: Way, rows_max: u64, tally: &mut Tally) -> Result<()> {

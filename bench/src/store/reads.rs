@@ -19,6 +19,7 @@ use crate::target::Verdict;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Reads {
     engine: Engine,
+    layout: Layout,
     reading: Reading,
     threads: usize,
 }
@@ -55,7 +56,7 @@ const READINGS: [(Reading, usize); 8] = [
 ];
 
 /// What the store that is read looks like.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layout {
     /// Loaded in order, merged into one run.
     OneRun,
@@ -65,6 +66,15 @@ pub enum Layout {
     RangeDeletes(u64),
 }
 
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneRun | Self::Filled => Ok(()),
+            Self::RangeDeletes(ranges) => write!(f, ", {ranges} range deletes"),
+        }
+    }
+}
+
 impl Layout {
     fn work(self, rows: u64) -> Work {
         match self {
@@ -72,7 +82,7 @@ impl Layout {
                 rows,
                 compact: true,
             },
-            Self::Filled | Self::RangeDeletes(0) => Work::Fill {
+            Self::Filled => Work::Fill {
                 rows,
                 batch_rows: BATCH_ROWS,
                 seconds: f64::MAX,
@@ -91,27 +101,37 @@ impl Layout {
     }
 }
 
-/// Fills each store once, then measures each way to read.
+/// Fills each store once in each layout, then measures each way to read.
 pub fn measure(
     args: &StoreArgs,
     place: &Place,
     report: &mut Report,
     shape: Shape,
-    layout: Layout,
+    layouts: &[Layout],
 ) -> Result<()> {
-    let engines = args.engines(|engine| layout.takes_part(engine));
-    let dir = |engine: Engine| place.path(&format!("read-{engine:?}"));
+    let dir = |engine: Engine, layout: Layout| place.path(&format!("{engine:?}-{layout:?}"));
     let setup = Setup::new(Level::System);
     let rows = args.rows;
-    let name = match (shape, layout) {
-        (Shape::Composite, _) => "Reads of one sorted run, composite keys".to_string(),
-        (_, Layout::OneRun) => "Reads of one sorted run".to_string(),
-        (_, Layout::Filled) => "Reads after a random fill, nothing merged by hand".to_string(),
-        (_, Layout::RangeDeletes(ranges)) => format!("Reads beside {ranges} range deletes"),
+    let name = match (shape, layouts) {
+        (Shape::Composite, _) => "Reads of one sorted run, composite keys",
+        (_, [Layout::OneRun, ..]) => "Reads of one sorted run",
+        (_, [Layout::Filled, ..]) => "Reads after a random fill, nothing merged by hand",
+        _ => "Reads beside range deletes",
     };
-    for &engine in &engines {
-        eprintln!("{name}: filling {engine}");
-        run(engine, &dir(engine), setup, shape, layout.work(rows))?;
+    let stores: Vec<(Engine, Layout)> = args
+        .engines(|engine| layouts.iter().all(|layout| layout.takes_part(engine)))
+        .into_iter()
+        .flat_map(|engine| layouts.iter().map(move |&layout| (engine, layout)))
+        .collect();
+    for &(engine, layout) in &stores {
+        eprintln!("{name}: filling {engine}{layout}");
+        run(
+            engine,
+            &dir(engine, layout),
+            setup,
+            shape,
+            layout.work(rows),
+        )?;
     }
     for (reading, threads) in READINGS {
         if !args.reads.is_empty() && !args.reads.contains(&reading.to_string()) {
@@ -122,11 +142,12 @@ pub fn measure(
             _ => format!(", {threads} threads"),
         };
         let title = format!("{name}, {} rows: {reading}{with}", rate(rows as f64));
-        let contenders: Vec<Reads> = engines
+        let contenders: Vec<Reads> = stores
             .iter()
-            .filter(|engine| reading.way() == Way::Forward || engine.has_backward())
-            .map(|&engine| Reads {
+            .filter(|(engine, _)| reading.way() == Way::Forward || engine.has_backward())
+            .map(|&(engine, layout)| Reads {
                 engine,
+                layout,
                 reading,
                 threads,
             })
@@ -139,13 +160,21 @@ pub fn measure(
             seconds,
         };
         let rounds = Rounds::measure(&title, &contenders, args.common.pace(), |reads| {
-            run(reads.engine, &dir(reads.engine), setup, shape, work)
+            run(
+                reads.engine,
+                &dir(reads.engine, reads.layout),
+                setup,
+                shape,
+                work,
+            )
         })?;
         report.table(table(&title, &contenders, &rounds));
-        verdicts(&title, shape, layout, &contenders, &rounds, report);
+        if threads == 1 {
+            verdicts(&title, shape, &contenders, &rounds, report);
+        }
     }
-    for &engine in &engines {
-        fs::remove_dir_all(dir(engine))?;
+    for (engine, layout) in stores {
+        fs::remove_dir_all(dir(engine, layout))?;
     }
     Ok(())
 }
@@ -160,7 +189,7 @@ fn table(title: &str, contenders: &[Reads], rounds: &Rounds<Reads>) -> Table {
         };
         let memory = rounds.median(contender, |sample| sample.memory_bytes as f64);
         table.row(vec![
-            contender.engine.name().into(),
+            format!("{}{}", contender.engine, contender.layout),
             rounds.rate(contender).map_or_else(|| "–".into(), rate),
             ratio(rounds.ratio(ours, contender)),
             memory.map_or_else(|| "–".into(), mebibytes),
@@ -170,50 +199,40 @@ fn table(title: &str, contenders: &[Reads], rounds: &Rounds<Reads>) -> Table {
     table
 }
 
-/// What reads are wanted to reach.
+/// What reads are wanted to reach: so many times the best of some peers.
+const fn wanted(layout: Layout, shape: Shape, reading: Reading) -> (f64, &'static [Engine]) {
+    const TREES: &[Engine] = &[Engine::Lmdb, Engine::Redb];
+    match (layout, shape, reading) {
+        (Layout::Filled, ..) => (2.0, &[Engine::Fjall, Engine::Rocksdb]),
+        (Layout::RangeDeletes(_), ..) => (0.8, &[Engine::Blackstart]),
+        (Layout::OneRun, Shape::Composite, Reading::Hits) => (1.0, &[Engine::Lmdb]),
+        (Layout::OneRun, Shape::Composite, _) => (1.0, TREES),
+        (Layout::OneRun, _, Reading::Hits) => (1.3, &[Engine::Lmdb]),
+        (Layout::OneRun, _, Reading::Misses) => (3.0, &[Engine::Rocksdb]),
+        (Layout::OneRun, _, Reading::Scan(_)) => (1.3, TREES),
+        (Layout::OneRun, _, Reading::Ranges(_)) => (1.2, TREES),
+    }
+}
+
+/// What was reached of it, by our store in its last layout.
 fn verdicts(
     title: &str,
     shape: Shape,
-    layout: Layout,
     contenders: &[Reads],
     rounds: &Rounds<Reads>,
     report: &mut Report,
 ) {
-    let one_thread = contenders.first().is_some_and(|reads| reads.threads == 1);
-    let Some(reading) = contenders
-        .first()
-        .map(|reads| reads.reading)
-        .filter(|_| one_thread)
-    else {
+    let is_ours = |reads: &&Reads| reads.engine == Engine::Blackstart;
+    let Some(&ours) = contenders.iter().rfind(is_ours) else {
         return;
     };
-    let wanted: &[(f64, &[Engine])] = match (layout, shape, reading) {
-        (Layout::Filled, ..) => &[(2.0, &[Engine::Fjall, Engine::Rocksdb])],
-        (Layout::RangeDeletes(_), ..) => &[],
-        (_, Shape::Composite, Reading::Hits) => &[(1.0, &[Engine::Lmdb])],
-        (_, Shape::Composite, _) => &[],
-        (_, _, Reading::Hits) => &[(1.3, &[Engine::Lmdb])],
-        (_, _, Reading::Misses) => &[(3.0, &[Engine::Rocksdb])],
-        (_, _, Reading::Scan(_)) => &[(1.3, &[Engine::Lmdb, Engine::Redb])],
-        (_, _, Reading::Ranges(_)) => &[(1.2, &[Engine::Lmdb, Engine::Redb])],
-    };
-    for &(least, peers) in wanted {
-        let of = |engine| Reads {
-            engine,
-            reading,
-            threads: 1,
-        };
-        let peers = contenders
-            .iter()
-            .copied()
-            .filter(|reads| peers.contains(&reads.engine));
-        let Some(best) = rounds.best(peers) else {
-            continue;
-        };
+    let (least, peers) = wanted(ours.layout, shape, ours.reading);
+    let is_peer = |reads: &Reads| *reads != ours && peers.contains(&reads.engine);
+    if let Some(best) = rounds.best(contenders.iter().copied().filter(is_peer)) {
         report.verdict(Verdict::at_least(
-            format!("{title}, to {}", best.engine),
+            format!("{title}, to {}{}", best.engine, best.layout),
             least,
-            rounds.ratio(of(Engine::Blackstart), best),
+            rounds.ratio(ours, best),
         ));
     }
 }

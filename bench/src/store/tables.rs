@@ -72,20 +72,17 @@ impl Workload {
                 fill(args, place, report, Shape::Random, BATCH_ROWS)?;
                 fill(args, place, report, Shape::Random, 1)
             }
-            Self::Read => reads::measure(args, place, report, Shape::Random, Layout::OneRun),
+            Self::Read => reads::measure(args, place, report, Shape::Random, &[Layout::OneRun]),
             Self::Composite => {
-                reads::measure(args, place, report, Shape::Composite, Layout::OneRun)
+                reads::measure(args, place, report, Shape::Composite, &[Layout::OneRun])
             }
-            Self::Runs => reads::measure(args, place, report, Shape::Random, Layout::Filled),
+            Self::Runs => reads::measure(args, place, report, Shape::Random, &[Layout::Filled]),
             Self::Overwrite => overwrite(args, place, report),
             Self::Killed => killed(args, place, report),
             Self::Queue => queue(args, place, report),
             Self::RangeDeletes => {
-                for ranges in [0, args.ranges] {
-                    let layout = Layout::RangeDeletes(ranges);
-                    reads::measure(args, place, report, Shape::Random, layout)?;
-                }
-                Ok(())
+                let layouts = [0, args.ranges].map(Layout::RangeDeletes);
+                reads::measure(args, place, report, Shape::Random, &layouts)
             }
             Self::Large => large(args, place, report),
             Self::Synced => {
