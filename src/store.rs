@@ -21,7 +21,10 @@
 //! | `manifest` | which tables there are |
 //! | `tree` | memtables and tables together: what a reader sees |
 //! | `cursor` | many sources of rows, read as one |
+//! | `compaction` | which tables to merge |
+//! | `merge`, `output` | rows of many sources become tables |
 //! | `flush` | memtables become tables; tables are merged |
+//! | `background` | the task that does it, and who waits for it |
 //! | `history` | how much of the log stays |
 //! | `replay` | what the tables lack comes from the log |
 //! | `open` | recovery: manifest, tables, log |
@@ -29,9 +32,8 @@
 //! | `inspect`, `verify`, `backup`, `dump` | tools, which take no lock |
 //!
 //! ```text
-//! transaction ─► handle ─► open ─► flush ─► tree ─► cursor ─► table ─► block ─► heads
-//!                  │                 │        └───► memtable ─► batch
-//!                  │                 └─► manifest
+//! transaction ─► handle ─► background ─► flush ─► merge ─► cursor ─► tree ─► table ─► block ─► heads
+//!                  │ └────► open ─────────┘ └──► compaction ─► manifest ┘ └──► memtable ─► batch
 //!                  └─► commit ─► encoded ─► tree
 //! ```
 //!
@@ -47,12 +49,14 @@
 //!
 //! Directory: `log/`, `tables/`, `MANIFEST-n`. The lock lies on the directory itself.
 
+mod background;
 mod backup;
 mod batch;
 mod block;
 mod cache;
 mod catalog;
 mod commit;
+mod compaction;
 mod cursor;
 mod dump;
 mod encoded;
@@ -67,8 +71,10 @@ mod inspect;
 mod keyspace;
 mod manifest;
 mod memtable;
+mod merge;
 mod open;
 mod options;
+mod output;
 mod read_set;
 mod readonly;
 mod replay;

@@ -138,12 +138,11 @@ impl Copying<'_> {
         let newest = listing.manifests.last();
         let manifest = newest.map(|number| Manifest::read(self.root, *number));
         let manifest = manifest.transpose()?;
-        let infos = manifest
-            .as_ref()
-            .map_or(&[][..], |manifest| &manifest.tables);
+        let infos = manifest.iter().flat_map(Manifest::tables);
+        let infos: Vec<_> = infos.cloned().collect();
         self.done.bytes = infos.iter().map(|info| info.bytes).sum();
-        self.remove_others(infos)?;
-        for info in infos {
+        self.remove_others(&infos)?;
+        for info in &infos {
             if !self.copied.contains(info) {
                 self.table(info, listing)?;
                 self.copied.push(info.clone());

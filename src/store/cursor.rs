@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::memtable::{Memtable, Row};
 use super::table::Table;
 use super::tombstone::Span;
-use super::tree::{Layers, Registration, Tree};
+use super::tree::{Layers, Registration, Run, Tree};
 
 /// A reader of more blocks reads a lot: it leaves the cache to others from then on.
 const BLOCKS_KEPT_MAX: usize = 32;
@@ -25,9 +25,11 @@ enum Source {
     Table(TableSource),
 }
 
-/// A place in a table.
+/// A place in a run.
 struct TableSource {
     table: Arc<Table>,
+    /// Those of the run behind the table.
+    later: std::vec::IntoIter<Arc<Table>>,
     caching: Caching,
     /// Blocks that it has read.
     blocks: usize,
@@ -38,17 +40,23 @@ struct TableSource {
 }
 
 impl TableSource {
+    /// None if the run ends before.
     fn seek(
-        table: &Arc<Table>,
+        run: &Run,
         key: &[u8],
         sequence: u64,
         caching: Caching,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Option<Self>, StoreError> {
+        let mut later = run.from(key).to_vec().into_iter();
+        let Some(table) = later.next() else {
+            return Ok(None);
+        };
         let mut source = Self {
-            table: table.clone(),
             caching,
             blocks: 0,
             next: table.locate(key, sequence),
+            table,
+            later,
             block: None,
             key: Vec::new(),
         };
@@ -57,14 +65,17 @@ impl TableSource {
             *row = block.rows().seek(key, sequence);
         }
         source.settle()?;
-        Ok(source)
+        Ok(Some(source))
     }
 
     /// Goes to the first row of the next block, if there is one.
     fn load(&mut self) -> Result<(), StoreError> {
-        if self.next == self.table.blocks() {
-            self.block = None;
-            return Ok(());
+        while self.next == self.table.blocks() {
+            let Some(table) = self.later.next() else {
+                self.block = None;
+                return Ok(());
+            };
+            (self.table, self.next) = (table, 0);
         }
         if self.caching == Caching::Keep && self.blocks == BLOCKS_KEPT_MAX {
             self.caching = Caching::Spare;
@@ -148,9 +159,9 @@ impl Merge {
             Source::Memtable(memtable.clone(), first)
         });
         let mut sources: Vec<_> = memtables.collect();
-        for table in &layers.tables {
-            let source = TableSource::seek(table, key, sequence, Caching::Keep)?;
-            sources.push(Source::Table(source));
+        for run in &layers.runs {
+            let source = TableSource::seek(run, key, sequence, Caching::Keep)?;
+            sources.extend(source.map(Source::Table));
         }
         Ok(Self { sources })
     }
@@ -163,15 +174,14 @@ impl Merge {
         }
     }
 
-    /// The rows of tables; what is read of them does not stay in memory.
-    pub fn of_tables(tables: &[Arc<Table>]) -> Result<Self, StoreError> {
-        let sources = tables.iter().map(|table| {
-            let source = TableSource::seek(table, &[], u64::MAX, Caching::Pass)?;
-            Ok(Source::Table(source))
-        });
-        Ok(Self {
-            sources: sources.collect::<Result<_, StoreError>>()?,
-        })
+    /// The rows of runs; what is read of them does not stay in memory.
+    pub fn of_runs(runs: impl IntoIterator<Item = Run>) -> Result<Self, StoreError> {
+        let mut sources = Vec::new();
+        for run in runs {
+            let source = TableSource::seek(&run, &[], u64::MAX, Caching::Pass)?;
+            sources.extend(source.map(Source::Table));
+        }
+        Ok(Self { sources })
     }
 
     /// The next row.

@@ -118,7 +118,7 @@ fn lost_ranges(seen: &Seen) -> Result<Vec<Lost>, StoreError> {
             why,
         });
     }
-    for table in &seen.tree.pin().tables {
+    for table in seen.tree.pin().tables() {
         for number in 0..table.blocks() {
             match table.read(number) {
                 Err(why) if is_damage(&why) => lost.push(block_range(table, number, why)),

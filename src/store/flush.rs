@@ -7,33 +7,35 @@
 //! | 3. the next manifest, likewise | the table in the place of the memtable |
 //! | 4. what the manifest made superfluous is removed; the log retires what is in tables | the same |
 //!
-//! A merge is steps 2 to 4, with tables in the place of the memtable.
+//! A merge is steps 2 to 4, with tables in the place of the memtable. It may make several tables,
+//! which one manifest names.
 //!
 //! Invariants:
 //! - \[I1\] A table whose write or sync failed is never synced again: its rows are written anew
 //!   under another number.
 //! - \[I2\] After a failure of step 3 either manifest may be what an opening finds. No file of
 //!   either is removed until a later one is durable.
-//! - \[I3\] A merge drops a row only if a newer row of its key or a newer range tombstone over it
-//!   is below the horizon, and a delete or a range tombstone only if that is below the horizon
-//!   itself, and nothing older can be below it.
+//! - \[I3\] A merge begins with the list of snapshots, and looks at the tables after that.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::compaction::{self, Limits, Plan};
 use super::cursor::Merge;
 use super::error::StoreError;
 use super::history::History;
-use super::manifest::{self, Manifest};
-use super::memtable::Row;
-use super::table::{self, Table, TableInfo, TableWriter};
-use super::tombstone::{Span, Tombstones};
-use super::tree::Tree;
+use super::manifest::{self, BOTTOM, Manifest, RunInfo};
+use super::merge::{self, Cuts, Merging, Place, Sources};
+use super::table::{self, Table, TableInfo};
+use super::tombstone::Tombstones;
+use super::tree::{Run, Tree};
 use crate::commitlog::LogSource;
 use crate::commitlog::directory::Directory;
-use crate::commitlog::{Log, TxOffset};
+use crate::commitlog::{ErrorClass, Log, TxOffset};
 
-/// As many tables are merged into one.
-const TABLES_MAX: usize = 8;
+/// A step of a merge writes this share of a table.
+const STEP_SHARE: u64 = 32;
 
 /// Makes tables. Whoever holds it is the only one.
 pub(crate) struct Keeper {
@@ -42,6 +44,8 @@ pub(crate) struct Keeper {
     pub log: Log,
     pub tree: Arc<Tree>,
     pub block_bytes: usize,
+    /// A table ends once it has this many bytes.
+    pub table_bytes_max: u64,
     pub history: History,
     /// The newest that is durable.
     pub manifest: Manifest,
@@ -49,128 +53,232 @@ pub(crate) struct Keeper {
     pub manifest_tried: u64,
     /// Numbers of tables, and of manifests, that no later manifest needs.
     pub superfluous: (Vec<u64>, Vec<u64>),
-    /// Why the last flush or merge behind a write failed.
-    pub background_error: Option<StoreError>,
+    /// The merge that has begun.
+    pub merging: Option<(Plan, Merging)>,
+    /// Tables whose merge met damage. They stay as they are.
+    pub stuck: BTreeSet<u64>,
 }
 
 impl Keeper {
-    /// Writes the oldest frozen memtable to a table; false if there is none.
-    pub fn flush(&mut self) -> Result<bool, StoreError> {
+    /// Writes the oldest frozen memtable to tables; returns its bytes, or none if there is none.
+    pub fn flush(&mut self) -> Result<Option<u64>, StoreError> {
+        let horizon = self.tree.horizon();
         let layers = self.tree.pin();
         let Some(frozen) = layers.frozen.last() else {
-            return Ok(false);
+            return Ok(None);
         };
         let flushed_through = TxOffset::new(frozen.end);
         self.log.sync_through(flushed_through)?;
-        let mut rows = Merge::of_memtable(&frozen.memtable);
-        let info = self.write_table(|writer| {
-            writer.tombstones(frozen.memtable.tombstones());
-            while let Some(row) = rows.next()? {
-                writer.push(&row.key, row.sequence, row.value.as_deref())?;
-            }
-            Ok(())
-        })?;
-        let table = self.open_table(&info)?;
-        let mut tables = self.manifest.tables.clone();
-        tables.insert(0, info);
-        self.write_manifest(tables, flushed_through)?;
-        self.tree.replace_frozen(Some(table));
+        let plan = Plan::default();
+        let sources = Sources {
+            rows: Merge::of_memtable(&frozen.memtable),
+            tombstones: frozen.memtable.tombstones(),
+            below: merge::below(&self.manifest.runs, &plan),
+            horizon,
+        };
+        let mut merging = Merging::new(sources, self.cuts(&plan));
+        if let Err(error) = self.advance(&mut merging, u64::MAX) {
+            self.abandon(merging);
+            return Err(error);
+        }
+        let runs = self.install(&plan, merging.into_tables(), flushed_through)?;
+        self.tree.replace_frozen(runs);
         self.remove_superfluous();
         // What stays is retired after the next flush, or by the next opening.
         drop(self.retire());
-        Ok(true)
+        Ok(Some(frozen.memtable.bytes()))
     }
 
     /// Has the log retire what tables hold, but for the history that is to stay.
-    fn retire(&self) -> Result<(), StoreError> {
+    pub fn retire(&self) -> Result<(), StoreError> {
         let flushed_through = self.manifest.flushed_through;
         let oldest = self.history.oldest(&self.log.segments(), flushed_through);
         self.log.retain_from(oldest)?;
         Ok(())
     }
 
-    /// Merges all tables into one, if there are many.
-    pub fn merge_if_many(&mut self) -> Result<(), StoreError> {
-        match self.manifest.tables.len() < TABLES_MAX {
-            true => Ok(()),
-            false => self.merge(),
+    /// Does the next step of a merge. If `before` is given, all tables with lower numbers go to the
+    /// bottom.
+    pub fn merge(&mut self, before: Option<u64>) -> Result<Option<u64>, StoreError> {
+        if self.merging.is_none() {
+            let (runs, limits) = (&self.manifest.runs, self.limits());
+            let plan = match before {
+                None => compaction::pick(runs, &limits),
+                Some(before) => compaction::pick_all(runs, &limits, before),
+            };
+            match plan {
+                None => return Ok(None),
+                Some(plan) if plan.is_move => return self.bring_down(&plan),
+                Some(plan) => match self.begin(&plan) {
+                    Ok(merging) => self.merging = Some((plan, merging)),
+                    Err(error) => return Err(self.leave_alone(&plan, error)),
+                },
+            }
+        }
+        let Some((plan, mut merging)) = self.merging.take() else {
+            return Ok(None);
+        };
+        match self.advance(&mut merging, (self.table_bytes_max / STEP_SHARE).max(1)) {
+            Ok((bytes, false)) => {
+                self.merging = Some((plan, merging));
+                Ok(Some(bytes))
+            }
+            Ok((bytes, true)) => {
+                let flushed_through = self.manifest.flushed_through;
+                let runs = self.install(&plan, merging.into_tables(), flushed_through)?;
+                self.tree.replace_runs(runs);
+                self.remove_superfluous();
+                Ok(Some(bytes))
+            }
+            Err(error) => {
+                self.abandon(merging);
+                Err(self.leave_alone(&plan, error))
+            }
         }
     }
 
-    /// Merges all tables into one.
-    pub fn merge(&mut self) -> Result<(), StoreError> {
-        let horizon = self.tree.horizon();
-        let inputs = self.tree.pin().tables.clone();
-        if inputs.is_empty() {
-            return Ok(());
+    /// Damage stays: the tables of the plan are not merged again.
+    fn leave_alone(&mut self, plan: &Plan, error: StoreError) -> StoreError {
+        if error.class() == ErrorClass::Damage {
+            self.stuck.extend(&plan.inputs);
         }
+        error
+    }
+
+    /// Moves a table by the manifest alone.
+    fn bring_down(&mut self, plan: &Plan) -> Result<Option<u64>, StoreError> {
+        let mut tables = self.manifest.tables();
+        let moved = tables.find(|table| plan.inputs.contains(&table.number));
+        let moved: Vec<_> = moved.cloned().into_iter().collect();
+        drop(tables);
+        let flushed_through = self.manifest.flushed_through;
+        let runs = self.install(plan, moved, flushed_through)?;
+        self.tree.replace_runs(runs);
+        self.remove_superfluous();
+        Ok(Some(0))
+    }
+
+    /// [I3] Begins a merge.
+    fn begin(&self, plan: &Plan) -> Result<Merging, StoreError> {
+        let horizon = self.tree.horizon();
+        let layers = self.tree.pin();
+        let is_input = |table: &&Arc<Table>| plan.inputs.contains(&table.info.number);
         let mut tombstones = Tombstones::default();
-        for table in &inputs {
+        for table in layers.tables().filter(is_input) {
             tombstones.extend(&table.tombstones);
         }
-        let needed = tombstones.needed(horizon, true);
-        let mut kept = Kept::new(Merge::of_tables(&inputs)?, tombstones, horizon);
-        let mut row = kept.next()?;
-        let output = match row.is_none() && needed.is_empty() {
-            true => None,
-            false => Some(self.write_table(|writer| {
-                while let Some(Row {
-                    key,
-                    sequence,
-                    value,
-                }) = row
-                {
-                    writer.push(&key, sequence, value.as_deref())?;
-                    row = kept.next()?;
-                }
-                writer.tombstones(needed);
-                Ok(())
-            })?),
+        let is_read = |table: &&Arc<Table>| {
+            is_input(table) && !merge::is_covered(&table.info, &tombstones, horizon)
         };
-        let merged = output.iter().map(|info| self.open_table(info));
-        let merged = merged.collect::<Result<Vec<_>, _>>()?;
-        let flushed_through = self.manifest.flushed_through;
-        self.write_manifest(output.into_iter().collect(), flushed_through)?;
-        self.tree.replace_tables(merged);
-        let inputs = inputs.iter().map(|table| table.info.number);
-        self.superfluous.0.extend(inputs);
-        self.remove_superfluous();
-        Ok(())
+        let runs = layers.runs.iter().map(|run| Run {
+            tables: run.tables.iter().filter(is_read).cloned().collect(),
+        });
+        let sources = Sources {
+            rows: Merge::of_runs(runs)?,
+            below: merge::below(&self.manifest.runs, plan),
+            tombstones,
+            horizon,
+        };
+        Ok(Merging::new(sources, self.cuts(plan)))
     }
 
-    /// [I1] Writes a table of the next number.
-    fn write_table(
+    /// Where outputs of a plan may be cut.
+    fn cuts(&self, plan: &Plan) -> Cuts {
+        let runs = &self.manifest.runs;
+        match plan.tier {
+            BOTTOM => Cuts::default(),
+            _ => Cuts::new(compaction::guards(runs), compaction::bottom(runs)),
+        }
+    }
+
+    fn limits(&self) -> Limits<'_> {
+        Limits {
+            table_bytes_max: self.table_bytes_max,
+            horizon: self.tree.horizon(),
+            stuck: &self.stuck,
+        }
+    }
+
+    /// By how many bytes merges are behind.
+    pub fn debt(&self) -> u64 {
+        compaction::debt(&self.manifest.runs, &self.limits())
+    }
+
+    /// Writes about as many bytes of a merge; returns how many it wrote, and whether it is complete.
+    fn advance(&mut self, merging: &mut Merging, bytes: u64) -> Result<(u64, bool), StoreError> {
+        let place = Place {
+            tables: &self.tables,
+            block_bytes: self.block_bytes,
+            table_bytes_max: self.table_bytes_max,
+        };
+        let next = &mut self.manifest.table_next;
+        let mut number = || {
+            *next += 1;
+            *next - 1
+        };
+        merging.step(place, bytes, &mut number)
+    }
+
+    /// Gives up the merge that has begun, if any. Its inputs stay.
+    pub fn give_up(&mut self) {
+        if let Some((_, merging)) = self.merging.take() {
+            self.abandon(merging);
+        }
+    }
+
+    /// [I1] Removes the tables of a merge that failed. No manifest has named them.
+    fn abandon(&self, merging: Merging) {
+        merging.abandon(&mut |number| drop(self.tables.remove(&table::name(number))));
+    }
+
+    /// Has the next manifest name the outputs of a plan in the place of its inputs; returns the runs
+    /// as they are then.
+    fn install(
         &mut self,
-        fill: impl FnOnce(&mut TableWriter) -> Result<(), StoreError>,
-    ) -> Result<TableInfo, StoreError> {
-        let number = self.manifest.table_next;
-        self.manifest.table_next += 1;
-        // Until a manifest names it.
-        self.superfluous.0.push(number);
-        let mut writer = TableWriter::create(&self.tables, number, self.block_bytes)?;
-        fill(&mut writer)?;
-        writer.finish()
-    }
-
-    fn open_table(&self, info: &TableInfo) -> Result<Arc<Table>, StoreError> {
+        plan: &Plan,
+        outputs: Vec<TableInfo>,
+        flushed_through: TxOffset,
+    ) -> Result<Vec<Run>, StoreError> {
+        let layers = self.tree.pin();
+        let open = layers.tables().map(|table| (table.info.number, table));
+        let mut open: BTreeMap<u64, Arc<Table>> = open
+            .map(|(number, table)| (number, table.clone()))
+            .collect();
+        // Until a manifest names them.
+        let numbers = outputs.iter().map(|table| table.number);
+        let new = numbers.filter(|number| !open.contains_key(number));
+        self.superfluous.0.extend(new.collect::<Vec<_>>());
         let named_by = manifest::name(self.manifest_tried + 1);
-        Ok(Arc::new(Table::open(
-            &self.tables,
-            info,
-            &named_by,
-            &self.tree.cache,
-        )?))
+        for info in &outputs {
+            if let Entry::Vacant(vacant) = open.entry(info.number) {
+                let table = Table::open(&self.tables, info, &named_by, &self.tree.cache)?;
+                vacant.insert(Arc::new(table));
+            }
+        }
+        let runs = compaction::applied(&self.manifest.runs, plan, outputs);
+        let opened = runs.iter().map(|run| Run {
+            tables: run
+                .tables
+                .iter()
+                .filter_map(|table| open.get(&table.number).cloned())
+                .collect(),
+        });
+        let opened = opened.collect();
+        self.write_manifest(runs, flushed_through)?;
+        self.superfluous.0.extend(&plan.inputs);
+        self.forget_named();
+        Ok(opened)
     }
 
     /// Has the next manifest name these tables.
     fn write_manifest(
         &mut self,
-        tables: Vec<TableInfo>,
+        runs: Vec<RunInfo>,
         flushed_through: TxOffset,
     ) -> Result<(), StoreError> {
         self.replace_manifest(Manifest {
             flushed_through,
-            tables,
+            runs,
             ..self.manifest.clone()
         })
     }
@@ -189,11 +297,15 @@ impl Keeper {
             self.superfluous.1.push(next.number);
             return Err(error);
         }
-        self.superfluous
-            .0
-            .retain(|number| next.tables.iter().all(|table| table.number != *number));
         self.manifest = next;
+        self.forget_named();
         Ok(())
+    }
+
+    /// What the manifest names is not superfluous.
+    fn forget_named(&mut self) {
+        let named: BTreeSet<u64> = self.manifest.tables().map(|table| table.number).collect();
+        self.superfluous.0.retain(|number| !named.contains(number));
     }
 
     /// Removes what the manifest, which is durable, made superfluous. What stays is removed by the
@@ -216,49 +328,6 @@ impl std::fmt::Debug for Keeper {
             .field("root", &self.root.shown(""))
             .field("manifest", &self.manifest)
             .finish_non_exhaustive()
-    }
-}
-
-/// [I3] The rows of all tables that somebody may need.
-struct Kept {
-    rows: Merge,
-    tombstones: Tombstones,
-    /// Which keys the same range tombstone below the horizon covers.
-    span: Span,
-    horizon: u64,
-    /// The last key that was met, and whether a row of it is below the horizon.
-    last: Option<(Vec<u8>, bool)>,
-}
-
-impl Kept {
-    fn new(rows: Merge, tombstones: Tombstones, horizon: u64) -> Self {
-        Self {
-            rows,
-            span: tombstones.span(&[], horizon),
-            tombstones,
-            horizon,
-            last: None,
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<Row>, StoreError> {
-        while let Some(row) = self.rows.next()? {
-            let is_covered = self
-                .last
-                .as_ref()
-                .is_some_and(|(key, is_below)| *key == row.key && *is_below);
-            let is_below = row.sequence < self.horizon;
-            self.last = Some((row.key.clone(), is_covered || is_below));
-            if !self.span.holds(&row.key) {
-                self.span = self.tombstones.span(&row.key, self.horizon);
-            }
-            let is_deleted = self.span.newest.is_some_and(|at| row.sequence < at);
-            let is_gone = is_deleted || (is_below && row.value.is_none());
-            if !is_covered && !is_gone {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use blackstart_vfs::{Env, Lock, Mutex, MutexGuard};
 
+use super::background::Background;
 use super::backup::{BackupReport, backup};
 use super::batch::WriteBatch;
 use super::catalog::{self, Genesis};
@@ -13,7 +14,6 @@ use super::commit::{self, Owner, Ticket};
 use super::cursor::Cursor;
 use super::encoded::{Encoded, Intent, OpenTransaction};
 use super::error::StoreError;
-use super::flush::Keeper;
 use super::keyspace::{Keyspace, PREFIX_BYTES};
 use super::open;
 use super::options::StoreOptions;
@@ -24,8 +24,9 @@ use super::stats::StoreStats;
 use super::tree::Tree;
 use crate::commitlog::{Durability, Log, LogId, TxOffset};
 
-/// An open store. Clones are the same store. Dropping the last one releases the lock and does no
-/// I/O: writes at level [`Durability::Buffered`] may be lost, as if the process had died.
+/// An open store. Clones are the same store. Dropping the last one waits for the step of a
+/// flush or a merge that is being done, and releases the lock. It writes nothing more: writes at
+/// level [`Durability::Buffered`] may be lost, as if the process had died.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -35,14 +36,22 @@ struct Inner {
     tree: Arc<Tree>,
     encoded: Arc<Encoded>,
     log: Log,
-    keeper: Mutex<Keeper>,
+    background: Background,
     /// Held while a keyspace is created or dropped.
     naming: Mutex<()>,
     /// Held by the transaction whose turn it is.
     turn: Mutex<()>,
     durability: Durability,
-    memtables_max: usize,
-    _lock: Box<dyn Lock>,
+    lock: Box<dyn Lock>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A child that was forked has the handle, and not the task.
+        if self.lock.check().is_ok() {
+            self.background.stop();
+        }
+    }
 }
 
 impl Store {
@@ -126,13 +135,19 @@ impl Store {
             tree: opened.tree,
             encoded: Encoded::new(options.write_sets_bytes_max, keyspaces),
             log: opened.log,
-            keeper: Mutex::new(env, opened.keeper),
+            background: Background::new(
+                env,
+                opened.keeper,
+                options.memtables_max,
+                options.background_task,
+            ),
             naming: Mutex::new(env, ()),
             turn: Mutex::new(env, ()),
             durability: options.durability,
-            memtables_max: options.memtables_max,
-            _lock: opened.lock,
+            lock: opened.lock,
         };
+        // What was replayed may have filled memtables.
+        inner.background.wake();
         let inner = Arc::new(inner);
         Ok((Self { inner }, opened.report))
     }
@@ -262,12 +277,14 @@ impl Store {
         intent: Intent,
         durability: Durability,
     ) -> Result<TxOffset, StoreError> {
-        self.make_room()?;
         let owner = Owner::new(&self.inner.tree, &self.inner.encoded, batch, intent);
+        self.inner
+            .background
+            .make_room(owner.record().len() as u64)?;
         let log = &self.inner.log;
         let committed = log.commit_owned(&[owner.record()], durability, owner.clone());
         let sequence = commit::outcome(committed)?;
-        self.flush_if_full();
+        self.inner.background.wake();
         Ok(sequence)
     }
 
@@ -277,9 +294,11 @@ impl Store {
         intent: Intent,
         durability: Durability,
     ) -> Result<Ticket, StoreError> {
-        self.make_room()?;
-        self.flush_if_full();
         let owner = Owner::new(&self.inner.tree, &self.inner.encoded, batch, intent);
+        self.inner
+            .background
+            .make_room(owner.record().len() as u64)?;
+        self.inner.background.wake();
         let log = &self.inner.log;
         let ticket = log.submit_owned(&[owner.record()], durability, owner.clone())?;
         Ok(Ticket::submitted(ticket))
@@ -389,35 +408,10 @@ impl Store {
         self.write(batch, self.inner.durability)
     }
 
-    /// Keeps the number of memtables that wait within its limit.
-    fn make_room(&self) -> Result<(), StoreError> {
-        while self.inner.tree.pin().frozen.len() > self.inner.memtables_max {
-            let flushed = self.inner.keeper.lock().flush();
-            if let Err(error) = flushed {
-                let source = Box::new(error);
-                return Err(StoreError::MemtablesFull { source });
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a memtable that is full to a table, unless somebody else does. A failure is told to
-    /// whoever writes once there are too many.
-    fn flush_if_full(&self) {
-        if self.inner.tree.pin().frozen.is_empty() {
-            return;
-        }
-        if let Some(mut keeper) = self.inner.keeper.try_lock() {
-            let flushed = keeper.flush();
-            let done = flushed.and_then(|_| keeper.merge_if_many());
-            keeper.background_error = done.err();
-        }
-    }
-
-    /// Why the last flush or merge failed that was made behind a write, if it did. It is tried
-    /// again behind the next one.
+    /// Why the last flush or merge failed that nobody asked for, if it did. It is tried again once
+    /// somebody writes. A merge that meets damage is not tried again: its tables stay as they are.
     pub fn background_error(&self) -> Option<StoreError> {
-        self.inner.keeper.lock().background_error.clone()
+        self.inner.background.error()
     }
 
     /// All keys of a range, in order, as they are now.
@@ -452,18 +446,17 @@ impl Store {
     /// # Errors
     /// Nothing is lost: what could not be written stays in memory and in the log.
     pub fn flush(&self) -> Result<(), StoreError> {
-        let mut keeper = self.inner.keeper.lock();
-        self.inner.tree.freeze_all();
-        while keeper.flush()? {}
-        Ok(())
+        self.inner.background.flush()
     }
 
-    /// Merges all tables into one: older rows and deletes that nobody can see any more go.
+    /// Merges all tables that there are into one run: older rows and deletes that nobody can see any
+    /// more go.
     ///
     /// # Errors
-    /// The tables are as they were.
+    /// What was merged before is merged; all rows are where they can be read. Tables that are damaged
+    /// are left alone.
     pub fn compact(&self) -> Result<(), StoreError> {
-        self.inner.keeper.lock().merge()
+        self.inner.background.compact()
     }
 
     /// Copies the store into the new directory `to`, relative to the root of the environment: see
@@ -473,7 +466,7 @@ impl Store {
     /// As [`backup`](super::backup()), and as [`Log::flush`].
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<BackupReport, StoreError> {
         self.inner.log.flush()?;
-        let root = self.inner.keeper.lock().root.clone();
+        let root = self.inner.background.root();
         backup(&root.env, root.path_of(""), to, &mut |_| {})
     }
 
@@ -485,13 +478,19 @@ impl Store {
         Ok(self.inner.log.sync()?)
     }
 
-    /// Makes everything durable and marks the log as closed, so that the next opening need not
-    /// scan. Writes are refused then; reads go on.
+    /// Ends flushes and merges, makes everything durable and marks the log as closed, so that the
+    /// next opening need not scan. Writes are refused then; reads go on.
     ///
     /// # Errors
     /// As [`Log::close`].
     pub fn close(&self) -> Result<(), StoreError> {
-        Ok(self.inner.log.close()?)
+        self.inner.background.stop();
+        self.inner.background.abandon();
+        let closed = self.inner.log.close();
+        if closed.is_err() {
+            self.inner.background.go_on();
+        }
+        Ok(closed?)
     }
 
     /// The sequence that the next batch gets, when none is in flight.
@@ -506,7 +505,7 @@ impl Store {
 
     /// What the store consists of at the moment.
     pub fn stats(&self) -> StoreStats {
-        let flushed_through = self.inner.keeper.lock().manifest.flushed_through;
+        let flushed_through = self.inner.background.flushed_through();
         StoreStats::of(&self.inner.tree, flushed_through)
     }
 }

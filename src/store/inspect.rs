@@ -220,7 +220,7 @@ pub fn inspect(
     let tables = Directory::open(env, &dir.as_ref().join(TABLES)).ok();
     if let (Some(manifest), Some(tables)) = (&newest, &tables) {
         let named_by = root.shown(&manifest::name(manifest.number));
-        for info in &manifest.tables {
+        for info in manifest.tables() {
             inspect_table(tables, info, &named_by, visit);
         }
     }
@@ -243,7 +243,7 @@ fn summary(manifest: &Manifest) -> ManifestSummary {
         epoch: manifest.epoch,
         flushed_through: manifest.flushed_through,
         table_next: manifest.table_next,
-        tables: manifest.tables.iter().map(TableSummary::of).collect(),
+        tables: manifest.tables().map(TableSummary::of).collect(),
     }
 }
 
@@ -323,7 +323,7 @@ impl Others {
         let Some(tables) = tables else {
             return Ok(others);
         };
-        let named = newest.map_or(&[][..], |manifest| &manifest.tables);
+        let named: Vec<_> = newest.into_iter().flat_map(Manifest::tables).collect();
         let mut names: Vec<_> = tables
             .names()?
             .into_iter()

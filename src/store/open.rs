@@ -9,6 +9,7 @@
 //! | 5. what memtables have no room for goes into tables | as a flush leaves it |
 //! | 6. files that the manifest does not name are removed | some of them |
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,12 +19,12 @@ use super::batch::{Record, SealedBatch};
 use super::cache::Cache;
 use super::error::StoreError;
 use super::flush::Keeper;
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Manifest, RunInfo};
 use super::options::StoreOptions;
 use super::replay::Replay;
 use super::report::RecoveryReport;
-use super::table::{self, Table, TableInfo};
-use super::tree::Tree;
+use super::table;
+use super::tree::{Run, Tree};
 use crate::commitlog::LogSource;
 use crate::commitlog::directory::Directory;
 use crate::commitlog::{Log, LogError, LogId, LogOptions, Recovered, SegmentInfo, TxOffset};
@@ -77,9 +78,7 @@ pub(crate) fn open(
     let base = Base::plan(manifest.as_ref(), options);
     let named_by = listing.newest(&root);
     let cache = Cache::new(options.cache_bytes_max);
-    let open_table = |info| Table::open(&tables, info, &named_by, &cache).map(Arc::new);
-    let opened = base.tables.iter().map(open_table);
-    let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let runs = Run::open_all(&tables, &base.runs, &named_by, &cache)?;
     let mut replay = Replay::new(options, base.flushed_through..base.end);
     let log_options = log_options(options, manifest.as_ref(), genesis.as_ref());
     let (log, log_report) = open_log(env, dir, log_options, manifest.as_ref(), &mut replay)?;
@@ -91,7 +90,7 @@ pub(crate) fn open(
     }
     let mut report = RecoveryReport::new(&listing, &base, log_report);
     let visible = log.visible_through().min(base.end).get();
-    let layers = replay.layers(opened);
+    let layers = replay.layers(runs);
     let tree = Arc::new(Tree::new(
         layers,
         cache,
@@ -115,7 +114,7 @@ pub(crate) fn open(
 
 /// What the tables hold that an opening uses, and where what it shows ends.
 pub(super) struct Base {
-    pub tables: Vec<TableInfo>,
+    pub runs: Vec<RunInfo>,
     pub flushed_through: TxOffset,
     /// The point in time: transactions from here on are not shown.
     pub end: TxOffset,
@@ -133,12 +132,12 @@ impl Base {
         let end = end.unwrap_or(TxOffset::new(u64::MAX));
         match manifest.filter(|manifest| manifest.flushed_through <= end) {
             Some(manifest) => Self {
-                tables: manifest.tables.clone(),
+                runs: manifest.runs.clone(),
                 flushed_through: manifest.flushed_through,
                 end,
             },
             None => Self {
-                tables: Vec::new(),
+                runs: Vec::new(),
                 flushed_through: TxOffset::ZERO,
                 end,
             },
@@ -159,7 +158,7 @@ impl Base {
         }
         if keeper.manifest.fork != Some(self.end) {
             keeper.replace_manifest(Manifest {
-                tables: self.tables.clone(),
+                runs: self.runs.clone(),
                 flushed_through: self.flushed_through,
                 fork: Some(self.end),
                 ..keeper.manifest.clone()
@@ -282,15 +281,8 @@ fn keeper(
     manifest: Option<Manifest>,
 ) -> Result<Keeper, StoreError> {
     let is_new = manifest.is_none();
-    let manifest = manifest.unwrap_or_else(|| Manifest {
-        number: 1,
-        log_id: log.log_id(),
-        epoch: log.epoch(),
-        flushed_through: TxOffset::ZERO,
-        table_next: 1,
-        fork: None,
-        tables: Vec::new(),
-    });
+    let first = || Manifest::first(log.log_id(), log.epoch());
+    let manifest = manifest.unwrap_or_else(first);
     if is_new {
         manifest.write(&root)?;
     }
@@ -301,10 +293,12 @@ fn keeper(
         log,
         tree,
         block_bytes: options.block_bytes,
+        table_bytes_max: options.memtable_bytes_max.max(1),
         history: options.history,
         manifest,
         superfluous: (Vec::new(), Vec::new()),
-        background_error: None,
+        merging: None,
+        stuck: BTreeSet::new(),
     })
 }
 
@@ -355,8 +349,7 @@ fn remove_unnamed(keeper: &Keeper, listing: &Listing) -> Result<Vec<String>, Sto
         let number = table::parse(&entry.name);
         let is_named = keeper
             .manifest
-            .tables
-            .iter()
+            .tables()
             .any(|table| Some(table.number) == number);
         let is_ours = number.is_some() || entry.name.contains(".tmp");
         if is_ours && !is_named {

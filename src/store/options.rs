@@ -12,6 +12,7 @@ pub struct StoreOptions {
     pub(crate) block_bytes: usize,
     pub(crate) cache_bytes_max: u64,
     pub(crate) write_sets_bytes_max: u64,
+    pub(crate) background_task: bool,
     pub(crate) durability: Durability,
     pub(crate) log: LogOptions,
     pub(crate) when_full: WhenFull,
@@ -42,6 +43,7 @@ impl StoreOptions {
             block_bytes: 8 << 10,
             cache_bytes_max: 256 << 20,
             write_sets_bytes_max: 64 << 20,
+            background_task: true,
             durability,
             log: LogOptions::new(),
             when_full: WhenFull::Flush,
@@ -58,7 +60,7 @@ impl StoreOptions {
     }
 
     /// A memtable that holds this many bytes of keys and values is written to a table. A single
-    /// batch may overshoot it.
+    /// batch may overshoot it. A table has about as many bytes at most.
     #[must_use]
     pub fn memtable_bytes_max(mut self, bytes: u64) -> Self {
         self.memtable_bytes_max = bytes;
@@ -105,6 +107,15 @@ impl StoreOptions {
     #[must_use]
     pub fn max_tx_offset(mut self, tx_offset: TxOffset) -> Self {
         self.max_tx_offset = Some(tx_offset);
+        self
+    }
+
+    /// Whether flushes and merges are the work of a task of their own, which begins with the first
+    /// memtable that is full and ends with the store. Without it, or where the operating system has
+    /// no room for it, the write that fills a memtable does that work, and waits as long.
+    #[must_use]
+    pub fn background_task(mut self, background_task: bool) -> Self {
+        self.background_task = background_task;
         self
     }
 

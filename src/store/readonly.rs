@@ -28,7 +28,7 @@ use super::report::RecoveryReport;
 use super::snapshot::Snapshot;
 use super::stats::StoreStats;
 use super::table::Table;
-use super::tree::Tree;
+use super::tree::{Run, Tree};
 use crate::commitlog::directory::Directory;
 use crate::commitlog::{self, Durability, LogError, LogId, LogOptions, ReadOnlyLog, TxOffset};
 
@@ -242,14 +242,18 @@ fn look_once(
     let base = Base::plan(manifest.as_ref(), &store_options);
     let named_by = listing.newest(root);
     let cache = Cache::new(store_options.cache_bytes_max);
-    let (mut tables, mut tables_lost) = (Vec::new(), Vec::new());
-    if !base.tables.is_empty() {
+    let (mut runs, mut tables_lost) = (Vec::new(), Vec::new());
+    if !base.runs.is_empty() {
         let directory = Directory::open(env, &dir.join(TABLES))?;
-        for info in &base.tables {
-            match Table::open(&directory, info, &named_by, &cache) {
-                Err(error) if skip_damaged => tables_lost.push(error),
-                opened => tables.push(Arc::new(opened?)),
+        for run in &base.runs {
+            let mut tables = Vec::new();
+            for info in &run.tables {
+                match Table::open(&directory, info, &named_by, &cache) {
+                    Err(error) if skip_damaged => tables_lost.push(error),
+                    opened => tables.push(Arc::new(opened?)),
+                }
             }
+            runs.push(Run { tables });
         }
     }
     let mut replay = Replay::new(&store_options, base.flushed_through..base.end);
@@ -273,7 +277,7 @@ fn look_once(
         }
         Err(error) => return Err(error),
     };
-    let tree = Tree::new(replay.layers(tables), cache, visible.get(), u64::MAX);
+    let tree = Tree::new(replay.layers(runs), cache, visible.get(), u64::MAX);
     let log = log.map(|(log_id, log_report)| {
         let mut report = RecoveryReport::new(listing, &base, log_report);
         report.replayed(&replay, &tree);

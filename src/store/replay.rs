@@ -17,8 +17,7 @@ use super::error::StoreError;
 use super::flush::Keeper;
 use super::memtable::Gathered;
 use super::options::{StoreOptions, WhenFull};
-use super::table::Table;
-use super::tree::{Frozen, Layers};
+use super::tree::{Frozen, Layers, Run};
 use crate::commitlog::{Commit, TxOffset};
 
 /// What is replayed from the log.
@@ -100,11 +99,11 @@ impl Replay {
     }
 
     /// What was taken in, over tables.
-    pub fn layers(&mut self, tables: Vec<Arc<Table>>) -> Layers {
+    pub fn layers(&mut self, runs: Vec<Run>) -> Layers {
         Layers {
             active: Arc::new(self.gathered.take()),
             frozen: self.frozen.clone(),
-            tables,
+            runs,
         }
     }
 
@@ -123,7 +122,7 @@ impl Replay {
                 }
                 let writes = decode(offset, record)?;
                 while keeper.tree.pin().frozen.len() > self.memtables_max {
-                    tables += usize::from(keeper.flush()?);
+                    tables += usize::from(keeper.flush()?.is_some());
                 }
                 self.batches += 1;
                 let (rows, _) = keeper.tree.apply(writes, offset.get());

@@ -48,7 +48,7 @@ impl RecoveryReport {
         Self {
             log,
             manifest: listing.manifests.last().copied().unwrap_or(0),
-            tables: base.tables.len(),
+            tables: base.runs.iter().map(|run| run.tables.len()).sum(),
             flushed_through: base.flushed_through,
             batches_replayed: 0,
             rows_replayed: 0,

@@ -13,6 +13,8 @@ pub struct StoreStats {
     pub memtables_waiting: usize,
     /// Tables.
     pub tables: usize,
+    /// Runs of tables that share no key. A read may have to look into each.
+    pub runs: usize,
     /// Bytes of their files.
     pub table_bytes: u64,
     /// Rows in them, older ones of the same keys and deletes included.
@@ -30,15 +32,16 @@ pub struct StoreStats {
 impl StoreStats {
     pub(crate) fn of(tree: &Tree, flushed_through: TxOffset) -> Self {
         let layers = tree.pin();
-        let tables = layers.tables.iter();
-        let infos = tables.clone().map(|table| &table.info);
+        let tables: Vec<_> = layers.tables().collect();
+        let infos = tables.iter().map(|table| &table.info);
         Self {
             memtable_bytes: layers.active.bytes(),
             memtables_waiting: layers.frozen.len(),
-            tables: layers.tables.len(),
+            tables: tables.len(),
+            runs: layers.runs.len(),
             table_bytes: infos.clone().map(|info| info.bytes).sum(),
             table_rows: infos.map(|info| info.rows).sum(),
-            table_memory_bytes: tables.map(|table| table.memory_bytes()).sum(),
+            table_memory_bytes: tables.iter().map(|table| table.memory_bytes()).sum(),
             cache_bytes: tree.cache.bytes(),
             cache_misses: tree.cache.misses(),
             flushed_through,

@@ -47,7 +47,7 @@ const FOOTER: u32 = u32::MAX - 1;
 const TOMBSTONES: u32 = u32::MAX - 2;
 
 /// What the manifest knows of a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TableInfo {
     /// Its name is this number.
     pub number: u64,
@@ -56,6 +56,16 @@ pub(crate) struct TableInfo {
     pub bytes: u64,
     pub footer_checksum: u32,
     pub rows: u64,
+    /// Of them, and of range tombstones, those that a merge can drop once no snapshot sees what
+    /// they hide: deletes, and older rows of a key.
+    pub stale: u64,
+    /// Of rows and range tombstones.
+    pub sequence_min: u64,
+    pub sequence_max: u64,
+    /// No row is before it, nor is anything of a range tombstone.
+    pub first_key: Vec<u8>,
+    /// All is before this key.
+    pub end_key: Vec<u8>,
 }
 
 /// The file name of a table.
@@ -330,9 +340,7 @@ impl TableWriter {
             info: TableInfo {
                 number,
                 creation,
-                bytes: 0,
-                footer_checksum: 0,
-                rows: 0,
+                ..TableInfo::default()
             },
             block: BlockBuilder::default(),
             block_bytes,
@@ -382,8 +390,22 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Completes the table and gives it its name, durably.
+    /// Completes the table and gives it its name, durably. If that fails, its file is removed.
     pub fn finish(mut self) -> Result<TableInfo, StoreError> {
+        let completed = self.complete();
+        if completed.is_err() {
+            self.abandon();
+        }
+        completed.map(|()| self.info)
+    }
+
+    /// Removes the file. What cannot be removed the next opening removes.
+    pub fn abandon(&self) {
+        drop(self.directory.remove(&self.temp));
+        drop(self.directory.remove(&name(self.info.number)));
+    }
+
+    fn complete(&mut self) -> Result<(), StoreError> {
         if !self.block.is_empty() {
             self.end_block()?;
         }
@@ -410,7 +432,7 @@ impl TableWriter {
         self.file.sync_all()?;
         self.directory.rename(&self.temp, &name(self.info.number))?;
         self.directory.sync()?;
-        Ok(self.info)
+        Ok(())
     }
 }
 

@@ -68,13 +68,17 @@ impl Tombstones {
         self.fragments.is_empty()
     }
 
+    /// How many fragments there are.
+    pub fn len(&self) -> usize {
+        self.fragments.len()
+    }
+
     /// How much memory they take, about.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The first key of all, and the key behind the last.
-    #[expect(dead_code, reason = "merges of some tables need it")]
     pub fn extent(&self) -> Option<(&[u8], &[u8])> {
         let first = self.fragments.iter().next()?;
         let last = self.fragments.iter().next_back()?;
@@ -190,7 +194,6 @@ impl Tombstones {
     }
 
     /// What of them lies from `from` on and before `end`; none: no bound.
-    #[cfg_attr(not(test), expect(dead_code, reason = "merges of some tables need it"))]
     pub fn within(&self, from: Option<&[u8]>, end: Option<&[u8]>) -> Self {
         let mut within = Self::default();
         for fragment in self.fragments.iter() {
@@ -242,7 +245,6 @@ impl Tombstones {
     }
 
     /// The lowest and the highest sequence.
-    #[expect(dead_code, reason = "merges of some tables need it")]
     pub fn sequences(&self) -> Option<(u64, u64)> {
         let all = || self.fragments.iter().flat_map(|own| own.sequences.iter());
         Some((*all().min()?, *all().max()?))

@@ -20,9 +20,11 @@ use super::batch::Writes;
 use super::cache::Cache;
 use super::error::StoreError;
 use super::filter::KeyHash;
+use super::manifest::RunInfo;
 use super::memtable::Memtable;
 use super::table::Table;
 use super::tombstone::Span;
+use crate::commitlog::directory::Directory;
 
 /// A memtable that is full.
 #[derive(Clone, Debug)]
@@ -32,12 +34,50 @@ pub(crate) struct Frozen {
     pub end: u64,
 }
 
+/// Tables that share no key, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub tables: Vec<Arc<Table>>,
+}
+
+impl Run {
+    /// Opens the tables of runs.
+    pub fn open_all(
+        directory: &Directory,
+        runs: &[RunInfo],
+        named_by: &str,
+        cache: &Arc<Cache>,
+    ) -> Result<Vec<Self>, StoreError> {
+        let open = |run: &RunInfo| {
+            let tables = run.tables.iter();
+            let open = |info| Table::open(directory, info, named_by, cache).map(Arc::new);
+            let opened = tables.map(open);
+            let tables = opened.collect::<Result<_, StoreError>>()?;
+            Ok(Self { tables })
+        };
+        runs.iter().map(open).collect()
+    }
+
+    /// The tables that may hold a key, or one behind it.
+    pub fn from(&self, key: &[u8]) -> &[Arc<Table>] {
+        let before = |table: &Arc<Table>| table.info.end_key.as_slice() <= key;
+        let at = self.tables.partition_point(before);
+        self.tables.get(at..).unwrap_or_default()
+    }
+
+    /// The table that may hold a key.
+    pub fn table(&self, key: &[u8]) -> Option<&Arc<Table>> {
+        let next = self.from(key).first();
+        next.filter(|table| table.info.first_key.as_slice() <= key)
+    }
+}
+
 /// Where rows are, newest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Layers {
     pub active: Arc<Memtable>,
     pub frozen: Vec<Frozen>,
-    pub tables: Vec<Arc<Table>>,
+    pub runs: Vec<Run>,
 }
 
 impl Layers {
@@ -60,7 +100,7 @@ impl Layers {
         let hash = KeyHash::of(key);
         // The first table that has the key is the only one that shows anything.
         let mut show = Some(show);
-        for table in &self.tables {
+        for table in self.runs.iter().filter_map(|run| run.table(key)) {
             let show =
                 |value: Option<&[u8]>| value.zip(show.take()).map(|(value, show)| show(value));
             if let Some(found) = table.get_with(key, hash, sequence, show)? {
@@ -68,6 +108,11 @@ impl Layers {
             }
         }
         Ok(None)
+    }
+
+    /// All tables, those of newer runs first.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.runs.iter().flat_map(|run| &run.tables)
     }
 
     fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
@@ -90,16 +135,13 @@ impl Layers {
     /// pinned these layers.
     pub fn have_tombstones(&self) -> bool {
         self.memtables().any(|memtable| memtable.has_tombstones())
-            || self.tables.iter().any(|table| !table.tombstones.is_empty())
+            || self.tables().any(|table| !table.tombstones.is_empty())
     }
 
     /// The neighbours of a key that the same range tombstone covers.
     pub fn span(&self, key: &[u8], visible: u64) -> Span {
         let memtables = self.memtables().map(|memtable| memtable.span(key, visible));
-        let tables = self
-            .tables
-            .iter()
-            .filter(|table| !table.tombstones.is_empty());
+        let tables = self.tables().filter(|table| !table.tombstones.is_empty());
         let tables = tables.map(|table| table.tombstones.span(key, visible));
         memtables.chain(tables).fold(Span::default(), Span::and)
     }
@@ -223,20 +265,18 @@ impl Tree {
         self.freeze(self.visible());
     }
 
-    /// Puts a table in the place of the oldest frozen memtable.
-    pub fn replace_frozen(&self, table: Option<Arc<Table>>) {
+    /// Puts runs that hold the oldest frozen memtable in the place of it and of all runs.
+    pub fn replace_frozen(&self, runs: Vec<Run>) {
         let mut layers = self.layers.write();
         let next = Arc::make_mut(&mut layers);
         let _ = next.frozen.pop();
-        if let Some(table) = table {
-            next.tables.insert(0, table);
-        }
+        next.runs = runs;
     }
 
-    /// Puts a table in the place of all tables.
-    pub fn replace_tables(&self, tables: Vec<Arc<Table>>) {
+    /// Puts runs in the place of all runs.
+    pub fn replace_runs(&self, runs: Vec<Run>) {
         let mut layers = self.layers.write();
-        Arc::make_mut(&mut layers).tables = tables;
+        Arc::make_mut(&mut layers).runs = runs;
     }
 }
 

@@ -135,7 +135,7 @@ impl Opened {
         let mut tables = Vec::new();
         if let Some(Ok(manifest)) = &manifest {
             let named_by = listing.newest(root);
-            for info in &manifest.tables {
+            for info in manifest.tables() {
                 tables.push(match &tables_dir {
                     Ok(directory) => {
                         Table::open(directory, info, &named_by, &Cache::new(0)).map(Arc::new)
@@ -176,7 +176,7 @@ impl Opened {
         if let Some(Err(error)) = &self.manifest {
             verification.findings.push(error.clone());
         }
-        let infos = newest.map_or(&[][..], |manifest| &manifest.tables);
+        let infos: Vec<_> = newest.into_iter().flat_map(Manifest::tables).collect();
         let mut done = Progress {
             bytes_done: 0,
             bytes: infos.iter().map(|info| info.bytes).sum(),

@@ -52,6 +52,7 @@ fn options(ctx: &Context) -> StoreOptions {
         .memtable_bytes_max(config.memtable_bytes_max)
         .memtables_max(config.memtables_max as usize)
         .block_bytes(config.block_bytes as usize)
+        .background_task(config.has_task)
         .log(log)
 }
 
@@ -120,7 +121,10 @@ fn open_once(ctx: &Context) -> Result<Result<Engine, StoreError>, Failure> {
     if lost {
         ctx.mark("acknowledged batch lost below its level");
     }
-    no_strays(ctx, &store)?;
+    // A task may be at work already.
+    if !ctx.config().has_task || report.memtables == 0 {
+        no_strays(ctx, &store)?;
+    }
     Ok(Ok(store))
 }
 
@@ -285,7 +289,7 @@ fn perform(ctx: &Context, store: &Engine, slots: &mut Slots, op: &Op) -> Result<
         Op::Compact => {
             let before = store.stats().tables;
             let done = settle(ctx, store.compact())?;
-            if before > 1 && store.stats().tables <= 1 {
+            if before > 1 && store.stats().runs <= 1 {
                 ctx.mark("merged");
             }
             Ok(done)

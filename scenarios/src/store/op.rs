@@ -25,6 +25,9 @@ pub struct Config {
     pub segment_bytes_max: u64,
     /// Size of the log's buffer.
     pub buffer_bytes_max: u64,
+    /// Whether a task flushes and merges.
+    #[serde(default)]
+    pub has_task: bool,
 }
 
 impl Config {
@@ -35,6 +38,7 @@ impl Config {
             block_bytes: *draw.pick(&[1, 100, 300, 8_192]),
             segment_bytes_max: *draw.pick(&[512, 1_024, 4_096, 1 << 20]),
             buffer_bytes_max: *draw.pick(&[1, 256, 1 << 16]),
+            has_task: draw.chance(600),
         }
     }
 
@@ -45,9 +49,14 @@ impl Config {
             block_bytes: 8_192,
             segment_bytes_max: 1 << 20,
             buffer_bytes_max: 1 << 16,
+            has_task: false,
         };
         let each = [
             plain,
+            Self {
+                has_task: false,
+                ..*self
+            },
             Self {
                 memtable_bytes_max: plain.memtable_bytes_max,
                 ..*self
@@ -275,6 +284,7 @@ pub(super) fn small_cases() -> Vec<SmallCase<Config, Op>> {
         block_bytes: 1,
         segment_bytes_max: 512,
         buffer_bytes_max: 1,
+        has_task: false,
     };
     let write = |first, deletes| Op::Write {
         first,

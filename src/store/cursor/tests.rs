@@ -60,9 +60,9 @@ fn many_sources_are_read_as_one() {
         .find_map(|name| crate::store::manifest::parse(name));
     let root = crate::commitlog::directory::Directory::open(&scratch.env, "".as_ref()).unwrap();
     let manifest = crate::store::manifest::Manifest::read(&root, manifest.unwrap()).unwrap();
-    let open = |info| Arc::new(Table::open(&directory, info, "the test", &Cache::new(0)).unwrap());
-    let tables: Vec<_> = manifest.tables.iter().map(open).collect();
-    let mut rows = Merge::of_tables(&tables).unwrap();
+    let cache = Cache::new(0);
+    let runs = Run::open_all(&directory, &manifest.runs, "the test", &cache).unwrap();
+    let mut rows = Merge::of_runs(runs).unwrap();
     let mut last: Option<Row> = None;
     let mut count = 0;
     while let Some(row) = rows.next().unwrap() {
@@ -76,6 +76,6 @@ fn many_sources_are_read_as_one() {
     }
     assert_eq!(
         count,
-        manifest.tables.iter().map(|table| table.rows).sum::<u64>()
+        manifest.tables().map(|table| table.rows).sum::<u64>()
     );
 }

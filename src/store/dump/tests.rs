@@ -15,7 +15,7 @@ fn options() -> StoreOptions {
         .log(log)
 }
 
-/// Two keyspaces in two tables, and rows behind them.
+/// Two keyspaces in a table, and rows behind them.
 fn filled() -> Scratch {
     let scratch = Scratch::new();
     let (store, _) = Store::open(&scratch.env, "", &options()).unwrap();
@@ -26,7 +26,7 @@ fn filled() -> Scratch {
         store
             .put(keyspace, key.as_bytes(), value.as_bytes())
             .unwrap();
-        if number == 19 || number == 39 {
+        if number == 39 {
             store.flush().unwrap();
         }
     }

@@ -22,7 +22,7 @@ impl Rig {
         let layers = Layers {
             active: Arc::default(),
             frozen: Vec::new(),
-            tables: Vec::new(),
+            runs: Vec::new(),
         };
         Self {
             tree: Arc::new(Tree::new(layers, Cache::new(1 << 20), 1, 1 << 20)),

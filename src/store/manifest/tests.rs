@@ -5,40 +5,83 @@ use crate::commitlog::testing::Scratch;
 use crate::commitlog::{Durability, ErrorClass};
 use crate::store::{Keyspace, Store, StoreOptions};
 
-fn manifest() -> Manifest {
-    let table = |number| TableInfo {
+fn table(number: u64, first: &[u8], end: &[u8]) -> TableInfo {
+    TableInfo {
         number,
         creation: 77,
         bytes: 1000,
         footer_checksum: 5,
         rows: 10,
-    };
+        stale: 3,
+        sequence_min: 4,
+        sequence_max: 9,
+        first_key: first.to_vec(),
+        end_key: end.to_vec(),
+    }
+}
+
+fn manifest() -> Manifest {
+    let run = |tier, tables| RunInfo { tier, tables };
     Manifest {
+        features: Features {
+            compatible: 1,
+            read_only: 2,
+            incompatible: 0,
+        },
         number: 4,
-        log_id: LogId::new([9; 16]),
-        epoch: Epoch::new(3),
         flushed_through: TxOffset::new(12),
         table_next: 9,
-        fork: Some(TxOffset::new(15)),
-        tables: vec![table(8), table(2)],
+        fork: None,
+        runs: vec![
+            run(0, vec![table(8, b"a", b"z")]),
+            run(1, vec![table(2, b"", b"b"), table(3, b"b", b"c")]),
+            run(BOTTOM, vec![table(7, b"x", b"y")]),
+        ],
+        ..Manifest::first(LogId::new([9; 16]), Epoch::new(3))
     }
 }
 
 #[test]
 fn a_manifest_that_was_changed_or_cut_is_refused() {
-    let whole = manifest().encode();
-    assert_eq!(Manifest::decode(&whole), Ok(manifest()));
-    for at in 0..whole.len() {
-        assert!(Manifest::decode(&whole[..at]).is_err(), "{at}");
-        let mut changed = whole.clone();
-        changed[at] ^= 1;
-        assert_eq!(Manifest::decode(&changed).unwrap_err().field, "checksum");
-        let end = changed.len() - 4;
-        let sum = crc32fast::hash(&changed[..end]).to_le_bytes();
-        changed[end..].copy_from_slice(&sum);
-        if let Ok(other) = Manifest::decode(&changed) {
-            assert_eq!(other.encode(), changed, "{at}");
+    for fork in [None, Some(TxOffset::new(12))] {
+        let sound = Manifest { fork, ..manifest() };
+        let whole = sound.encode();
+        assert_eq!(Manifest::decode(&whole), Ok(sound));
+        for at in 0..whole.len() {
+            assert!(Manifest::decode(&whole[..at]).is_err(), "{at}");
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            assert_eq!(Manifest::decode(&changed).unwrap_err().field, "checksum");
+            let end = changed.len() - 4;
+            let sum = crc32fast::hash(&changed[..end]).to_le_bytes();
+            changed[end..].copy_from_slice(&sum);
+            if let Ok(other) = Manifest::decode(&changed) {
+                assert_eq!(other.encode(), changed, "{at}");
+            }
         }
+    }
+}
+
+/// [I3] What a manifest may not say, and the field that is named for it.
+#[test]
+fn tables_that_may_not_be_together_are_refused() {
+    type Edit = fn(&mut Manifest);
+    let edits: [(Edit, &str); 9] = [
+        (|own| own.runs[1].tables[0].end_key = b"bb".to_vec(), "run"),
+        (|own| own.runs[1].tables.reverse(), "run"),
+        (|own| own.runs[2].tables.clear(), "run"),
+        (|own| own.runs[2].tables[0].end_key = b"x".to_vec(), "run"),
+        (|own| own.runs.reverse(), "tiers"),
+        (|own| own.runs[1].tier = BOTTOM, "tiers"),
+        (|own| own.runs[2].tables[0].number = 8, "table number"),
+        (|own| own.table_next = 8, "table number"),
+        (|own| own.runs[0].tables[0].sequence_max = 12, "sequences"),
+    ];
+    for (edit, field) in edits {
+        let mut wrong = manifest();
+        edit(&mut wrong);
+        let defect = Manifest::decode(&wrong.encode()).unwrap_err();
+        assert_eq!(defect.field, field, "[I3]");
     }
 }
 

@@ -14,7 +14,7 @@ fn tree(memtable_bytes_max: u64) -> Arc<Tree> {
     let layers = Layers {
         active: Arc::default(),
         frozen: Vec::new(),
-        tables: Vec::new(),
+        runs: Vec::new(),
     };
     Arc::new(Tree::new(
         layers,
