@@ -32,7 +32,7 @@
 //! | `inspect`, `verify`, `backup`, `dump` | tools, which take no lock |
 //!
 //! ```text
-//! transaction ─► handle ─► background ─► flush ─► merge ─► cursor ─► tree ─► table ─► block ─► heads
+//! transaction ─► handle ─► background ─► flush ─► merge ─► cursor ─► tree ─► table ─► block
 //!                  │ └────► open ─────────┘ └──► compaction ─► manifest ┘ └──► memtable ─► batch
 //!                  └─► commit ─► encoded ─► tree
 //! ```

@@ -1,12 +1,12 @@
 //! Flushes and merges behind the writes of an application.
 //!
-//! A task does them, one step at a time. It begins when the first memtable is full, and ends with the
-//! store. Where no task can be had, writes do the work themselves.
+//! A task does them, one step at a time. It begins when the first memtable is full, and ends with
+//! the store. Where no task can be had, writes do the work themselves.
 //!
-//! A writer waits in two cases. While more memtables are full than may be, it waits for a flush. While
-//! merges are behind, it waits until the task has written some bytes: the more, the more the writer
-//! writes and the further merges are behind. It never waits for a task that is idle: what failed is
-//! tried again once somebody writes, and the write does not wait for more than that.
+//! A writer waits in two cases. While more memtables are full than may be, it waits for a flush.
+//! While merges are behind, it waits until the task has written some bytes: the more, the more the
+//! writer writes and the further merges are behind. It never waits for a task that is idle: what
+//! failed is tried again once somebody writes, and the write does not wait for more than that.
 //!
 //! Invariants:
 //! - \[I1\] Who waits for progress is woken by each step, by each failure, and when the task ends.

@@ -1,17 +1,18 @@
 //! Which tables to merge: decided from what the manifest says, by itself.
 //!
 //! Lazy leveling: above is a number of tiers, each of a few runs; below is the bottom, one run. A
-//! flush adds a run to the first tier. As many runs as a tier may have are merged to one of the next
-//! tier. Once all tiers together have a quarter of what the bottom has, tables go to the bottom,
-//! with what they overlap there.
+//! flush adds a run to the first tier. As many runs as a tier may have are merged to one of the
+//! next tier. Once all tiers together have a quarter of what the bottom has, tables go to the
+//! bottom, with what they overlap there.
 //!
-//! An *island* is a set of tables above the bottom that overlap each other and no others. It goes to
-//! the bottom by itself. So that there are several, and stay several, runs are cut where one begins.
+//! An *island* is a set of tables above the bottom that overlap each other and no others. It goes
+//! to the bottom by itself. So that there are several, and stay several, runs are cut where one
+//! begins.
 //!
 //! Invariants:
 //! - \[I1\] A table is moved below others only if it shares no key with them.
-//! - \[I2\] Of a key that an input holds, all older rows that are not in the bottom are in inputs as
-//!   well, or below where the output goes.
+//! - \[I2\] Of a key that an input holds, all older rows that are not in the bottom are in inputs
+//!   as well, or below where the output goes.
 //! - \[I3\] Each plan brings its inputs down, or frees them of rows that nobody needs: a series of
 //!   plans without a flush comes to an end.
 //!

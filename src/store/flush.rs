@@ -204,7 +204,8 @@ impl Keeper {
         compaction::debt(&self.manifest.runs, &self.limits())
     }
 
-    /// Writes about as many bytes of a merge; returns how many it wrote, and whether it is complete.
+    /// Writes about as many bytes of a merge; returns how many it wrote, and whether it is
+    /// complete.
     fn advance(&mut self, merging: &mut Merging, bytes: u64) -> Result<(u64, bool), StoreError> {
         let place = Place {
             tables: &self.tables,
@@ -231,8 +232,8 @@ impl Keeper {
         merging.abandon(&mut |number| drop(self.tables.remove(&table::name(number))));
     }
 
-    /// Has the next manifest name the outputs of a plan in the place of its inputs; returns the runs
-    /// as they are then.
+    /// Has the next manifest name the outputs of a plan in the place of its inputs; returns the
+    /// runs as they are then.
     fn install(
         &mut self,
         plan: &Plan,

@@ -449,12 +449,12 @@ impl Store {
         self.inner.background.flush()
     }
 
-    /// Merges all tables that there are into one run: older rows and deletes that nobody can see any
-    /// more go.
+    /// Merges all tables that there are into one run: older rows and deletes that nobody can see
+    /// any more go.
     ///
     /// # Errors
-    /// What was merged before is merged; all rows are where they can be read. Tables that are damaged
-    /// are left alone.
+    /// What was merged before is merged; all rows are where they can be read. Tables that are
+    /// damaged are left alone.
     pub fn compact(&self) -> Result<(), StoreError> {
         self.inner.background.compact()
     }

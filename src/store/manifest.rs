@@ -30,8 +30,8 @@
 //! Invariants:
 //! - \[I1\] A manifest has its name once it is complete, it and all it names are durable.
 //! - \[I2\] Damage to the newest is an error, never a reason to take the one before.
-//! - \[I3\] Tables of one run share no key and are in order; each table is in one run; the bottom is
-//!   the last run, and tiers grow downwards.
+//! - \[I3\] Tables of one run share no key and are in order; each table is in one run; the bottom
+//!   is the last run, and tiers grow downwards.
 
 use std::collections::BTreeSet;
 

@@ -54,8 +54,8 @@ fn a_good_store_is_found_good_and_counted() {
     let verification = verify(&scratch.env, "", &mut |done| last = Some(done)).unwrap();
     assert!(verification.is_good(), "{:?}", verification.findings);
     let rows: Vec<_> = verification.tables.iter().map(|own| own.rows).collect();
-    // Neither a row that was deleted nor the delete is in a table. The older one has the name of the
-    // first keyspace, and the number of the next.
+    // Neither a row that was deleted nor the delete is in a table. The older one has the name of
+    // the first keyspace, and the number of the next.
     assert_eq!(rows, [31, 29]);
     assert!(verification.tables.iter().all(|own| own.blocks > 2));
     assert_eq!(verification.batches, 30);
