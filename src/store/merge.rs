@@ -5,8 +5,8 @@
 //!
 //! Invariants:
 //! - \[I1\] A row is dropped only if a newer row or range tombstone of its key is below the
-//!   horizon. A delete is dropped only if it is below the horizon itself, and nothing below the output may
-//!   hold its key.
+//!   horizon. A delete is dropped only if it is below the horizon itself, and nothing below the
+//!   output may hold its key.
 //! - \[I2\] All rows of a key are in one output.
 
 use super::compaction::Plan;
