@@ -17,6 +17,7 @@ use std::sync::Arc;
 use blackstart_vfs::Env;
 
 use super::cache::Cache;
+use super::catalog;
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::keyspace::Keyspace;
@@ -163,6 +164,22 @@ impl ReadOnlyStore {
     /// As [`get`](Self::get).
     pub fn scan_from(&self, keyspace: Keyspace, from: &[u8]) -> Result<Cursor, StoreError> {
         self.snapshot.scan_from(keyspace, from)
+    }
+
+    /// The keyspace with this name, if there is one.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn find_keyspace(&self, name: &str) -> Result<Option<Keyspace>, StoreError> {
+        catalog::find(self.snapshot.tree(), name)
+    }
+
+    /// The names of all keyspaces, in order, with their handles.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn keyspaces(&self) -> Result<Vec<(String, Keyspace)>, StoreError> {
+        catalog::list(self.snapshot.tree())
     }
 
     /// What it shows, with all calls that read.

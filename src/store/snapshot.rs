@@ -41,6 +41,11 @@ impl Snapshot {
         Self { tree, registration }
     }
 
+    /// The tree; of a read-only store it never changes.
+    pub(crate) fn tree(&self) -> &Arc<Tree> {
+        &self.tree
+    }
+
     pub(crate) fn new(tree: &Arc<Tree>, registration: Registration) -> Self {
         let tree = tree.clone();
         Self { tree, registration }
