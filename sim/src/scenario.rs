@@ -290,6 +290,13 @@ impl<S: Scenario> Ctx<S> {
         self.inner.fs.faults_struck()
     }
 
+    /// Whether a fault of this kind has struck in this era ([`Fault::kind`](crate::disk::Fault)).
+    pub fn has_struck(&self, kind: &str) -> bool {
+        let ledger = self.inner.fs.ledger();
+        let mut struck = ledger.iter().filter(|entry| entry.injected > 0);
+        struck.any(|entry| entry.kind == kind)
+    }
+
     /// The system has reported an error that names `file`, or found something there: what showed
     /// itself there since the calling task began its operation is detected. Gives what that is.
     pub fn reported(&self, file: &str, told: &Told) -> Vec<Sighting> {

@@ -11,7 +11,7 @@ use blackstart_sim::{Failure, Promise};
 
 use super::archive::Desk;
 use super::drive::{Context, settle};
-use super::excuse::{excuse, excuse_reader, has_struck, may_be_altered};
+use super::excuse::{excuse, excuse_reader, may_be_altered};
 use super::held::changes_nothing;
 use super::history::Event;
 use super::op::Level;
@@ -173,6 +173,6 @@ pub(super) fn unpin(ctx: &Context, pin: Pin) -> Result<(), Failure> {
 }
 
 fn is_unsure(ctx: &Context) -> bool {
-    let was_taken_back = has_struck(ctx, "fsync: revert to old");
+    let was_taken_back = ctx.has_struck("fsync: revert to old");
     was_taken_back || ctx.promise() == Promise::PrefixOnly || may_be_altered(ctx)
 }

@@ -5,12 +5,13 @@
 
 use blackstart::commitlog::{Log, LogError};
 use blackstart_sim::disk::{Errno, Shown};
+use blackstart_sim::failure::with_causes;
 use blackstart_sim::{Failure, Promise};
 use blackstart_vfs::FileKind;
 
 use super::archive::Desk;
 use super::drive::{Context, append, close};
-use super::excuse::{chain, excuse, is_usable};
+use super::excuse::{excuse, is_usable};
 use super::op::Level;
 use super::opening::{dir, open};
 
@@ -102,6 +103,9 @@ pub(super) fn must_work(ctx: &Context, error: &LogError) -> Result<(), Failure> 
     }
     Err(Failure::new(
         "liveness",
-        format!("the faults have stopped, and it fails: {}", chain(error)),
+        format!(
+            "the faults have stopped, and it fails: {}",
+            with_causes(error)
+        ),
     ))
 }

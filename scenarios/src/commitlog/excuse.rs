@@ -17,6 +17,7 @@
 use blackstart::commitlog::LogError;
 use blackstart_sim::call::CallKind;
 use blackstart_sim::disk::{Errno, Shown, Sighting, Told};
+use blackstart_sim::failure::with_causes;
 use blackstart_sim::{Failure, Promise};
 
 use super::archive::HookFailed;
@@ -30,7 +31,7 @@ const HEAD_BYTES: u64 = 128;
 /// An error has to be excused by a fault that the operation met.
 pub(super) fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     ctx.mark("typed error");
-    if has_struck(ctx, "fsync: revert to old") {
+    if ctx.has_struck("fsync: revert to old") {
         ctx.record(Event::CacheLost)?;
     }
     if is_excused(ctx, error) {
@@ -40,7 +41,7 @@ pub(super) fn excuse(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     }
     Err(Failure::new(
         "spurious error",
-        format!("no fault explains: {}", chain(error)),
+        format!("no fault explains: {}", with_causes(error)),
     ))
 }
 
@@ -175,13 +176,13 @@ pub(super) fn is_altered(ctx: &Context) -> bool {
     for name in met_altered(ctx) {
         ctx.reported(&name, &Told::File);
     }
-    let now = !ctx.fs().altered_names().is_empty() || has_struck(ctx, "root made anew");
+    let now = !ctx.fs().altered_names().is_empty() || ctx.has_struck("root made anew");
     now || ctx.model(super::Model::is_altered)
 }
 
 /// As [`is_altered`], and nothing counts as reported by it.
 pub(super) fn may_be_altered(ctx: &Context) -> bool {
-    let now = !ctx.fs().altered_names().is_empty() || has_struck(ctx, "root made anew");
+    let now = !ctx.fs().altered_names().is_empty() || ctx.has_struck("root made anew");
     now || !met_altered(ctx).is_empty() || ctx.model(super::Model::is_altered)
 }
 
@@ -246,24 +247,4 @@ pub(super) fn is_usable(ctx: &Context, error: &LogError) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether a fault of this kind has struck in this era.
-pub(super) fn has_struck(ctx: &Context, kind: &str) -> bool {
-    ctx.fs()
-        .ledger()
-        .iter()
-        .any(|entry| entry.kind == kind && entry.injected > 0)
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -14,12 +14,13 @@ use blackstart::commitlog::{
     Entry, Follower, Log, LogError, Pin, ReadOnlyLog, ReadScope, Reader, TxOffset,
 };
 use blackstart_sim::disk::Told;
+use blackstart_sim::failure::with_causes;
 use blackstart_sim::{Failure, Promise};
 
 use super::Model;
 use super::beside;
 use super::drive::Context;
-use super::excuse::{chain, excuse_reader, has_struck, may_be_altered};
+use super::excuse::{excuse_reader, may_be_altered};
 use super::history::{Event, Found};
 use super::op::Kept;
 use super::opening::{dir, options};
@@ -435,7 +436,11 @@ impl Held {
             return Ok(());
         }
         if matches!(error, LogError::Truncated { .. }) {
-            let message = format!("no cut explains: {} ({:?})", chain(error), self.before);
+            let message = format!(
+                "no cut explains: {} ({:?})",
+                with_causes(error),
+                self.before
+            );
             return Err(Failure::new("reads", message));
         }
         excuse_reader(ctx, error)
@@ -456,7 +461,7 @@ impl Held {
 pub(super) fn is_unsure(ctx: &Context) -> bool {
     ctx.promise() == Promise::PrefixOnly
         || may_be_altered(ctx)
-        || has_struck(ctx, "fsync: revert to old")
+        || ctx.has_struck("fsync: revert to old")
 }
 
 /// Whether a cut by another client raced with what began then.

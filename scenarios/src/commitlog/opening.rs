@@ -13,7 +13,7 @@ use blackstart_sim::{Failure, Promise};
 use super::archive::{self, Desk};
 use super::drive::Context;
 use super::ending::must_work;
-use super::excuse::{excuse, has_struck, is_altered, may_be_altered};
+use super::excuse::{excuse, is_altered, may_be_altered};
 use super::history::{Event, Opened};
 use super::op::Archive;
 use super::readers::drain;
@@ -135,9 +135,9 @@ pub(super) fn open_with(
     known: Option<u64>,
 ) -> Result<Result<(Log, RecoveryReport), LogError>, Failure> {
     ctx.record(Event::OpenBegan {
-        is_wide: has_struck(ctx, "garbage sector"),
+        is_wide: ctx.has_struck("garbage sector"),
         altered: ctx.fs().altered_names(),
-        is_renewed: has_struck(ctx, "root made anew"),
+        is_renewed: ctx.has_struck("root made anew"),
     })?;
     let began = begin(ctx)?;
     let there = names(ctx);
@@ -234,7 +234,7 @@ fn nothing_left_out(
     report: &RecoveryReport,
 ) -> Result<(), Failure> {
     // Others may take a name, or the directory, while it is listed.
-    if has_struck(ctx, "root made anew") || has_struck(ctx, "file removed while it runs") {
+    if ctx.has_struck("root made anew") || ctx.has_struck("file removed while it runs") {
         return Ok(());
     }
     let segments = log.segments();

@@ -9,7 +9,7 @@ use blackstart::commitlog::{
 use blackstart_sim::{Failure, Promise};
 
 use super::drive::{Context, append};
-use super::excuse::{excuse_reader, has_struck, is_usable};
+use super::excuse::{excuse_reader, is_usable};
 use super::held::{changes_nothing, is_unsure};
 use super::history::{Event, Found};
 use super::op::Level;
@@ -102,7 +102,7 @@ pub(super) fn peek(ctx: &Context, log: &Log) -> Result<(), Failure> {
 /// What the operating system still has of what it had when a look began: another client's sync may
 /// have failed meanwhile and taken back what was not durable.
 pub(super) fn still_cached(ctx: &Context, acked_through: u64) -> u64 {
-    if has_struck(ctx, "fsync: revert to old") {
+    if ctx.has_struck("fsync: revert to old") {
         acked_through.min(ctx.model(|model| model.synced_through))
     } else {
         acked_through

@@ -22,12 +22,13 @@ use std::path::Path;
 
 use blackstart::commitlog::{Durability, Log, LogError, LogOptions, SalvageReport};
 use blackstart_sim::disk::Shown;
+use blackstart_sim::failure::with_causes;
 use blackstart_sim::{Failure, Promise};
 
 use super::archive::{Desk, digest};
 use super::check;
 use super::drive::Context;
-use super::excuse::{excuse, has_struck, may_be_altered};
+use super::excuse::{excuse, may_be_altered};
 use super::history::{Event, Found, Salvaged};
 use super::model::{FRAME_BYTES_MIN, Model};
 use super::opening::{options, writer_options};
@@ -109,7 +110,7 @@ fn opened(ctx: &Context, to: &str, report: &SalvageReport) -> Result<Option<(Log
     let told: Vec<_> = told
         .map(|range| range.start.get()..range.end.get())
         .collect();
-    if has_struck(ctx, "root made anew") {
+    if ctx.has_struck("root made anew") {
         // The new log may be in a directory that no path leads to any more.
         ctx.verified();
         return Ok(None);
@@ -172,10 +173,7 @@ fn must_open(ctx: &Context, error: &LogError) -> Result<(), Failure> {
     if ctx.promise() == Promise::PrefixOnly || ctx.faults_struck() > 0 {
         return excuse(ctx, error);
     }
-    let message = format!(
-        "a salvaged log does not open: {}",
-        super::excuse::chain(error)
-    );
+    let message = format!("a salvaged log does not open: {}", with_causes(error));
     Err(Failure::new("salvage", message))
 }
 

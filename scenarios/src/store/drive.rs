@@ -10,10 +10,11 @@ use blackstart::store::{
     WriteBatch,
 };
 use blackstart_sim::disk::Told;
+use blackstart_sim::failure::with_causes;
 use blackstart_sim::{Ctx, Failure, Promise};
 
 use super::Store;
-use super::excuse::{chain, excuse, is_usable};
+use super::excuse::{excuse, is_usable};
 use super::model::{Event, Opened, Rows, Writes};
 use super::op::{Level, Op};
 
@@ -76,7 +77,7 @@ fn open(ctx: &Context) -> Result<Option<Engine>, Failure> {
         Ok(store) => Ok(Some(store)),
         Err(error) if is_damage(&error) => excuse(ctx, &error).map(|()| None),
         Err(error) => {
-            let message = format!("faults have stopped, and it fails: {}", chain(&error));
+            let message = format!("faults have stopped, and it fails: {}", with_causes(&error));
             Err(Failure::new("liveness", message))
         }
     }

@@ -11,6 +11,7 @@
 use blackstart::commitlog::{ErrorClass, LogError};
 use blackstart::store::StoreError;
 use blackstart_sim::disk::{Shown, Told};
+use blackstart_sim::failure::with_causes;
 use blackstart_sim::{Ctx, Failure, Promise};
 
 use super::Store;
@@ -19,14 +20,14 @@ use super::model::Event;
 /// An error has to be excused by a fault.
 pub(super) fn excuse(ctx: &Ctx<Store>, error: &StoreError) -> Result<(), Failure> {
     ctx.mark("typed error");
-    if has_struck(ctx, "fsync: revert to old") {
+    if ctx.has_struck("fsync: revert to old") {
         ctx.record(Event::CacheLost)?;
     }
     if is_excused(ctx, error) {
         ctx.verified();
         return Ok(());
     }
-    let message = format!("no fault explains: {}", chain(error));
+    let message = format!("no fault explains: {}", with_causes(error));
     Err(Failure::new("spurious error", message))
 }
 
@@ -70,7 +71,7 @@ fn is_excused_of_log(ctx: &Ctx<Store>, error: &LogError) -> bool {
 fn is_damaged(ctx: &Ctx<Store>, file: &str) -> bool {
     let told = Told::Bytes(0..u64::MAX);
     !ctx.recalled(file, &told).is_empty()
-        || has_struck(ctx, "fsync: revert to old")
+        || ctx.has_struck("fsync: revert to old")
         || ctx.promise() == Promise::PrefixOnly
 }
 
@@ -83,7 +84,7 @@ fn may_lack_names(ctx: &Ctx<Store>) -> bool {
             found |= !ctx.recalled(file, &Told::Bytes(bytes.clone())).is_empty();
         }
     }
-    found || ctx.promise() != Promise::Full || has_struck(ctx, "fsync: revert to old")
+    found || ctx.promise() != Promise::Full || ctx.has_struck("fsync: revert to old")
 }
 
 /// The path that errors call `.` for a store's own directory.
@@ -106,24 +107,4 @@ pub(super) fn is_usable(ctx: &Ctx<Store>, error: &StoreError) -> bool {
             false
         }
     }
-}
-
-/// Whether a fault of this kind has struck in this era.
-pub(super) fn has_struck(ctx: &Ctx<Store>, kind: &str) -> bool {
-    let ledger = ctx.fs().ledger();
-    ledger
-        .iter()
-        .any(|entry| entry.kind == kind && entry.injected > 0)
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
