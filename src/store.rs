@@ -20,7 +20,7 @@
 //! | `heads` | the first bytes of keys, which are searched before the keys |
 //! | `manifest` | which tables there are |
 //! | `tree` | memtables and tables together: what a reader sees |
-//! | `cursor` | many sources of rows, read as one |
+//! | `source`, `cursor` | many sources of rows, read as one |
 //! | `compaction` | which tables to merge |
 //! | `merge`, `output` | rows of many sources become tables |
 //! | `flush` | memtables become tables; tables are merged |
@@ -80,6 +80,7 @@ mod readonly;
 mod replay;
 mod report;
 mod snapshot;
+mod source;
 mod stats;
 mod sync;
 mod table;
@@ -92,7 +93,7 @@ pub use backup::{BackupReport, backup};
 pub use batch::WriteBatch;
 pub use catalog::Genesis;
 pub use commit::Ticket;
-pub use cursor::{Cursor, KeyAndValue};
+pub use cursor::{Cursor, KeyAndValue, OwnedRows};
 pub use dump::{Dumped, KeyspaceAndKey, dump};
 pub use error::StoreError;
 pub use handle::Store;

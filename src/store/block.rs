@@ -241,7 +241,7 @@ impl Column {
 
 /// Where the columns of a block are.
 #[derive(Clone, Copy, Debug)]
-struct Layout {
+pub(crate) struct Layout {
     rows: usize,
     base: u64,
     value_ends: Column,
@@ -369,6 +369,13 @@ impl<'a> Rows<'a> {
         key.strip_prefix(self.prefix())
             .is_some_and(|rest| rest == self.rest(row))
     }
+
+    /// Whether a row has the key of the row behind it.
+    #[inline]
+    pub fn has_key_of_next(&self, row: usize) -> bool {
+        let heads = self.heads();
+        heads[row] == heads[row + 1] && self.rest(row) == self.rest(row + 1)
+    }
 }
 
 /// A block that was checked. Clones share its bytes.
@@ -435,14 +442,23 @@ impl Block {
         self.bytes.len() as u64
     }
 
+    /// Its layout.
+    #[inline]
+    pub fn layout(&self) -> Layout {
+        Layout::of(self.bytes.first_chunk().expect("[I2] it has a header"))
+    }
+
     /// Its rows.
     #[inline]
     pub fn rows(&self) -> Rows<'_> {
-        let header = self.bytes.first_chunk().expect("[I2] it has a header");
-        Rows {
-            bytes: &self.bytes,
-            layout: Layout::of(header),
-        }
+        self.rows_of(self.layout())
+    }
+
+    /// Its rows, for whoever knows its layout.
+    #[inline]
+    pub fn rows_of(&self, layout: Layout) -> Rows<'_> {
+        let bytes = &self.bytes;
+        Rows { bytes, layout }
     }
 
     /// Has the processor fetch what a lookup reads first, all at once: one line after the other it

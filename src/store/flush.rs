@@ -174,7 +174,7 @@ impl Keeper {
             tables: run.tables.iter().filter(is_read).cloned().collect(),
         });
         let sources = Sources {
-            rows: Merge::of_runs(runs)?,
+            rows: Merge::of_runs(runs),
             below: merge::below(&self.manifest.runs, plan),
             tombstones,
             horizon,

@@ -1,6 +1,6 @@
 //! The handle of an open store.
 
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -412,6 +412,19 @@ impl Store {
     /// somebody writes. A merge that meets damage is not tried again: its tables stay as they are.
     pub fn background_error(&self) -> Option<StoreError> {
         self.inner.background.error()
+    }
+
+    /// The rows of a range, in order, as they are now; those of a whole keyspace are `range(k, ..)`.
+    /// Backwards with [`Cursor::rev`]. What fails, the cursor says.
+    pub fn range<'k>(&self, keyspace: Keyspace, range: impl RangeBounds<&'k [u8]>) -> Cursor {
+        let (tree, range) = (&self.inner.tree, keyspace.range(&range));
+        Cursor::of_range(tree, tree.register(), range, PREFIX_BYTES)
+    }
+
+    /// The rows whose keys begin with `prefix`, as [`range`](Self::range).
+    pub fn prefix(&self, keyspace: Keyspace, prefix: &[u8]) -> Cursor {
+        let (tree, range) = (&self.inner.tree, keyspace.range_of_prefix(prefix));
+        Cursor::of_range(tree, tree.register(), range, PREFIX_BYTES)
     }
 
     /// All keys of a range, in order, as they are now.

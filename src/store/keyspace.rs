@@ -1,5 +1,7 @@
 //! Parts of the store with keys of their own.
 
+use std::ops::{Bound, RangeBounds};
+
 /// A part of the store with keys of its own. A handle counts in the store that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Keyspace(u32);
@@ -34,6 +36,33 @@ impl Keyspace {
     /// A key of the tree: keys of one keyspace are neighbours.
     pub(crate) fn key(self, key: &[u8]) -> Vec<u8> {
         [&self.0.to_be_bytes(), key].concat()
+    }
+
+    /// The range of keys of the tree that bounds within this keyspace stand for.
+    pub(crate) fn range<'k>(self, bounds: &impl RangeBounds<&'k [u8]>) -> (Vec<u8>, Vec<u8>) {
+        let behind = |key: &[u8]| [&self.key(key)[..], &[0]].concat();
+        let from = match bounds.start_bound() {
+            Bound::Included(from) => self.key(from),
+            Bound::Excluded(before) => behind(before),
+            Bound::Unbounded => self.key(&[]),
+        };
+        let end = match bounds.end_bound() {
+            Bound::Included(last) => behind(last),
+            Bound::Excluded(end) => self.key(end),
+            Bound::Unbounded => self.end().to_vec(),
+        };
+        (from, end)
+    }
+
+    /// The range of keys of the tree that begin with a prefix within this keyspace.
+    pub(crate) fn range_of_prefix(self, prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let from = self.key(prefix);
+        // The keyspace's number has such a byte, since it is not the highest.
+        let last = from.iter().rposition(|byte| *byte != 0xFF);
+        let last = last.expect("no keyspace has the highest number");
+        let mut end = from[..=last].to_vec();
+        end[last] += 1;
+        (from, end)
     }
 
     /// Shows a key of the tree, which is put together on the stack unless it is long.

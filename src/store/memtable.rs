@@ -160,26 +160,8 @@ impl Memtable {
     }
 
     /// A cursor at no row.
-    #[allow(dead_code, reason = "merged cursors stand on it soon")]
     pub fn cursor(&self) -> Cursor {
         Cursor::new(self.rows.clone())
-    }
-
-    /// The first row at or behind this place.
-    pub fn seek(&self, key: &[u8], sequence: u64) -> Option<Row> {
-        let row = self.rows.first_from(key, sequence)?;
-        Some(RowRef::from(row).to_owned())
-    }
-
-    /// The row behind this one.
-    pub fn after(&self, mut row: Row) -> Option<Row> {
-        match row.sequence.checked_sub(1) {
-            Some(before) => self.seek(&row.key, before),
-            None => {
-                row.key.push(0);
-                self.seek(&row.key, u64::MAX)
-            }
-        }
     }
 }
 

@@ -270,6 +270,7 @@ fn look_once(
                     opened => tables.push(Arc::new(opened?)),
                 }
             }
+            let tables = tables.into();
             runs.push(Run { tables });
         }
     }

@@ -1,5 +1,6 @@
 //! The store as it was at a moment.
 
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
@@ -71,6 +72,20 @@ impl Snapshot {
     ) -> Result<Option<R>, StoreError> {
         let (layers, visible) = (self.tree.pin(), self.registration.visible);
         keyspace.with_key(key, |key| layers.get_with(key, visible, show))
+    }
+
+    /// The rows of a range, as they were, as [`Store::range`](super::Store::range).
+    pub fn range<'k>(&self, keyspace: Keyspace, range: impl RangeBounds<&'k [u8]>) -> Cursor {
+        let registration = self.tree.register_again(&self.registration);
+        let range = keyspace.range(&range);
+        Cursor::of_range(&self.tree, registration, range, PREFIX_BYTES)
+    }
+
+    /// The rows whose keys begin with `prefix`, as they were, as [`Store::range`](super::Store::range).
+    pub fn prefix(&self, keyspace: Keyspace, prefix: &[u8]) -> Cursor {
+        let registration = self.tree.register_again(&self.registration);
+        let range = keyspace.range_of_prefix(prefix);
+        Cursor::of_range(&self.tree, registration, range, PREFIX_BYTES)
     }
 
     /// All keys of a keyspace from `from` on, in order, as they were.

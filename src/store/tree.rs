@@ -37,7 +37,7 @@ pub(crate) struct Frozen {
 /// Tables that share no key, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    pub tables: Vec<Arc<Table>>,
+    pub tables: Arc<[Arc<Table>]>,
 }
 
 impl Run {
@@ -112,10 +112,11 @@ impl Layers {
 
     /// All tables, those of newer runs first.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
-        self.runs.iter().flat_map(|run| &run.tables)
+        self.runs.iter().flat_map(|run| run.tables.iter())
     }
 
-    fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+    /// The memtables, newest first.
+    pub fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
         let frozen = self.frozen.iter().map(|frozen| &frozen.memtable);
         [&self.active].into_iter().chain(frozen)
     }

@@ -192,7 +192,7 @@ fn together(ctx: &Context, store: Engine, clients: &[u32]) -> Result<Engine, Fai
 
 /// What shows the store as it was.
 enum Kept {
-    Cursor(Cursor),
+    Cursor(Box<Cursor>),
     Snapshot(Snapshot),
 }
 
@@ -428,7 +428,7 @@ fn hold(ctx: &Context, store: &Engine, slots: &mut Slots, slot: u32) -> Result<(
     let floor = ctx.model(super::Model::acked_end);
     match store.scan_from(KEYS, b"") {
         Ok(cursor) => {
-            keep(ctx, slots, slot, (Kept::Cursor(cursor), floor));
+            keep(ctx, slots, slot, (Kept::Cursor(Box::new(cursor)), floor));
             ctx.verified();
             Ok(())
         }

@@ -1,5 +1,7 @@
 //! Tests of merged reading, over memtables and tables that hold rows of the same keys.
 
+mod scans;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -37,7 +39,8 @@ fn layered(scratch: &Scratch) -> (Store, BTreeMap<Vec<u8>, Vec<u8>>) {
     (store, model)
 }
 
-/// [I1] All rows of the tables come in order. [I2] Of each key the newest counts.
+/// [I1] All rows of the tables come in order, as source [I1] says. [I2] Of each key the newest
+/// counts.
 #[test]
 fn many_sources_are_read_as_one() {
     let scratch = Scratch::new();
@@ -62,7 +65,7 @@ fn many_sources_are_read_as_one() {
     let manifest = crate::store::manifest::Manifest::read(&root, manifest.unwrap()).unwrap();
     let cache = Cache::new(0);
     let runs = Run::open_all(&directory, &manifest.runs, "the test", &cache).unwrap();
-    let mut rows = Merge::of_runs(runs).unwrap();
+    let mut rows = Merge::of_runs(runs);
     let mut last: Option<Row> = None;
     let mut count = 0;
     while let Some(row) = rows.next().unwrap() {
@@ -70,7 +73,7 @@ fn many_sources_are_read_as_one() {
             let order = last.key.cmp(&row.key);
             order.then(row.sequence.cmp(&last.sequence)).is_lt()
         });
-        assert!(is_behind, "[I1] {row:?}");
+        assert!(is_behind, "[I1] source [I1] {row:?}");
         last = Some(row);
         count += 1;
     }

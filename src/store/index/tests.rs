@@ -143,7 +143,7 @@ fn an_index_that_was_changed_is_refused() {
         let at = ByteOffset::new(10 * places.len() as u64);
         assert!(Index::decode(&whole, 8, at).is_err());
         assert!(Index::decode(&whole, 7, at.plus(1)).is_err());
-        for at in 0..whole.len().min(3_000) {
+        for at in 0..whole.len().min(600) {
             assert!(decode(&whole[..at], places.len()).is_err());
             let mut changed = whole.clone();
             changed[at] ^= 0x10;

@@ -79,25 +79,15 @@ struct Probe<'k> {
     key: &'k [u8],
     sequence: u64,
     words: [u64; PREFIX_WORDS],
-    /// Behind all rows, whatever the key.
-    is_end: bool,
 }
 
 impl<'k> Probe<'k> {
-    const END: Self = Self {
-        key: &[],
-        sequence: 0,
-        words: [0; PREFIX_WORDS],
-        is_end: true,
-    };
-
     fn new(key: &'k [u8], sequence: u64) -> Self {
         let words = std::array::from_fn(|at| word(key, 8 * at));
         Self {
             key,
             sequence,
             words,
-            is_end: false,
         }
     }
 
@@ -107,9 +97,6 @@ impl<'k> Probe<'k> {
 
     /// Where it is, seen from a row [I1]. Both keys have `equal` bytes in common.
     fn compare(&self, row: Entry<'_>, equal: usize) -> std::cmp::Ordering {
-        if self.is_end {
-            return Greater;
-        }
         let key = row.key().get(equal..).unwrap_or_default();
         let own = self.key.get(equal..).unwrap_or_default();
         own.cmp(key)
@@ -219,9 +206,6 @@ impl Node {
 
     /// Where a key is, seen from this node's prefix.
     fn compare_prefix(&self, probe: &Probe<'_>, bytes: usize) -> std::cmp::Ordering {
-        if probe.is_end {
-            return Greater;
-        }
         for (at, word) in self.prefix.iter().enumerate().take(bytes.div_ceil(8)) {
             let own = probe.words[at] & mask(bytes - 8 * at);
             match own.cmp(&word.load(Ordering::Acquire)) {
@@ -776,7 +760,6 @@ pub(crate) struct Cursor {
     at: usize,
 }
 
-#[allow(dead_code, reason = "merged cursors go both ways over it soon")]
 impl Cursor {
     /// At no row.
     pub(super) fn new(tree: Arc<Tree>) -> Self {
@@ -807,11 +790,6 @@ impl Cursor {
     /// Goes to the last row that is wholly before this place.
     pub fn seek_back(&mut self, key: &[u8], sequence: u64) {
         self.before(&Probe::new(key, sequence));
-    }
-
-    /// Goes to the last row.
-    pub fn seek_last(&mut self) {
-        self.before(&Probe::END);
     }
 
     /// Goes to the next row; from the last one to none.

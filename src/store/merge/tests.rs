@@ -35,9 +35,9 @@ fn text(tables: &Directory, info: &TableInfo) -> String {
         text += &format!("{from}..{end} ");
     });
     let run = Run {
-        tables: vec![table],
+        tables: [table].into(),
     };
-    let mut rows = Merge::of_runs([run]).unwrap();
+    let mut rows = Merge::of_runs([run]);
     while let Some(row) = rows.next().unwrap() {
         let sign = if row.value.is_some() { "" } else { "-" };
         text += &format!(
@@ -80,10 +80,10 @@ fn merged(case: &Case) -> String {
         tables: case.below.iter().map(range).collect(),
     };
     let runs = inputs.into_iter().map(|table| Run {
-        tables: vec![table],
+        tables: [table].into(),
     });
     let sources = Sources {
-        rows: Merge::of_runs(runs).unwrap(),
+        rows: Merge::of_runs(runs),
         tombstones,
         below: Ranges::of_runs([&below]),
         horizon: case.horizon,

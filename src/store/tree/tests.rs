@@ -43,10 +43,11 @@ fn what_is_visible_is_found_and_frozen_memtables_end() {
     let ends: Vec<_> = layers.frozen.iter().map(|frozen| frozen.end).collect();
     assert!(ends.len() > 3 && ends.is_sorted_by(|newer, older| newer > older));
     for frozen in &layers.frozen {
-        let mut row = frozen.memtable.seek(b"", u64::MAX);
-        while let Some(found) = row {
+        let mut cursor = frozen.memtable.cursor();
+        cursor.seek(b"", u64::MAX);
+        while let Some(found) = cursor.row() {
             assert!(found.sequence < frozen.end, "[I3]");
-            row = frozen.memtable.after(found);
+            cursor.next();
         }
     }
     tree.freeze_all();

@@ -87,7 +87,7 @@ fn a_cursor_passes_a_split() {
             let mut met: Vec<Vec<u8>> = Vec::new();
             match is_forward {
                 true => cursor.seek(b"", u64::MAX),
-                false => cursor.seek_last(),
+                false => cursor.seek_back(&[0xFF; 80], 0),
             }
             while let Some(row) = cursor.row() {
                 met.push(row.key.to_vec());

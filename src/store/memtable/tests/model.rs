@@ -47,11 +47,6 @@ impl Model {
         self.rows.range(from).next().map(row)
     }
 
-    pub fn after(&self, one: &Row) -> Option<Row> {
-        let from = (Excluded(place(&one.key, one.sequence)), Unbounded);
-        self.rows.range(from).next().map(row)
-    }
-
     pub fn seek_back(&self, key: &[u8], sequence: u64) -> Option<Row> {
         let to = (Unbounded, Excluded(place(key, sequence)));
         self.rows.range(to).next_back().map(row)
