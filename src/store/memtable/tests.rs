@@ -3,6 +3,7 @@
 #[cfg(loom)]
 mod loom;
 mod model;
+mod stress;
 
 use proptest::collection::vec;
 use proptest::prelude::*;

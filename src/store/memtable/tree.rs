@@ -161,6 +161,15 @@ impl Node {
         }
     }
 
+    /// Has the processor fetch what a search will read, while it waits for the first line.
+    fn touch(&self) {
+        if SLOTS > 8 {
+            for at in [SLOTS / 4, SLOTS / 2, SLOTS * 3 / 4] {
+                self.heads[at].load(Ordering::Acquire);
+            }
+        }
+    }
+
     /// An even version; waits for a change to end, which calls nothing.
     fn version(&self) -> u64 {
         loop {
@@ -332,7 +341,11 @@ impl Node {
         let (count, bytes) = self.shape();
         assert!(index <= count && count < SLOTS, "[I2] the node has room");
         let key = row.key();
-        let shared = self.shared(key);
+        let has_prefix = count > 0 && self.compare_prefix(&Probe::of(row), bytes) == Equal;
+        let shared = match has_prefix {
+            true => bytes,
+            false => self.shared(key),
+        };
         if shared != bytes {
             self.set_prefix(key, shared);
         }
@@ -450,6 +463,7 @@ impl Tree {
     ) -> Option<R> {
         let mut node = self.root.get()?;
         loop {
+            node.touch();
             let version = node.version();
             let spot = node.find(probe);
             let high = match spot.index == spot.count {

@@ -1,5 +1,7 @@
 //! Tests of the tree.
 
+mod stress;
+
 use super::*;
 use crate::store::batch::SealedBatch;
 use crate::store::{Keyspace, WriteBatch};
