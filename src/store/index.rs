@@ -5,7 +5,7 @@
 //! | 0..4 | blocks | |
 //! | for each block | length | u32; the first block begins where the file does |
 //! | | last sequence | u64 |
-//! | | shared, rest | u32 each: bytes that the last key shares with the one before, and the others |
+//! | | shared, rest | u32 each: bytes that the last key shares with the one before, and others |
 //! | | key | what follows |
 //! | last 4 | checksum | as that of a block, with the number `FFFF_FFFF` |
 //!
