@@ -18,6 +18,7 @@ mod generate;
 mod guide;
 pub mod marks;
 mod near;
+pub mod oracle;
 #[cfg(feature = "proptest")]
 pub mod prop;
 mod quiet;

@@ -18,7 +18,7 @@ fn the_mistake_is_found() {
     let scenario = Journaling::<mistaken::Journal>("journal", PhantomData);
     let report = Campaign::new(scenario).seeds(0..20).report();
     let failure = report.failures.first().expect("a failure");
-    assert_eq!(failure.failure.oracle, "acknowledged records are there");
+    assert_eq!(failure.failure.oracle, "one state");
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! What the journal is put through, and what must be true of it.
 //!
-//! Each record begins with a number of its own, so that the model knows what it sees. The model
-//! has two lines: which records were acknowledged, and which one, if any, was being appended.
+//! Each record begins with a number of its own, so that the model knows what it sees. The model is
+//! an [`Oracle`]: a map from a record's place to its number.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::marker::PhantomData;
 
 use blackstart_sim::disk::CrashKind;
 use blackstart_sim::draw::Draw;
+use blackstart_sim::oracle::{Level, Oracle, Shown, Write};
 use blackstart_sim::{Ctx, Failure, Scenario, Step};
 use blackstart_vfs::Fs;
 use serde::{Deserialize, Serialize};
@@ -38,13 +40,6 @@ pub enum Event {
     Acknowledged(u64),
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct Model {
-    acknowledged: Vec<u64>,
-    begun: Option<u64>,
-    next: u64,
-}
-
 /// The scenario: its name, and which engine is meant.
 pub struct Journaling<E>(pub &'static str, pub PhantomData<fn() -> E>);
 
@@ -52,7 +47,7 @@ impl<E: Engine> Scenario for Journaling<E> {
     type Config = ();
     type Op = Op;
     type Event = Event;
-    type Model = Model;
+    type Model = Oracle<u64, u64>;
 
     fn name(&self) -> &'static str {
         self.0
@@ -96,35 +91,27 @@ impl<E: Engine> Scenario for Journaling<E> {
         }
     }
 
-    fn model(&self, _config: &()) -> Model {
-        Model::default()
+    fn model(&self, _config: &()) -> Self::Model {
+        Oracle::default()
     }
 
-    fn apply(&self, model: &mut Model, event: &Event) -> Result<(), Failure> {
+    fn apply(&self, model: &mut Self::Model, event: &Event) -> Result<(), Failure> {
         match event {
             Event::Begun(number) => {
-                model.begun = Some(*number);
-                model.next = number + 1;
+                let place = model.end();
+                model.begin(vec![Write::Put(place, *number)], Level::Synced);
+                Ok(())
             }
-            Event::Acknowledged(number) => {
-                model.acknowledged.push(*number);
-                model.begun = None;
-            }
+            Event::Acknowledged(number) => model.acknowledge(*number, Level::Synced),
             Event::Opened(found) => {
-                let mut with_begun = model.acknowledged.clone();
-                with_begun.extend(model.begun.take());
-                if *found != model.acknowledged && *found != with_begun {
-                    let message = format!("expected {with_begun:?}, found {found:?}");
-                    return Err(Failure::new("acknowledged records are there", message));
-                }
-                model.acknowledged.clone_from(found); // shown once is shown for ever
+                let rows: BTreeMap<u64, u64> = (0..).zip(found.iter().copied()).collect();
+                model.opened(&Shown::whole(rows)).map(drop)
             }
         }
-        Ok(())
     }
 
-    fn crash(&self, _model: &mut Model, _kind: CrashKind) {
-        // A synced record survives the end of the process and a loss of power alike.
+    fn crash(&self, model: &mut Self::Model, kind: CrashKind) {
+        model.crash(kind);
     }
 
     fn run(&self, ctx: &Ctx<Self>) -> Result<(), Failure> {
@@ -136,7 +123,7 @@ impl<E: Engine> Scenario for Journaling<E> {
             ctx.begin(step.id);
             match step.op {
                 Op::Append(bytes) => {
-                    let number = ctx.model(|model| model.next);
+                    let number = ctx.model(Oracle::token_next);
                     let mut contents = number.to_le_bytes().to_vec();
                     contents.resize(bytes.max(8) as usize, number as u8);
                     ctx.record(Event::Begun(number))?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use blackstart_sim::oracle::Write;
 use blackstart_sim::{Ctx, Failure};
 use blackstart_vfs::port::Barrier;
 use redb::{
@@ -11,7 +12,7 @@ use redb::{
 };
 
 use crate::backend::{self, Backend};
-use crate::model::{Event, State, Value};
+use crate::model::{Event, Model, State, Value, Writes};
 use crate::op::{Change, Ending, Op};
 use crate::scenario::Redb;
 
@@ -95,10 +96,10 @@ fn open(ctx: &Context, barrier: &Arc<Barrier>) -> Result<Open, Failure> {
     if !found.is_empty() {
         ctx.mark("opened with contents");
     }
-    if ctx.model(|model| model.is_in_flight(&found)) {
+    record(ctx, barrier, Event::Opened(Arc::clone(&found)))?;
+    if ctx.model(|model| model.has_survived) {
         ctx.mark("a commit in flight survived");
     }
-    record(ctx, barrier, Event::Opened(Arc::clone(&found)))?;
     if ctx.config().integrity {
         let is_sound = db.check_integrity().map_err(|error| broken(&error))?;
         let again = contents(&db)?;
@@ -143,7 +144,7 @@ fn transaction(
     }
     transaction.set_two_phase_commit(ending == Ending::TwoPhase);
     transaction.set_quick_repair(ending == Ending::QuickRepair);
-    let (state, token_next) = change(ctx, &transaction, changes)?;
+    let (writes, token_next) = change(ctx, &transaction, changes)?;
     if ending == Ending::Abort {
         return transaction.abort().map_err(|error| broken(&error));
     }
@@ -151,7 +152,7 @@ fn transaction(
         ctx,
         barrier,
         transaction,
-        state,
+        writes,
         token_next,
         ending != Ending::NotDurable,
     )
@@ -162,23 +163,23 @@ fn commit(
     ctx: &Context,
     barrier: &Barrier,
     transaction: WriteTransaction,
-    state: State,
+    writes: Writes,
     token_next: u64,
     is_durable: bool,
 ) -> Result<(), Failure> {
-    let state = Arc::new(state);
-    record(ctx, barrier, Event::Begun { state, token_next })?;
+    let writes = Arc::new(writes);
+    record(ctx, barrier, Event::Begun { writes, token_next })?;
     transaction.commit().map_err(|error| broken(&error))?;
     record(ctx, barrier, Event::Committed { is_durable })
 }
 
-/// Carries out changes; returns the state they lead to, and the next token.
+/// Carries out changes; returns what they write, and the next token.
 fn change(
     ctx: &Context,
     transaction: &WriteTransaction,
     changes: &[Change],
-) -> Result<(State, u64), Failure> {
-    let (state, token_next) = ctx.model(|model| model.changed(changes));
+) -> Result<(Writes, u64), Failure> {
+    let (writes, token_next) = ctx.model(|model| model.writes(changes));
     let mut token = ctx.model(|model| model.token_next);
     let mut table = transaction
         .open_table(TABLE)
@@ -196,7 +197,7 @@ fn change(
             }
         }
     }
-    Ok((state, token_next))
+    Ok((writes, token_next))
 }
 
 /// A durable transaction, and one that takes it back.
@@ -206,18 +207,27 @@ fn undo(
     db: &Database,
     changes: &[Change],
 ) -> Result<(), Failure> {
-    let before = State::clone(&ctx.model(|model| Arc::clone(model.latest())));
+    let before = ctx.model(Model::latest);
     let transaction = db.begin_write().map_err(|error| broken(&error))?;
     let savepoint = transaction.ephemeral_savepoint();
     let savepoint = savepoint.map_err(|error| broken(&error))?;
-    let (state, token_next) = change(ctx, &transaction, changes)?;
-    commit(ctx, barrier, transaction, state, token_next, true)?;
+    let (writes, token_next) = change(ctx, &transaction, changes)?;
+    commit(ctx, barrier, transaction, writes, token_next, true)?;
+    let back = difference(&ctx.model(Model::latest), &before);
     let mut transaction = db.begin_write().map_err(|error| broken(&error))?;
     let restored = transaction.restore_savepoint(&savepoint);
     restored.map_err(|error| broken(&error))?;
-    commit(ctx, barrier, transaction, before, token_next, true)?;
+    commit(ctx, barrier, transaction, back, token_next, true)?;
     ctx.mark("went back to a savepoint");
     Ok(())
+}
+
+/// What leads from one state to another.
+fn difference(from: &State, to: &State) -> Writes {
+    let gone = from.keys().filter(|key| !to.contains_key(key));
+    let gone = gone.map(|key| Write::Delete(*key));
+    let new = to.iter().map(|(key, value)| Write::Put(*key, *value));
+    gone.chain(new).collect()
 }
 
 /// Compaction changes nothing that can be seen. It commits durably, so all is durable then.

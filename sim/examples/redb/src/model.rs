@@ -1,12 +1,14 @@
-//! What is known of the database: the states that were committed, and which of them is durable.
+//! What is known of the database: an [`Oracle`] of its keys.
 //!
-//! A state is a map from key to the token of its value. Each put has a token of its own, so two
-//! states are equal only if the same puts made them, and a mixed one equals none.
+//! A value is the token of its put. Each put has a token of its own, so two states are equal only
+//! if the same puts made them, and a mixed one equals none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use blackstart_sim::Failure;
+use blackstart_sim::disk::CrashKind;
+use blackstart_sim::oracle::{Level, Oracle, Shown, Token, Write};
 
 use crate::op::Change;
 
@@ -21,14 +23,16 @@ pub struct Value {
 
 /// The contents of the database.
 pub type State = BTreeMap<u16, Value>;
+/// What a transaction writes.
+pub type Writes = Vec<Write<u16, Value>>;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A commit that makes this state begins.
+    /// A commit begins.
     Begun {
-        /// The state.
-        state: Arc<State>,
+        /// What it writes.
+        writes: Arc<Writes>,
         /// The first token that was not used up to here.
         token_next: u64,
     },
@@ -46,12 +50,13 @@ pub enum Event {
 /// What is known.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// States since the last one that is known to be durable, which is the first.
-    committed: Vec<Arc<State>>,
-    /// The state of a commit that has not returned.
-    begun: Option<Arc<State>>,
-    /// The next token.
+    oracle: Oracle<u16, Value>,
+    /// The commit that has not returned.
+    begun: Option<Token>,
+    /// The next token of a put.
     pub token_next: u64,
+    /// Whether the last opening showed a commit that had not returned.
+    pub has_survived: bool,
     /// Whether what an opening shows is durable. If not, it may be what a kill left in the page
     /// cache, and a loss of power may take it back.
     opening_settles: bool,
@@ -61,99 +66,68 @@ impl Model {
     /// An empty database.
     pub fn new(opening_settles: bool) -> Self {
         Self {
-            opening_settles,
-            committed: vec![Arc::default()],
+            oracle: Oracle::default(),
             begun: None,
             token_next: 1,
+            has_survived: false,
+            opening_settles,
         }
     }
 
     /// The state that a transaction would see now.
-    pub fn latest(&self) -> &Arc<State> {
-        // There is always one.
-        &self.committed[self.committed.len() - 1]
+    pub fn latest(&self) -> State {
+        self.oracle.latest()
     }
 
-    /// Whether this is what a commit that had not returned would make, and nothing else.
-    pub fn is_in_flight(&self, found: &State) -> bool {
-        let is_it = |state: &Arc<State>| **state == *found;
-        self.begun.as_ref().is_some_and(is_it) && !self.committed.iter().any(is_it)
-    }
-
-    /// What the changes make of the latest state, and the next token.
-    pub fn changed(&self, changes: &[Change]) -> (State, u64) {
-        let mut state = State::clone(self.latest());
+    /// What the changes write, and the next token.
+    pub fn writes(&self, changes: &[Change]) -> (Writes, u64) {
         let mut token = self.token_next;
-        for change in changes {
-            match *change {
-                Change::Put(key, bytes) => {
-                    let bytes = bytes.max(8);
-                    state.insert(key, Value { token, bytes });
-                    token += 1;
-                }
-                Change::Remove(key) => {
-                    state.remove(&key);
-                }
+        let writes = changes.iter().map(|change| match *change {
+            Change::Put(key, bytes) => {
+                let bytes = bytes.max(8);
+                token += 1;
+                let value = Value {
+                    token: token - 1,
+                    bytes,
+                };
+                Write::Put(key, value)
             }
-        }
-        (state, token)
+            Change::Remove(key) => Write::Delete(key),
+        });
+        let writes = writes.collect();
+        (writes, token)
     }
 
     /// Folds an event.
     pub fn apply(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
-            Event::Begun { state, token_next } => {
-                self.begun = Some(Arc::clone(state));
+            Event::Begun { writes, token_next } => {
+                // Its level is said when it has returned: nothing else reads meanwhile.
+                let writes = Writes::clone(writes);
+                self.begun = Some(self.oracle.begin(writes, Level::Buffered));
                 self.token_next = *token_next;
             }
             Event::Committed { is_durable } => {
-                self.committed.extend(self.begun.take());
-                if *is_durable {
-                    self.settle();
+                let level = match is_durable {
+                    true => Level::Synced,
+                    false => Level::Buffered,
+                };
+                if let Some(token) = self.begun.take() {
+                    self.oracle.acknowledge(token, level)?;
                 }
             }
-            Event::Closed => self.settle(),
-            Event::Opened(found) => self.opened(found)?,
+            Event::Closed => self.oracle.reached(self.oracle.end(), Level::Synced),
+            Event::Opened(found) => {
+                // What is durable survives a kill and a loss of power alike; the rest may.
+                self.oracle.crash(CrashKind::Power);
+                let settled = self.oracle.opened(&Shown {
+                    is_durable: self.opening_settles,
+                    ..Shown::whole(State::clone(found))
+                })?;
+                self.has_survived = settled.survived > 0;
+                self.begun = None;
+            }
         }
         Ok(())
     }
-
-    fn settle(&mut self) {
-        let latest = Arc::clone(self.latest());
-        self.committed.clear();
-        self.committed.push(latest);
-    }
-
-    /// What an opening shows is exactly one committed state, the last durable one or a later one,
-    /// or that of the commit in flight.
-    fn opened(&mut self, found: &Arc<State>) -> Result<(), Failure> {
-        let returned = self.committed.len();
-        self.committed.extend(self.begun.take());
-        let Some(at) = self.committed.iter().rposition(|state| state == found) else {
-            let states: Vec<String> = self.committed.iter().map(|state| tell(state)).collect();
-            return Err(Failure::new(
-                "a committed state",
-                format!(
-                    "found {}; expected one of these: {} (the first is durable, {returned} have \
-                     returned)",
-                    tell(found),
-                    states.join(", "),
-                ),
-            ));
-        };
-        self.committed.truncate(at + 1);
-        if self.opening_settles {
-            self.settle();
-        }
-        Ok(())
-    }
-}
-
-/// A state in few words: key:token.
-fn tell(state: &State) -> String {
-    let items: Vec<String> = state
-        .iter()
-        .map(|(key, value)| format!("{key}:{}", value.token))
-        .collect();
-    format!("{{{}}}", items.join(" "))
 }

@@ -56,7 +56,7 @@ fn a_crash_while_the_file_grows() {
 #[test]
 fn a_torn_slot_that_is_made_valid() {
     check(Mixture::Commits, 64, |finding| {
-        finding.depth == 2 && finding.failure.oracle == "a committed state"
+        finding.depth == 2 && finding.failure.oracle == "one state"
     });
 }
 

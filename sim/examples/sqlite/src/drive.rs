@@ -66,10 +66,10 @@ fn open(ctx: &Context, mode: Mode, barrier: &Barrier) -> Result<Connection, Fail
     if !found.is_empty() {
         ctx.mark("opened with contents");
     }
-    if ctx.model(|model| model.is_in_flight(&found)) {
+    record(ctx, barrier, Event::Opened(found))?;
+    if ctx.model(|model| model.has_survived) {
         ctx.mark("a commit in flight survived");
     }
-    record(ctx, barrier, Event::Opened(found))?;
     let sound = db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
     match sound.map_err(|error| broken(&error))?.as_str() {
         "ok" => Ok(db),
@@ -107,7 +107,7 @@ fn transaction(
     db: &mut Connection,
     changes: &[Change],
 ) -> Result<(), Failure> {
-    let (state, token_next) = ctx.model(|model| model.changed(changes));
+    let (writes, token_next) = ctx.model(|model| model.writes(changes));
     let mut token = ctx.model(|model| model.token_next);
     let transaction = db.transaction().map_err(|error| broken(&error))?;
     for change in changes {
@@ -122,8 +122,8 @@ fn transaction(
         };
         done.map_err(|error| broken(&error))?;
     }
-    let state = Arc::new(state);
-    record(ctx, barrier, Event::Begun { state, token_next })?;
+    let writes = Arc::new(writes);
+    record(ctx, barrier, Event::Begun { writes, token_next })?;
     transaction.commit().map_err(|error| broken(&error))?;
     let is_durable = mode.is_durable();
     record(ctx, barrier, Event::Committed { is_durable })
