@@ -1,8 +1,8 @@
 //! The store under crashes and faults.
 //!
-//! One to three clients put, delete, read and scan, flush and merge, close and reopen. Each batch
-//! has a token of its own, which all its values carry, so that the model knows from a value which
-//! write it is.
+//! One to three clients put, delete, read and scan, flush and merge, close and reopen, and go back
+//! in time. Each batch has a token of its own, which all its values carry, so that the model knows
+//! from a value which write it is. What was promised an [`Oracle`](blackstart_sim::oracle) knows.
 //!
 //! Invariants:
 //! - \[I1\] The model shares no code with the store: it knows batches by token and sequence, and
@@ -11,20 +11,24 @@
 
 mod drive;
 mod excuse;
+mod held;
+mod key;
 mod model;
 mod op;
+mod opening;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-use blackstart_sim::disk::CrashKind;
+use blackstart_sim::disk::{CrashKind, Sighting};
 use blackstart_sim::draw::Draw;
 use blackstart_sim::story::Said;
 use blackstart_sim::{Ctx, Failure, Scenario, SmallCase, Step};
 
+pub use key::{Key, Value};
 pub use model::{Event, Model, Opened, Rows, Writes};
-pub use op::{Config, Level, Op};
+pub use op::{Config, Kept, Level, Op};
 
 /// The scenario `store`.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +65,26 @@ impl Scenario for Store {
             "!no space, went on",
             "!a flush failed behind a write",
             "!worked again when faults had stopped",
+            "!went on when there was space again",
+            "!a fork",
+            "!history gone",
         ]
     }
 
     fn files(&self) -> &'static [&'static str] {
-        &["tables/*", "MANIFEST*", "log/*", "*"]
+        &["*.tbl", "MANIFEST*", "*.log", "*"]
+    }
+
+    fn tolerates_silent_damage(&self) -> bool {
+        true
+    }
+
+    fn meets_alterations(&self) -> bool {
+        true
+    }
+
+    fn meets_growth_failures(&self) -> bool {
+        true
     }
 
     fn config(&self, draw: &mut Draw<'_>) -> Config {
@@ -82,6 +101,13 @@ impl Scenario for Store {
 
     fn small_cases(&self) -> Vec<SmallCase<Config, Op>> {
         op::small_cases()
+    }
+
+    /// A run names its batches by the model's tokens, and excuses errors by what was altered. All
+    /// else that it reads its opening has settled.
+    fn known_to_a_run(&self, _config: &Config, model: &Model) -> Option<u64> {
+        let is_altered = u64::from(model.is_altered());
+        Some(model.oracle.token_next() * 2 + is_altered)
     }
 
     fn simpler(&self, op: &Op) -> Vec<Op> {
@@ -106,6 +132,10 @@ impl Scenario for Store {
 
     fn crash(&self, model: &mut Model, kind: CrashKind) {
         model.crash(kind);
+    }
+
+    fn must_report(&self, sighting: &Sighting) -> bool {
+        excuse::must_report(sighting)
     }
 
     fn op_words(&self, op: &Op) -> String {

@@ -1,29 +1,21 @@
-//! What is known of a store: an ordered map with history.
+//! What is known of a store: an [`Oracle`], and what stands between damage and a silent loss.
 //!
-//! A batch that was acknowledged stands at its sequence. One whose fate is open may stand at any
-//! sequence that no other has, behind all that was acknowledged before it was handed in. The log is
-//! a prefix: a store that shows the batches below a sequence shows all of them and no other.
-//!
-//! | oracle | what it says |
-//! |---|---|
-//! | durable prefix | what a crash must leave is there |
-//! | atomic batch, newest wins | what is shown is the state behind some batch, no part of one |
-//! | snapshot | what a scan shows is one state, from between its beginning and its end |
-//! | no resurrection | a batch that an opening did not show never comes back |
-//! | numbers | no sequence is given twice |
+//! A damaged tail of the log excuses that batches are missing, but not those that something else
+//! vouches for: tables that a manifest names, and a later frame that says how far the log was
+//! durable when it was written.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
 use blackstart_sim::disk::CrashKind;
+use blackstart_sim::oracle::{Least, Level, Oracle, Settled, Shown, View, Write};
 use blackstart_sim::{Failure, Promise};
 
-use super::op::Level;
+use super::key::{Key, Value};
 
-/// Keys that a batch writes: with its token, or none where it deletes.
-pub type Writes = BTreeMap<u32, Option<u64>>;
-/// Rows: keys and the tokens of their values.
-pub type Rows = BTreeMap<u32, u64>;
+/// Rows, as they are shown.
+pub type Rows = BTreeMap<Key, Value>;
+/// What a batch writes, in order.
+pub type Writes = Vec<Write<Key, Value>>;
 
 /// What an opening has shown.
 #[derive(Clone, Debug)]
@@ -32,8 +24,12 @@ pub struct Opened {
     pub next: u64,
     /// All rows.
     pub rows: Rows,
-    /// Whether it reports that it dropped bytes at the log's end.
-    pub has_dropped: bool,
+    /// It reports bytes that it dropped at the log's end, and these cover the damage.
+    pub reports_damage: bool,
+    /// The log had been closed.
+    pub was_closed: bool,
+    /// Everything below this is in tables.
+    pub flushed_through: u64,
     /// What the disk has left to promise.
     pub promise: Promise,
 }
@@ -43,10 +39,10 @@ pub struct Opened {
 pub enum Event {
     /// A batch is handed in.
     Submitted {
-        /// Its token.
-        token: u64,
         /// What it writes.
         writes: Writes,
+        /// How durable it is to be.
+        level: Level,
     },
     /// It is acknowledged.
     Acked {
@@ -69,53 +65,61 @@ pub enum Event {
         /// The level.
         level: Level,
     },
+    /// The store was closed in order.
+    Closed,
+    /// Everything below a sequence is in tables.
+    Flushed {
+        /// The sequence.
+        end: u64,
+    },
     /// A sync that failed has taken back what only the page cache had.
     CacheLost,
     /// The store was left without closing it.
     Abandoned,
     /// The store is being opened.
-    OpenBegan,
+    OpenBegan {
+        /// Bytes at rest that were damaged: how often in this era.
+        damages: u64,
+        /// A whole sector of them.
+        is_wide: bool,
+        /// Names that others have altered or taken.
+        altered: Vec<String>,
+        /// Others have put another directory in the place of the store's.
+        is_renewed: bool,
+        /// The history is to be cut behind this many.
+        fork: Option<u64>,
+    },
     /// The store was opened.
     Opened(Opened),
-    /// Rows of a range were read. The state is none from before `floor`.
+    /// Rows were read.
     Read {
-        /// The keys.
-        keys: Range<u32>,
-        /// What was shown.
-        rows: Rows,
-        /// All batches below this had been acknowledged when the read began.
-        floor: u64,
-        /// None that was handed in since its beginning can be in it: the number of batches that had
-        /// a sequence or were handed in when a kept cursor began; none if the read began just now.
-        ceiling: Option<u64>,
+        /// What was shown, and when.
+        view: View<Key, Value>,
     },
 }
-
-#[derive(Clone, Debug)]
-struct Open {
-    token: u64,
-    writes: Writes,
-    after: u64,
-}
-
-/// An open batch, and the sequence that it may have.
-type Placed = (u64, Open);
 
 /// What is known.
 #[derive(Clone, Debug)]
 pub struct Model {
-    batches: BTreeMap<u64, (u64, Writes)>,
-    open: Vec<Open>,
-    pub(super) token_next: u64,
-    os_through: u64,
-    synced_through: u64,
-    required: u64,
-    pub(super) survived_unacknowledged: bool,
-    pub(super) lost_acknowledged: bool,
-    /// A disk that lied may have lost anything: then values are checked, and nothing else.
-    is_unsure: bool,
-    /// From this sequence on every batch is known, or its fate is open.
-    first: u64,
+    pub(super) oracle: Oracle<Key, Value>,
+    /// What the last opening has settled.
+    pub(super) settled: Settled,
+    /// How far the log was durable when each batch was handed in that is not acknowledged.
+    synced_before: BTreeMap<u64, u64>,
+    /// A frame that is durable says that everything below this was.
+    vouched: u64,
+    /// What `vouched` was before a close mark vouched for everything. The mark is written over
+    /// when the log goes on, and a crash may tear it then.
+    vouched_unclosed: Option<u64>,
+    /// A manifest that is durable says that everything below this is in tables.
+    flushed: u64,
+    damages: u64,
+    is_wide: bool,
+    pub(super) is_renewed: bool,
+    /// Names that others have altered or taken at some time.
+    altered: BTreeSet<String>,
+    /// Where a cut of the history was to be that has begun.
+    fork: Option<u64>,
     /// An opening has begun.
     is_opening: bool,
     /// One was cut short: what it would have reported went with it.
@@ -125,16 +129,18 @@ pub struct Model {
 impl Default for Model {
     fn default() -> Self {
         Self {
-            batches: BTreeMap::new(),
-            open: Vec::new(),
-            token_next: 1,
-            os_through: 0,
-            synced_through: 0,
-            required: 0,
-            survived_unacknowledged: false,
-            lost_acknowledged: false,
-            is_unsure: false,
-            first: 1,
+            // 0 is the store's own.
+            oracle: Oracle::from_position(1),
+            settled: Settled::default(),
+            synced_before: BTreeMap::new(),
+            vouched: 1,
+            vouched_unclosed: None,
+            flushed: 1,
+            damages: 0,
+            is_wide: false,
+            is_renewed: false,
+            altered: BTreeSet::new(),
+            fork: None,
             is_opening: false,
             was_opening: false,
         }
@@ -142,245 +148,140 @@ impl Default for Model {
 }
 
 impl Model {
-    /// The sequence behind the last batch that is known.
-    pub(super) fn end(&self) -> u64 {
-        // 0 is the store's own.
-        self.batches.keys().next_back().map_or(1, |last| last + 1)
-    }
-
-    /// Below this sequence every batch is known, unless one whose fate is open stands there.
-    pub(super) fn ceiling(&self) -> u64 {
-        self.end() + self.open.len() as u64
+    pub(super) fn is_altered(&self) -> bool {
+        !self.altered.is_empty() || self.is_renewed
     }
 
     pub(super) fn apply(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
-            Event::Submitted { token, writes } => {
-                self.token_next = self.token_next.max(token + 1);
-                self.open.push(Open {
-                    token: *token,
-                    writes: writes.clone(),
-                    after: self.end(),
-                });
+            Event::Submitted { writes, level } => {
+                let token = self.oracle.begin(writes.clone(), *level);
+                let synced = self.oracle.reached_end(Level::Synced);
+                self.synced_before.insert(token, synced);
+                if let Some(vouched) = self.vouched_unclosed.take() {
+                    self.vouched = vouched;
+                }
             }
             Event::Acked {
                 token,
                 sequence,
                 level,
-            } => return self.acked(*token, *sequence, *level),
-            Event::Refused { token } => self.open.retain(|open| open.token != *token),
-            Event::Through { end, level } => self.through(*end, *level),
-            Event::CacheLost => self.os_through = self.synced_through,
-            Event::Abandoned => self.crash(CrashKind::Kill),
-            // One that failed has reported nothing either.
-            Event::OpenBegan => self.was_opening |= std::mem::replace(&mut self.is_opening, true),
-            Event::Opened(opened) => return self.opened(opened),
-            Event::Read {
-                keys,
-                rows,
-                floor,
-                ceiling,
             } => {
-                let high = ceiling.unwrap_or_else(|| self.ceiling());
-                return self.read(keys, rows, *floor..high.max(*floor) + 1);
+                let before = self.synced_before.remove(token);
+                if let Some(before) = before.filter(|_| *level == Level::Synced) {
+                    self.vouched = self.vouched.max(before);
+                }
+                return self.oracle.acknowledge_at(*token, *sequence, *level);
             }
+            Event::Refused { token } => self.oracle.refuse(*token),
+            Event::Through { end, level } => self.oracle.reached(*end, *level),
+            Event::Closed => self.closed(),
+            Event::Flushed { end } => {
+                self.flushed = self.flushed.max(*end);
+                self.oracle.reached(*end, Level::Synced);
+            }
+            Event::CacheLost => self.oracle.cache_lost(),
+            Event::Abandoned => self.crash(CrashKind::Kill),
+            Event::OpenBegan {
+                damages,
+                is_wide,
+                altered,
+                is_renewed,
+                fork,
+            } => {
+                // One that failed has reported nothing either.
+                self.was_opening |= std::mem::replace(&mut self.is_opening, true);
+                self.damages = self.damages.max(*damages);
+                self.is_wide |= is_wide;
+                self.altered.extend(altered.iter().cloned());
+                self.is_renewed |= is_renewed;
+                self.fork = fork.or(self.fork);
+            }
+            Event::Opened(opened) => return self.opened(opened),
+            Event::Read { view } => return self.oracle.read(view),
         }
         Ok(())
     }
 
-    fn acked(&mut self, token: u64, sequence: u64, level: Level) -> Result<(), Failure> {
-        let Some(at) = self.open.iter().position(|open| open.token == token) else {
-            let message = format!("token {token} was acknowledged, and is not open");
-            return Err(Failure::new("numbers", message));
-        };
-        let open = self.open.remove(at);
-        if sequence < open.after || self.batches.contains_key(&sequence) {
-            let message = format!(
-                "token {token} was given sequence {sequence}, which is taken or below {}",
-                open.after
-            );
-            return Err(Failure::new("numbers", message));
-        }
-        self.batches.insert(sequence, (token, open.writes));
-        self.through(sequence + 1, level);
-        Ok(())
-    }
-
-    fn through(&mut self, end: u64, level: Level) {
-        if level >= Level::Os {
-            self.os_through = self.os_through.max(end);
-        }
-        if level == Level::Synced {
-            self.synced_through = self.synced_through.max(end);
-        }
+    fn closed(&mut self) {
+        let end = self.oracle.end();
+        self.oracle.reached(end, Level::Synced);
+        self.vouched_unclosed = Some(self.vouched);
+        self.vouched = end;
     }
 
     pub(super) fn crash(&mut self, kind: CrashKind) {
         self.was_opening |= std::mem::take(&mut self.is_opening);
-        self.required = match kind {
-            CrashKind::Power => self.synced_through,
-            CrashKind::Kill => self.os_through,
+        self.oracle.crash(kind);
+    }
+
+    /// What this opening may lack, and show without being wrong.
+    fn least(&self, opened: &Opened) -> Least {
+        let is_log = |name: &String| name.contains(".log") || name == "log";
+        let is_manifest = |name: &String| name.starts_with("MANIFEST");
+        let is_reported = opened.reports_damage || self.was_opening;
+        if opened.promise == Promise::PrefixOnly || self.is_renewed {
+            return Least::Anything;
+        }
+        let in_tables = match self.altered.iter().any(is_manifest) {
+            true => 1,
+            false => self.flushed,
         };
-        self.os_through = self.required;
+        if self.altered.iter().any(is_log) {
+            // A segment that was cut short takes its own evidence with it.
+            return Least::From(in_tables);
+        }
+        if opened.promise == Promise::DamageReported && is_reported {
+            // Two damages may hit a frame and the one that vouches for it, and so may a sector.
+            return Least::From(match self.damages > 1 || self.is_wide {
+                true => in_tables,
+                false => in_tables.max(self.vouched),
+            });
+        }
+        Least::Promised
     }
 
     fn opened(&mut self, opened: &Opened) -> Result<(), Failure> {
-        (self.survived_unacknowledged, self.lost_acknowledged) = (false, false);
-        self.is_unsure |= opened.promise == Promise::PrefixOnly;
-        let is_reported = opened.has_dropped || self.was_opening;
-        let may_lack = opened.promise == Promise::DamageReported && is_reported;
+        let end = Some(opened.next);
+        let least = match (self.least(opened), self.fork.take()) {
+            // A cut that has begun has taken effect, or all is there.
+            (Least::Promised, Some(fork)) if fork == opened.next => Least::From(fork),
+            (Least::From(least), Some(fork)) => Least::From(least.min(fork)),
+            (least, _) => least,
+        };
+        let rows = opened.rows.clone();
+        self.settled = self.oracle.opened(&Shown {
+            rows,
+            end,
+            least,
+            is_durable: true,
+        })?;
+        self.synced_before.clear();
+        match (opened.was_closed, self.vouched_unclosed.take()) {
+            (true, Some(vouched)) => self.vouched = vouched,
+            (true, None) => {}
+            // The segment that it began says how far the log reached.
+            (false, _) => self.vouched = opened.next,
+        }
+        self.vouched = self.vouched.min(opened.next);
+        self.flushed = opened.flushed_through.max(1).min(opened.next);
         (self.is_opening, self.was_opening) = (false, false);
-        if self.is_unsure {
-            // What was lost is not known: what is there now counts from here on.
-            self.restart(opened);
-            return Ok(());
-        }
-        if opened.next < self.required && !may_lack {
-            let (next, required) = (opened.next, self.required);
-            let message =
-                format!("it ends at {next}, and everything below {required} must be there");
-            return Err(Failure::new("durable prefix", message));
-        }
-        let Some(state) = self.explain(&(0..u32::MAX), &opened.rows, opened.next) else {
-            let message = format!(
-                "no state behind batch {} explains {:?}; {}",
-                opened.next,
-                opened.rows,
-                self.expected(opened.next)
-            );
-            return Err(Failure::new("one state", message));
-        };
-        self.survived_unacknowledged = !state.is_empty();
-        for (sequence, open) in state {
-            self.batches.insert(sequence, (open.token, open.writes));
-        }
-        self.lost_acknowledged = !self.batches.split_off(&opened.next).is_empty();
-        self.open.clear();
-        self.required = opened.next;
-        (self.os_through, self.synced_through) = (opened.next, opened.next);
         Ok(())
-    }
-
-    /// Takes what is there for all there is.
-    fn restart(&mut self, opened: &Opened) {
-        self.batches.clear();
-        self.open.clear();
-        let writes = opened.rows.iter().map(|(key, token)| (*key, Some(*token)));
-        if let Some(last) = opened.next.checked_sub(1).filter(|last| *last > 0) {
-            self.batches.insert(last, (0, writes.collect()));
-        }
-        self.first = opened.next.max(1);
-        self.required = opened.next;
-        (self.os_through, self.synced_through) = (opened.next, opened.next);
-    }
-
-    /// The state behind the batches below a sequence, if that and these are all there are.
-    fn state(&self, end: u64, placed: &[(u64, Open)]) -> Rows {
-        let placed = placed.iter();
-        let placed = placed.map(|(sequence, open)| (*sequence, &open.writes));
-        let known = self.batches.range(..end);
-        let known = known.map(|(sequence, (_, writes))| (*sequence, writes));
-        let mut all: Vec<_> = placed.chain(known).collect();
-        all.sort_unstable_by_key(|(sequence, _)| *sequence);
-        let mut rows = Rows::new();
-        for (key, token) in all.into_iter().flat_map(|(_, writes)| writes) {
-            match token {
-                Some(token) => drop(rows.insert(*key, *token)),
-                None => drop(rows.remove(key)),
-            }
-        }
-        rows
-    }
-
-    fn expected(&self, end: u64) -> String {
-        let known = self.batches.iter();
-        let known = known.map(|(sequence, (token, _))| format!("{sequence}: {token}"));
-        let open = self.open.iter();
-        let open =
-            open.map(|open| format!("{} from {} on: {:?}", open.token, open.after, open.writes));
-        format!(
-            "without those whose fate is open ({}) it is {:?}; batches: {}",
-            open.collect::<Vec<_>>().join(", "),
-            self.state(end, &[]),
-            known.collect::<Vec<_>>().join(", ")
-        )
-    }
-
-    /// Which batches stand where, of those whose fate is open, if the store shows these rows of a
-    /// range and holds all batches below `end`.
-    fn explain(&self, keys: &Range<u32>, rows: &Rows, end: u64) -> Option<Vec<(u64, Open)>> {
-        let holes: Vec<u64> = (self.first..end)
-            .filter(|sequence| !self.batches.contains_key(sequence))
-            .collect();
-        if holes.len() > self.open.len() {
-            return None;
-        }
-        let is_explained = |placed: &[(u64, Open)]| {
-            let state = self.state(end, placed);
-            state.range(keys.clone()).eq(rows.iter())
-        };
-        place(&holes, &self.open, &mut Vec::new(), &is_explained)
-    }
-
-    fn read(&self, keys: &Range<u32>, rows: &Rows, ends: Range<u64>) -> Result<(), Failure> {
-        let range = ends.clone();
-        if ends
-            .into_iter()
-            .any(|end| self.explain(keys, rows, end).is_some())
-        {
-            return Ok(());
-        }
-        Err(Failure::new(
-            "one state",
-            format!(
-                "no state behind a batch of {range:?} explains {rows:?} of keys {keys:?}; {}",
-                self.expected(self.end())
-            ),
-        ))
-    }
-}
-
-/// Puts an open batch into each hole, in every way, until that explains what was shown.
-fn place(
-    holes: &[u64],
-    open: &[Open],
-    placed: &mut Vec<Placed>,
-    is_explained: &dyn Fn(&[Placed]) -> bool,
-) -> Option<Vec<Placed>> {
-    let Some((hole, rest)) = holes.split_first() else {
-        return is_explained(placed).then(|| placed.clone());
-    };
-    for (at, candidate) in open.iter().enumerate() {
-        if candidate.after > *hole {
-            continue;
-        }
-        placed.push((*hole, candidate.clone()));
-        let others = [&open[..at], &open[at + 1..]].concat();
-        let found = place(rest, &others, placed, is_explained);
-        placed.pop();
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
-}
-
-impl Model {
-    /// Below this sequence every batch was acknowledged, or its fate is open.
-    pub(super) fn acked_end(&self) -> u64 {
-        self.end()
     }
 
     /// What is known, in short lines.
     pub(super) fn words(&self) -> Vec<String> {
+        let oracle = &self.oracle;
         vec![
-            format!("the next sequence is {} or above", self.end()),
+            format!("the next sequence is {} or above", oracle.end()),
             format!(
-                "durable below {}, with the operating system below {}",
-                self.synced_through, self.os_through
+                "durable below {}, with the operating system below {}, in tables below {}",
+                oracle.reached_end(Level::Synced),
+                oracle.reached_end(Level::Os),
+                self.flushed
             ),
-            format!("a crash must leave everything below {}", self.required),
-            format!("batches whose fate is open: {}", self.open.len()),
+            format!("a crash must leave everything below {}", oracle.required()),
+            format!("batches whose fate is open: {}", oracle.open_count()),
         ]
     }
 }

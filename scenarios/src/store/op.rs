@@ -4,12 +4,20 @@ use blackstart_sim::draw::Draw;
 use blackstart_sim::{SmallCase, Step};
 use serde::{Deserialize, Serialize};
 
+use super::key::LONG;
+
+pub use blackstart_sim::oracle::Level;
+
 /// Keys are numbers below this.
 const KEYS: u64 = 24;
 /// The most operations of an era.
 const STEPS_MAX: u64 = 24;
 /// How many cursors a client keeps.
 const SLOTS: u64 = 2;
+/// More keyspaces than this have no operations.
+pub(super) const SPACES_MAX: u32 = 3;
+/// A value that no buffer of the store holds.
+const HUGE: u64 = 16 << 20;
 
 /// Options of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +33,21 @@ pub struct Config {
     pub segment_bytes_max: u64,
     /// Size of the log's buffer.
     pub buffer_bytes_max: u64,
-    /// Whether a task flushes and merges.
+    /// How much of the log stays once tables hold it.
     #[serde(default)]
-    pub has_task: bool,
+    pub history: Kept,
+}
+
+/// How much of the log stays once tables hold it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// Nothing.
+    #[default]
+    Flushed,
+    /// So many bytes.
+    Bytes(u64),
+    /// Everything.
+    All,
 }
 
 impl Config {
@@ -38,7 +58,7 @@ impl Config {
             block_bytes: *draw.pick(&[1, 100, 300, 8_192]),
             segment_bytes_max: *draw.pick(&[512, 1_024, 4_096, 1 << 20]),
             buffer_bytes_max: *draw.pick(&[1, 256, 1 << 16]),
-            has_task: draw.chance(600),
+            history: *draw.pick(&[Kept::Flushed, Kept::Flushed, Kept::Bytes(2_000), Kept::All]),
         }
     }
 
@@ -49,14 +69,10 @@ impl Config {
             block_bytes: 8_192,
             segment_bytes_max: 1 << 20,
             buffer_bytes_max: 1 << 16,
-            has_task: false,
+            history: Kept::Flushed,
         };
         let each = [
             plain,
-            Self {
-                has_task: false,
-                ..*self
-            },
             Self {
                 memtable_bytes_max: plain.memtable_bytes_max,
                 ..*self
@@ -73,20 +89,13 @@ impl Config {
                 buffer_bytes_max: plain.buffer_bytes_max,
                 ..*self
             },
+            Self {
+                history: plain.history,
+                ..*self
+            },
         ];
         each.into_iter().filter(|config| config != self).collect()
     }
-}
-
-/// How durable a write must be before it is acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Level {
-    /// In the process.
-    Buffered,
-    /// With the operating system.
-    Os,
-    /// On the disk.
-    Synced,
 }
 
 /// One operation.
@@ -108,11 +117,20 @@ pub enum Op {
         bytes: u32,
         /// How durable.
         level: Level,
+        /// The keys are those of so many keyspaces, in turn; 0 is as 1.
+        #[serde(default)]
+        spaces: u32,
+        /// Before that it deletes so many keys from `first` on, in each of the keyspaces.
+        #[serde(default)]
+        clears: u32,
     },
     /// Read a key.
     Get {
         /// Which.
         key: u32,
+        /// Its keyspace.
+        #[serde(default)]
+        space: u32,
     },
     /// Scan a range of keys.
     Scan {
@@ -120,11 +138,17 @@ pub enum Op {
         from: u32,
         /// The key behind the last.
         to: u32,
+        /// Their keyspace.
+        #[serde(default)]
+        space: u32,
     },
     /// Begin a scan, and keep its cursor.
     Hold {
         /// Where it is kept.
         slot: u32,
+        /// The keyspace that it reads.
+        #[serde(default)]
+        space: u32,
     },
     /// Take a snapshot, and keep it.
     Snap {
@@ -148,6 +172,11 @@ pub enum Op {
     Reopen,
     /// Drop the store without closing it and open again; only by a lone client.
     Abandon,
+    /// Close in order and open as it was so many batches ago: a fork. Only by a lone client.
+    Fork {
+        /// How many batches go.
+        back: u32,
+    },
 }
 
 impl Op {
@@ -161,24 +190,40 @@ impl Op {
                 deletes,
                 bytes,
                 level,
+                spaces,
+                clears,
             } => {
-                let write = |count, deletes, bytes| Self::Write {
+                let write = |count, deletes, bytes, (spaces, clears)| Self::Write {
                     first,
                     count,
                     stride,
                     deletes,
                     bytes,
                     level,
+                    spaces,
+                    clears,
                 };
-                let all = [
-                    write(1, deletes & 1, 8),
-                    write(1, deletes & 1, bytes),
-                    write(count, 0, bytes),
-                    write(count, deletes, 8),
+                let more = (spaces, clears);
+                let mut all = vec![
+                    write(1, deletes & 1, 8, (1, 0)),
+                    write(count, deletes, bytes, (1, clears)),
+                    write(count, deletes, bytes, (spaces, 0)),
+                    write(1, deletes & 1, bytes, more),
+                    write(count, 0, bytes, more),
+                    write(count, deletes, 8, more),
+                    write(count, deletes, bytes / 2, more),
                 ];
-                all.into_iter().filter(|op| op != self).collect()
+                if bytes < 8 {
+                    all.pop();
+                }
+                all
             }
-            Self::Scan { .. } => vec![Self::Scan { from: 0, to: 100 }],
+            Self::Scan { space, .. } => vec![Self::Scan {
+                from: 0,
+                to: 100,
+                space,
+            }],
+            Self::Fork { back } if back > 1 => vec![Self::Fork { back: 1 }],
             _ => Vec::new(),
         }
         .into_iter()
@@ -187,10 +232,21 @@ impl Op {
     }
 }
 
-const WEIGHTS: [u32; 11] = [50, 8, 8, 5, 12, 6, 3, 3, 3, 3, 5];
+const WEIGHTS: [u32; 12] = [50, 8, 8, 5, 12, 6, 3, 3, 3, 3, 5, 3];
 
 /// The same in an era of snapshots that outlive flushes and merges.
-const LIVES: [u32; 11] = [40, 2, 2, 6, 24, 12, 10, 1, 1, 1, 12];
+const LIVES: [u32; 12] = [40, 2, 2, 6, 24, 12, 10, 1, 1, 1, 12, 1];
+
+/// What an era's operations are drawn from.
+struct Mixture {
+    weights: Vec<u32>,
+    levels: Vec<u32>,
+    bytes_max: u64,
+    spaces: u64,
+    /// In thousandths: writes that delete a range.
+    clears: u64,
+    is_alone: bool,
+}
 
 /// Draws one era's operations.
 pub(super) fn steps(draw: &mut Draw<'_>) -> Vec<Step<Op>> {
@@ -201,60 +257,104 @@ pub(super) fn steps(draw: &mut Draw<'_>) -> Vec<Step<Op>> {
     let levels = draw.swarm(&[1, 1, 2]);
     let clients = *draw.pick(&[1, 1, 1, 2, 3]);
     let count = draw.range(1..=STEPS_MAX);
-    let bytes_max = *draw.pick(&[8, 30, 200, 2_000]);
+    let mixture = Mixture {
+        weights,
+        levels,
+        bytes_max: *draw.pick(&[8, 30, 200, 2_000]),
+        spaces: *draw.pick(&[1, 1, 2, u64::from(SPACES_MAX)]),
+        clears: *draw.pick(&[0, 0, 100, 400]),
+        is_alone: clients == 1,
+    };
     let steps = (1..=count).map(|id| Step {
         id: id as u32,
         client: draw.below(clients) as u32,
-        op: draw_op(draw, &weights, &levels, bytes_max, clients == 1),
+        op: mixture.op(draw),
     });
-    steps.collect()
+    let mut steps: Vec<_> = steps.collect();
+    if draw.chance(2) {
+        make_huge(draw, &mut steps);
+    }
+    steps
 }
 
-fn draw_op(
-    draw: &mut Draw<'_>,
-    weights: &[u32],
-    levels: &[u32],
-    bytes_max: u64,
-    is_alone: bool,
-) -> Op {
-    match draw.weighted(weights) {
-        1 => Op::Get {
-            key: draw.below(KEYS) as u32,
-        },
-        2 => {
-            let from = draw.below(KEYS) as u32;
-            Op::Scan {
-                from,
-                to: from + draw.below(KEYS) as u32,
+/// One write of a value that no buffer holds.
+fn make_huge(draw: &mut Draw<'_>, steps: &mut [Step<Op>]) {
+    let huge = draw.range(HUGE - 100..=HUGE + 1_000) as u32;
+    let mut ops = steps.iter_mut().map(|step| &mut step.op);
+    let write = ops.find_map(|op| match op {
+        Op::Write { bytes, count, .. } => Some((bytes, count)),
+        _ => None,
+    });
+    if let Some((bytes, count)) = write {
+        (*bytes, *count) = (huge, 1);
+    }
+}
+
+impl Mixture {
+    fn op(&self, draw: &mut Draw<'_>) -> Op {
+        let slot = draw.below(SLOTS) as u32;
+        let space = draw.below(self.spaces) as u32;
+        match draw.weighted(&self.weights) {
+            1 => Op::Get {
+                key: self.key(draw),
+                space,
+            },
+            2 => {
+                let from = draw.below(KEYS) as u32;
+                let to = from + draw.below(KEYS) as u32;
+                Op::Scan { from, to, space }
             }
+            3 => Op::Hold { slot, space },
+            4 => Op::GoOn {
+                slot,
+                rows: *draw.pick(&[1, 3, 100]),
+            },
+            10 => Op::Snap { slot },
+            5 => Op::Flush,
+            6 => Op::Compact,
+            7 => Op::Sync,
+            8 if self.is_alone => Op::Reopen,
+            9 if self.is_alone => Op::Abandon,
+            11 if self.is_alone => Op::Fork {
+                back: *draw.pick(&[0, 1, 2, 5]),
+            },
+            _ => self.write(draw),
         }
-        3 => Op::Hold {
-            slot: draw.below(SLOTS) as u32,
-        },
-        4 => Op::GoOn {
-            slot: draw.below(SLOTS) as u32,
-            rows: *draw.pick(&[1, 3, 100]),
-        },
-        10 => Op::Snap {
-            slot: draw.below(SLOTS) as u32,
-        },
-        5 => Op::Flush,
-        6 => Op::Compact,
-        7 => Op::Sync,
-        8 if is_alone => Op::Reopen,
-        9 if is_alone => Op::Abandon,
-        _ => Op::Write {
-            first: draw.below(KEYS) as u32,
-            count: *draw.pick(&[1, 1, 2, 5]),
+    }
+
+    /// Mostly a short one.
+    fn key(&self, draw: &mut Draw<'_>) -> u32 {
+        let long = if draw.chance(5) { LONG } else { 0 };
+        long + draw.below(KEYS) as u32
+    }
+
+    fn write(&self, draw: &mut Draw<'_>) -> Op {
+        let first = self.key(draw);
+        Op::Write {
+            first,
+            count: if first >= LONG {
+                1
+            } else {
+                *draw.pick(&[1, 1, 2, 5])
+            },
             stride: *draw.pick(&[1, 1, 3]),
             deletes: if draw.chance(300) {
                 draw.below(32) as u32
             } else {
                 0
             },
-            bytes: draw.range(8..=bytes_max) as u32,
-            level: [Level::Buffered, Level::Os, Level::Synced][draw.weighted(levels)],
-        },
+            bytes: if draw.chance(30) {
+                draw.below(8) as u32
+            } else {
+                draw.range(8..=self.bytes_max) as u32
+            },
+            level: [Level::Buffered, Level::Os, Level::Synced][draw.weighted(&self.levels)],
+            spaces: self.spaces as u32,
+            clears: match draw.chance(self.clears) {
+                true => draw.range(1..=KEYS) as u32,
+                false => 0,
+            },
+        }
     }
 }
 
@@ -267,8 +367,15 @@ pub(super) fn verification() -> Vec<Step<Op>> {
         deletes: 2,
         bytes: 20,
         level: Level::Synced,
+        spaces: 2,
+        clears: 2,
     };
-    let ops = [write, Op::Flush, Op::Compact, Op::Scan { from: 0, to: 100 }];
+    let scan = Op::Scan {
+        from: 0,
+        to: 100,
+        space: 1,
+    };
+    let ops = [write, Op::Flush, Op::Compact, scan];
     let steps = ops
         .into_iter()
         .zip(1..)
@@ -284,7 +391,7 @@ pub(super) fn small_cases() -> Vec<SmallCase<Config, Op>> {
         block_bytes: 1,
         segment_bytes_max: 512,
         buffer_bytes_max: 1,
-        has_task: false,
+        history: Kept::Flushed,
     };
     let write = |first, deletes| Op::Write {
         first,
@@ -293,6 +400,8 @@ pub(super) fn small_cases() -> Vec<SmallCase<Config, Op>> {
         deletes,
         bytes: 40,
         level: Level::Os,
+        spaces: 1,
+        clears: 0,
     };
     let ops = [
         write(1, 0),

@@ -1,20 +1,22 @@
-//! Tests of the model: what it accepts, and what it must not.
+//! Tests of the model: what damage excuses, and what it must not. All else is the oracle's.
 
 use blackstart_sim::Promise;
 use blackstart_sim::disk::CrashKind;
+use blackstart_sim::oracle::Write;
 
-use super::model::{Event, Model, Opened, Rows, Writes};
+use super::key::{Key, LONG, Value, key_bytes, key_number};
+use super::model::{Event, Model, Opened, Rows};
 use super::op::Level;
 
-fn submit(model: &mut Model, token: u64, writes: &[(u32, bool)]) {
-    let writes: Writes = writes
-        .iter()
-        .map(|(key, is_put)| (*key, is_put.then_some(token)))
-        .collect();
-    model.apply(&Event::Submitted { token, writes }).unwrap();
+fn key(number: u32) -> Key {
+    Key { space: 0, number }
 }
 
-fn ack(model: &mut Model, token: u64, sequence: u64, level: Level) {
+fn write(model: &mut Model, token: u64) {
+    let level = Level::Synced;
+    let writes = vec![Write::Put(key(token as u32), Value::of(token, 8))];
+    model.apply(&Event::Submitted { writes, level }).unwrap();
+    let sequence = token;
     let acked = Event::Acked {
         token,
         sequence,
@@ -23,106 +25,82 @@ fn ack(model: &mut Model, token: u64, sequence: u64, level: Level) {
     model.apply(&acked).unwrap();
 }
 
-fn opened(model: &mut Model, next: u64, rows: &[(u32, u64)]) -> bool {
-    let opened = Opened {
-        next,
-        rows: rows.iter().copied().collect::<Rows>(),
-        has_dropped: false,
-        promise: Promise::Full,
-    };
-    model.apply(&Event::Opened(opened)).is_ok()
+fn began(damages: u64, altered: &[&str]) -> Event {
+    Event::OpenBegan {
+        damages,
+        is_wide: false,
+        altered: altered.iter().map(|&name| name.to_owned()).collect(),
+        is_renewed: false,
+        fork: None,
+    }
 }
 
-/// Two batches: the first is durable, the second is with the operating system.
-fn two() -> Model {
+/// Whether an opening may show the first batches only, of three.
+fn opens(model: &Model, batches: u64, reports_damage: bool, promise: Promise) -> bool {
+    let rows = (1..=batches).map(|token| (key(token as u32), Value::of(token, 8)));
+    let opened = Opened {
+        next: batches + 1,
+        rows: rows.collect::<Rows>(),
+        reports_damage,
+        was_closed: false,
+        flushed_through: 1,
+        promise,
+    };
+    model.clone().apply(&Event::Opened(opened)).is_ok()
+}
+
+fn three() -> Model {
     let mut model = Model::default();
-    submit(&mut model, 1, &[(5, true), (6, true)]);
-    ack(&mut model, 1, 1, Level::Synced);
-    submit(&mut model, 2, &[(5, false), (7, true)]);
-    ack(&mut model, 2, 2, Level::Os);
+    for token in 1..=3 {
+        write(&mut model, token);
+    }
     model
 }
 
 #[test]
-fn a_crash_leaves_whole_batches_and_what_was_promised() {
-    type Shown<'a> = (CrashKind, u64, &'a [(u32, u64)], bool);
-    let shown: [Shown<'_>; 7] = [
-        (CrashKind::Kill, 3, &[(6, 1), (7, 2)], true),
-        (CrashKind::Power, 2, &[(5, 1), (6, 1)], true),
-        (CrashKind::Kill, 2, &[(5, 1), (6, 1)], false),
-        (CrashKind::Power, 1, &[], false),
-        (CrashKind::Power, 2, &[(5, 1)], false),
-        (CrashKind::Power, 3, &[(5, 1), (6, 1), (7, 2)], false),
-        (CrashKind::Power, 2, &[(6, 1), (7, 2)], false),
-    ];
-    for (kind, next, rows, is_right) in shown {
-        let mut model = two();
-        model.crash(kind);
-        assert_eq!(
-            opened(&mut model, next, rows),
-            is_right,
-            "{kind:?} {next} {rows:?}"
-        );
+fn a_damaged_tail_excuses_what_nothing_vouches_for() {
+    let mut model = three();
+    model.crash(CrashKind::Power);
+    model.apply(&began(1, &[])).unwrap();
+    let damaged = Promise::DamageReported;
+    assert!(opens(&model, 2, true, damaged));
+    assert!(!opens(&model, 2, false, damaged), "nothing was reported");
+    assert!(!opens(&model, 2, true, Promise::Full), "no damage");
+    assert!(!opens(&model, 1, true, damaged), "the third vouches");
+    assert!(opens(&model, 1, true, Promise::PrefixOnly));
+}
+
+#[test]
+fn what_is_in_tables_is_never_less() {
+    let mut model = three();
+    model.apply(&Event::Flushed { end: 3 }).unwrap();
+    model.crash(CrashKind::Power);
+    model
+        .apply(&began(2, &["00000000000000000000.log"]))
+        .unwrap();
+    assert!(opens(&model, 2, false, Promise::DamageReported));
+    assert!(!opens(&model, 1, true, Promise::DamageReported));
+}
+
+#[test]
+fn a_close_vouches_for_everything() {
+    let mut model = three();
+    model.apply(&Event::Closed).unwrap();
+    model.apply(&began(1, &[])).unwrap();
+    assert!(!opens(&model, 2, true, Promise::DamageReported));
+}
+
+#[test]
+fn keys_and_values_are_read_back() {
+    for number in [0, 1, 999, LONG, LONG + 3] {
+        assert_eq!(key_number(&key_bytes(number)), number);
     }
-}
-
-#[test]
-fn a_batch_whose_fate_is_open_is_there_whole_or_gone_for_good() {
-    let mut model = two();
-    submit(&mut model, 3, &[(8, true), (9, true)]);
-    let mut other = model.clone();
-    assert!(opened(&mut model, 4, &[(6, 1), (7, 2), (8, 3), (9, 3)]));
-    assert!(
-        !opened(&mut other.clone(), 4, &[(6, 1), (7, 2), (8, 3)]),
-        "half of it"
-    );
-    assert!(
-        !opened(&mut other.clone(), 5, &[(6, 1), (7, 2), (8, 3), (9, 3)]),
-        "twice"
-    );
-    assert!(opened(&mut other, 3, &[(6, 1), (7, 2)]));
-    assert!(
-        !opened(&mut other, 4, &[(6, 1), (7, 2), (8, 3), (9, 3)]),
-        "it comes back"
-    );
-}
-
-#[test]
-fn a_scan_shows_one_state() {
-    let read = |model: &Model, rows: &[(u32, u64)], floor, ceiling| {
-        let event = Event::Read {
-            keys: 0..8,
-            rows: rows.iter().copied().collect(),
-            floor,
-            ceiling,
-        };
-        model.clone().apply(&event).is_ok()
-    };
-    let model = two();
-    assert!(read(&model, &[(6, 1), (7, 2)], 3, None));
-    assert!(!read(&model, &[(5, 1), (6, 1)], 3, None), "an older state");
-    assert!(
-        read(&model, &[(5, 1), (6, 1)], 2, None),
-        "it may have begun before"
-    );
-    assert!(
-        !read(&model, &[(5, 1), (6, 1), (7, 2)], 2, None),
-        "no state"
-    );
-    assert!(
-        !read(&model, &[(6, 1), (7, 2)], 2, Some(2)),
-        "it had begun before"
-    );
-}
-
-#[test]
-fn a_sequence_is_given_once() {
-    let mut model = two();
-    submit(&mut model, 3, &[(1, true)]);
-    let again = Event::Acked {
-        token: 3,
-        sequence: 2,
-        level: Level::Os,
-    };
-    assert!(model.apply(&again).is_err());
+    assert!(key_number(b"key 0001x") > LONG && key_number(b"ke") > LONG);
+    for bytes in [0, 1, 7, 8, 9, 300] {
+        let value = Value::of(0x1234, bytes);
+        assert_eq!(Value::from_bytes(&value.to_bytes()), value);
+    }
+    let mut torn = Value::of(5, 20).to_bytes();
+    torn[15] = 6;
+    assert_ne!(Value::from_bytes(&torn), Value::of(5, 20));
 }

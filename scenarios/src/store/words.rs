@@ -1,5 +1,6 @@
 //! Operations and events in words.
 
+use blackstart_sim::oracle::Write;
 use blackstart_sim::story::Said;
 
 use super::model::{Event, Model, Rows, Writes};
@@ -14,18 +15,31 @@ pub(super) fn op(op: &Op) -> String {
             deletes,
             bytes,
             level,
+            spaces,
+            clears,
         } => {
+            let spaces = match spaces {
+                0 | 1 => String::new(),
+                spaces => format!(", of {spaces} keyspaces in turn"),
+            };
+            let clears = match clears {
+                0 => String::new(),
+                clears => format!("delete {clears} keys from {first} on, then "),
+            };
             let deletes = match deletes & ((1 << count.min(31)) - 1) {
                 0 => String::new(),
                 mask => format!(", deleting those of mask {mask:b}"),
             };
             format!(
-                "write {count} keys from {first} on, every {stride}, {bytes} B, {level:?}{deletes}"
+                "{clears}write {count} keys from {first} on, every {stride}, {bytes} B, \
+                 {level:?}{deletes}{spaces}"
             )
         }
-        Op::Get { key } => format!("get key {key}"),
-        Op::Scan { from, to } => format!("scan keys {from}..{to}"),
-        Op::Hold { slot } => format!("begin a scan, and keep it as {slot}"),
+        Op::Get { key, space } => format!("get key {key} of keyspace {space}"),
+        Op::Scan { from, to, space } => format!("scan keys {from}..{to} of keyspace {space}"),
+        Op::Hold { slot, space } => {
+            format!("begin a scan of keyspace {space}, and keep it as {slot}")
+        }
         Op::Snap { slot } => format!("take a snapshot, and keep it as {slot}"),
         Op::GoOn { slot, rows } => format!("go on with scan {slot} for up to {rows} rows"),
         Op::Flush => "write memtables to tables".to_owned(),
@@ -33,14 +47,13 @@ pub(super) fn op(op: &Op) -> String {
         Op::Sync => "make everything durable".to_owned(),
         Op::Reopen => "close and reopen".to_owned(),
         Op::Abandon => "leave without closing and reopen".to_owned(),
+        Op::Fork { back } => format!("close, and open as it was {back} batches ago"),
     }
 }
 
 pub(super) fn event(event: &Event) -> Said {
     match event {
-        Event::Submitted { token, writes } => {
-            Said::fact(format!("token {token} handed in: {}", written(writes)))
-        }
+        Event::Submitted { writes, .. } => Said::fact(format!("handed in: {}", written(writes))),
         Event::Acked {
             token,
             sequence,
@@ -52,24 +65,30 @@ pub(super) fn event(event: &Event) -> Said {
         Event::Through { end, level } => {
             Said::promise(format!("everything below sequence {end} is {level:?}"))
         }
+        Event::Closed => Said::promise("closed: everything is durable"),
+        Event::Flushed { end } => {
+            Said::promise(format!("everything below sequence {end} is in tables"))
+        }
         Event::CacheLost => Said::fact("what only the page cache had may be gone"),
-        Event::OpenBegan => Said::fact("the store is being opened"),
+        Event::OpenBegan { fork: None, .. } => Said::fact("the store is being opened"),
+        Event::OpenBegan {
+            fork: Some(end), ..
+        } => Said::fact(format!("the store is being opened as it was before {end}")),
         Event::Abandoned => Said::fact("left without closing"),
         Event::Opened(opened) => Said::shown(format!(
             "opened: next sequence {}, {}",
             opened.next,
             shown(&opened.rows)
         )),
-        Event::Read { keys, rows, .. } => {
-            Said::shown(format!("keys {keys:?} read: {}", shown(rows)))
-        }
+        Event::Read { view } => Said::shown(format!("read: {view:?}")),
     }
 }
 
 fn written(writes: &Writes) -> String {
-    let all = writes.iter().map(|(key, token)| match token {
-        Some(_) => format!("{key}"),
-        None => format!("-{key}"),
+    let all = writes.iter().map(|write| match write {
+        Write::Put(key, value) => format!("{key:?}={value:?}"),
+        Write::Delete(key) => format!("-{key:?}"),
+        Write::DeleteRange(range) => format!("-({range:?})"),
     });
     all.collect::<Vec<_>>().join(" ")
 }
@@ -78,7 +97,7 @@ fn shown(rows: &Rows) -> String {
     match rows.is_empty() {
         true => "no rows".to_owned(),
         false => {
-            let all = rows.iter().map(|(key, token)| format!("{key}: {token}"));
+            let all = rows.iter().map(|(key, value)| format!("{key:?}={value:?}"));
             all.collect::<Vec<_>>().join(", ")
         }
     }
