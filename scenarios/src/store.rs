@@ -9,6 +9,7 @@
 //!   what was promised.
 //! - \[I2\] An error is excused only by a fault that explains it (`excuse`).
 
+mod beside;
 mod drive;
 mod excuse;
 mod held;
@@ -68,6 +69,8 @@ impl Scenario for Store {
             "!went on when there was space again",
             "!a fork",
             "!history gone",
+            "!others looked",
+            "!backed up",
         ]
     }
 

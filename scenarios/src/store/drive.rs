@@ -6,6 +6,7 @@ use blackstart_sim::oracle::{Level, Write};
 use blackstart_sim::{Ctx, Failure};
 
 use super::Store;
+use super::beside::{backup, look};
 use super::excuse::{Since, excuse, is_usable};
 use super::held::{Slots, get, go_on, hold, scan, snap};
 use super::key::{Key, Value, key_bytes};
@@ -164,6 +165,8 @@ fn perform(ctx: &Context, store: &Engine, slots: &mut Slots, op: &Op) -> Result<
         },
         Op::Reopen | Op::Fork { .. } => close(ctx, store),
         Op::Abandon => Ok(true),
+        Op::Look { back } => look(ctx, store, back).map(|()| true),
+        Op::Backup => backup(ctx, store).map(|()| true),
     }
 }
 
@@ -278,6 +281,10 @@ fn write(ctx: &Context, store: &Engine, writes: &Writes, level: Level) -> Result
                 ctx.record(Event::Refused { token })?;
             }
             excuse(ctx, &error, Since::Now)?;
+            if is_harmless {
+                // Reads go on.
+                get(ctx, store, LAST)?;
+            }
             Ok(is_usable(ctx, &error))
         }
     }

@@ -57,9 +57,8 @@ pub(super) fn must_report(sighting: &Sighting) -> bool {
 
 fn is_excused(ctx: &Ctx<Store>, error: &StoreError, since: Since) -> bool {
     match error {
-        StoreError::Log(error) | StoreError::TooFewHandles { source: error } => {
-            is_excused_of_log(ctx, error, since)
-        }
+        StoreError::Log(error) => is_excused_of_log(ctx, error, since),
+        StoreError::TooFewHandles { source } => is_excused_of_log(ctx, source, since),
         StoreError::MemtablesFull { source } => is_excused(ctx, source, Since::Opening),
         StoreError::Corrupt { corrupt } => is_damaged(ctx, &corrupt.file, since),
         error if error.class() == ErrorClass::Damage => may_lack_names(ctx),

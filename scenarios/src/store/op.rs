@@ -177,6 +177,13 @@ pub enum Op {
         /// How many batches go.
         back: u32,
     },
+    /// Open it for reading only, beside the open store.
+    Look {
+        /// As it was so many batches ago; 0 is now.
+        back: u32,
+    },
+    /// Back it up, and open the copy.
+    Backup,
 }
 
 impl Op {
@@ -224,6 +231,7 @@ impl Op {
                 space,
             }],
             Self::Fork { back } if back > 1 => vec![Self::Fork { back: 1 }],
+            Self::Look { back } if back > 0 => vec![Self::Look { back: 0 }],
             _ => Vec::new(),
         }
         .into_iter()
@@ -232,10 +240,10 @@ impl Op {
     }
 }
 
-const WEIGHTS: [u32; 12] = [50, 8, 8, 5, 12, 6, 3, 3, 3, 3, 5, 3];
+const WEIGHTS: [u32; 14] = [50, 8, 8, 5, 12, 6, 3, 3, 3, 3, 5, 3, 3, 2];
 
 /// The same in an era of snapshots that outlive flushes and merges.
-const LIVES: [u32; 12] = [40, 2, 2, 6, 24, 12, 10, 1, 1, 1, 12, 1];
+const LIVES: [u32; 14] = [40, 2, 2, 6, 24, 12, 10, 1, 1, 1, 12, 1, 1, 0];
 
 /// What an era's operations are drawn from.
 struct Mixture {
@@ -318,6 +326,10 @@ impl Mixture {
             11 if self.is_alone => Op::Fork {
                 back: *draw.pick(&[0, 1, 2, 5]),
             },
+            12 => Op::Look {
+                back: *draw.pick(&[0, 0, 1, 3]),
+            },
+            13 => Op::Backup,
             _ => self.write(draw),
         }
     }

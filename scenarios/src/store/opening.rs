@@ -11,6 +11,7 @@ use blackstart_sim::failure::with_causes;
 use blackstart_sim::{Ctx, Failure, Promise};
 
 use super::Store;
+use super::beside::COPY;
 use super::excuse::{Since, excuse, goes_around, may_be_altered};
 use super::held::take;
 use super::model::{Event, Opened, Rows};
@@ -203,6 +204,11 @@ pub(super) fn no_strays(ctx: &Context, store: &Engine) -> Result<(), Failure> {
         return Ok(());
     };
     let named = store.stats().tables;
+    // Copies are left alone.
+    let root: Vec<_> = root
+        .into_iter()
+        .filter(|name| !name.starts_with(COPY))
+        .collect();
     let is_known = |name: &String| {
         name == "log" || name == "tables" || (name.starts_with("MANIFEST-") && name.len() == 29)
     };

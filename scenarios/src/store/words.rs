@@ -47,6 +47,9 @@ pub(super) fn op(op: &Op) -> String {
         Op::Sync => "make everything durable".to_owned(),
         Op::Reopen => "close and reopen".to_owned(),
         Op::Abandon => "leave without closing and reopen".to_owned(),
+        Op::Look { back: 0 } => "open it for reading only".to_owned(),
+        Op::Look { back } => format!("open it for reading only, as it was {back} batches ago"),
+        Op::Backup => "back it up, and open the copy".to_owned(),
         Op::Fork { back } => format!("close, and open as it was {back} batches ago"),
     }
 }

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::view::Sight;
-use super::{Group, History, Least, Open, Oracle, Shown, Token, View, Write};
+use super::{Group, Least, Open, Oracle, Shown, Token, View, Write};
 use crate::failure::Failure;
 
 /// A state that was shown.
@@ -75,7 +75,7 @@ impl<K: Ord + Clone + Debug, V: Clone + PartialEq + Debug> Oracle<K, V> {
     /// Takes up a history that an opening had cut, if it explains the rows.
     pub(super) fn explain_by_branches(&mut self, shown: &Shown<K, V>) -> Option<Explained> {
         let branches = std::mem::take(&mut self.branches);
-        let present = std::mem::replace(&mut self.history, History::new());
+        let present = std::mem::take(&mut self.history);
         let (settled, open) = (self.settled.clone(), std::mem::take(&mut self.open));
         self.settled = (self.first, Arc::default());
         let mut found = None;
@@ -122,7 +122,9 @@ impl<K: Ord + Clone + Debug, V: Clone + PartialEq + Debug> Oracle<K, V> {
                 ),
             ));
         };
-        self.note_read(view, found.end);
+        if !view.is_outside {
+            self.note_read(view, found.end);
+        }
         Ok(())
     }
 

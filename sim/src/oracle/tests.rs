@@ -275,6 +275,27 @@ fn what_a_read_has_shown_is_there_from_then_on() {
 }
 
 #[test]
+fn another_process_shows_what_the_system_has() {
+    let mut map = three();
+    let (outside, past) = (map.view_from_outside(Level::Os), map.view_at(2));
+    let read = |map: &mut Map, view: &super::View<u32, u64>, of: &[(u32, u64)]| {
+        let mut view = view.clone();
+        view.saw(.., rows(of));
+        map.read(&view).is_ok()
+    };
+    assert!(read(&mut map, &outside, THIRD) && read(&mut map, &outside, SECOND));
+    assert!(!read(&mut map, &outside, FIRST));
+    assert!(read(&mut map, &past, FIRST) && !read(&mut map, &past, SECOND));
+    map.begin(writes(&[(9, 9)]), Level::Synced);
+    assert!(read(&mut map, &outside, &[THIRD, &[(9, 9)]].concat()));
+    map.crash(CrashKind::Power);
+    assert!(
+        opens(&mut map, None, FIRST, Least::Promised),
+        "nobody here saw it"
+    );
+}
+
+#[test]
 fn a_value_that_is_there_anyway_shows_no_open_group() {
     let mut map = three();
     let token = map.begin(writes(&[(7, 2)]), Level::Synced);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::{Bound, RangeBounds};
 
-use super::{Oracle, Token};
+use super::{Level, Oracle, Token};
 
 /// The rows of a range, as they were shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct View<K: Ord, V> {
     pub(super) floor: u64,
     /// It came after so many reads.
     pub(super) reads: u64,
+    /// It is another process's: what it has shown, this one need not show.
+    pub(super) is_outside: bool,
     /// It shows nothing behind this position, nor a group with this token or a later one.
     until: Option<(u64, Token)>,
     pub(super) sights: Vec<Sight<K, V>>,
@@ -73,8 +75,28 @@ impl<K: Ord + Clone + Debug, V: Clone + PartialEq + Debug> Oracle<K, V> {
         View {
             floor: self.end().max(self.read_through),
             reads: self.reads,
+            is_outside: false,
             until: None,
             sights: Vec::new(),
+        }
+    }
+
+    /// Another process begins to look: it has to show all that had reached a level.
+    pub fn view_from_outside(&self, level: Level) -> View<K, V> {
+        View {
+            floor: self.reached_end(level),
+            reads: 0,
+            is_outside: true,
+            ..self.view()
+        }
+    }
+
+    /// A look at the state at this end.
+    pub fn view_at(&self, end: u64) -> View<K, V> {
+        View {
+            floor: end,
+            until: Some((end, Token::MAX)),
+            ..self.view_from_outside(Level::Synced)
         }
     }
 
