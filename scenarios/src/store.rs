@@ -71,6 +71,7 @@ impl Scenario for Store {
             "!history gone",
             "!others looked",
             "!backed up",
+            "!a keyspace was created",
         ]
     }
 

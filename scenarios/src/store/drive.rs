@@ -135,7 +135,7 @@ fn told_of_background(ctx: &Context, store: &Engine) -> Result<bool, Failure> {
 /// Carries out one step; false if the store takes no more writes.
 fn perform(ctx: &Context, store: &Engine, slots: &mut Slots, op: &Op) -> Result<bool, Failure> {
     match *op {
-        Op::Write { level, .. } => write(ctx, store, &writes(ctx, op), level),
+        Op::Write { level, .. } => write(ctx, store, op, level),
         Op::Get { key, space } => {
             let key = Key { space, number: key };
             get(ctx, store, key).map(|()| true)
@@ -254,7 +254,68 @@ fn batch(writes: &Writes) -> Result<WriteBatch, StoreError> {
     Ok(batch)
 }
 
-fn write(ctx: &Context, store: &Engine, writes: &Writes, level: Level) -> Result<bool, Failure> {
+/// Creates the keyspaces of these writes that are not there. They are empty batches of the store's
+/// own, and each comes after the one before it in number.
+fn create_spaces(ctx: &Context, store: &Engine, writes: &Writes) -> Result<bool, Failure> {
+    let spaces = writes.iter().map(|write| match write {
+        Write::Put(key, _) | Write::Delete(key) => key.space,
+        Write::DeleteRange(range) => range.start.space,
+    });
+    for space in 1..=spaces.max().unwrap_or(0) {
+        let name = format!("space {space}");
+        match store.find_keyspace(&name) {
+            Ok(Some(_)) => continue,
+            Ok(None) => {}
+            Err(error) => {
+                excuse(ctx, &error, Since::Now)?;
+                return Ok(false);
+            }
+        }
+        let token = ctx.model(|model| model.oracle.token_next());
+        let (writes, level) = (Writes::new(), Level::Synced);
+        ctx.record(Event::Submitted { writes, level })?;
+        match store.keyspace(&name) {
+            Ok(found) if found != keyspace(space) => {
+                let message = format!("keyspace {space} has number {}", found.number());
+                return Err(Failure::new("numbers", message));
+            }
+            // Beside other clients nobody knows which batch it was, or whether it was another's.
+            Ok(_) if ctx.clients().len() > 1 => {}
+            Ok(_) => {
+                let sequence = store.next_sequence().get() - 1;
+                ctx.record(Event::Acked {
+                    token,
+                    sequence,
+                    level,
+                })?;
+            }
+            Err(error) => {
+                refused(ctx, token, &error)?;
+                excuse(ctx, &error, Since::Now)?;
+                return Ok(false);
+            }
+        }
+        ctx.mark("a keyspace was created");
+    }
+    Ok(true)
+}
+
+/// A batch that lacked space is not there.
+fn refused(ctx: &Context, token: u64, error: &StoreError) -> Result<bool, Failure> {
+    let is_harmless =
+        error.class() == ErrorClass::NoSpace || matches!(error, StoreError::MemtablesFull { .. });
+    if is_harmless {
+        ctx.record(Event::Refused { token })?;
+    }
+    Ok(is_harmless)
+}
+
+fn write(ctx: &Context, store: &Engine, op: &Op, level: Level) -> Result<bool, Failure> {
+    // With the token that is next then, and no call of the seam between.
+    if !create_spaces(ctx, store, &writes(ctx, op))? {
+        return Ok(true);
+    }
+    let writes = &writes(ctx, op);
     let batch = batch(writes).map_err(|error| Failure::new("limits", error.to_string()))?;
     let token = ctx.model(|model| model.oracle.token_next());
     let writes = writes.clone();
@@ -275,11 +336,7 @@ fn write(ctx: &Context, store: &Engine, writes: &Writes, level: Level) -> Result
             Ok(true)
         }
         Err(error) => {
-            let is_harmless = error.class() == ErrorClass::NoSpace
-                || matches!(error, StoreError::MemtablesFull { .. });
-            if is_harmless {
-                ctx.record(Event::Refused { token })?;
-            }
+            let is_harmless = refused(ctx, token, &error)?;
             excuse(ctx, &error, Since::Now)?;
             if is_harmless {
                 // Reads go on.
@@ -347,7 +404,7 @@ fn works(ctx: &Context, store: &Engine) -> Result<(), Failure> {
         spaces: 1,
         clears: 0,
     };
-    write(ctx, store, &writes(ctx, &op), Level::Synced)?;
+    write(ctx, store, &op, Level::Synced)?;
     flush(ctx, store)?;
     get(ctx, store, LAST)
 }

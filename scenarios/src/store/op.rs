@@ -379,13 +379,13 @@ pub(super) fn verification() -> Vec<Step<Op>> {
         deletes: 2,
         bytes: 20,
         level: Level::Synced,
-        spaces: 2,
+        spaces: 1,
         clears: 2,
     };
     let scan = Op::Scan {
         from: 0,
         to: 100,
-        space: 1,
+        space: 0,
     };
     let ops = [write, Op::Flush, Op::Compact, scan];
     let steps = ops
