@@ -323,7 +323,9 @@ impl Listing {
             match manifest::parse(&entry.name) {
                 Some(number) => listing.manifests.push(number),
                 None if entry.name == LOG || entry.name == TABLES => {}
-                None if manifest::is_temp(&entry.name) => listing.temps.push(entry.name),
+                None if entry.is_file && manifest::is_temp(&entry.name) => {
+                    listing.temps.push(entry.name);
+                }
                 None => listing.unknown.push(entry.name),
             }
         }
@@ -351,7 +353,7 @@ fn remove_unnamed(keeper: &Keeper, listing: &Listing) -> Result<Vec<String>, Sto
             .manifest
             .tables()
             .any(|table| Some(table.number) == number);
-        let is_ours = number.is_some() || entry.name.contains(".tmp");
+        let is_ours = entry.is_file && (number.is_some() || entry.name.contains(".tmp"));
         if is_ours && !is_named {
             keeper.tables.remove(&entry.name)?;
             removed.push(keeper.tables.shown(&entry.name));

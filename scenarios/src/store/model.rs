@@ -117,7 +117,7 @@ pub struct Model {
     is_wide: bool,
     pub(super) is_renewed: bool,
     /// Names that others have altered or taken at some time.
-    altered: BTreeSet<String>,
+    pub(super) altered: BTreeSet<String>,
     /// Where a cut of the history was to be that has begun.
     fork: Option<u64>,
     /// An opening has begun.

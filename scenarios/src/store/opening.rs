@@ -73,8 +73,7 @@ fn is_damage(ctx: &Context, error: &StoreError) -> bool {
         StoreError::Log(LogError::NotFound { .. }) => true,
         // It is no file any more.
         StoreError::Log(LogError::Io { file, .. }) => {
-            let names = ctx.fs().altered_names();
-            names.iter().any(|name| file.ends_with(name.as_str()))
+            ctx.model(|model| model.altered.iter().any(|name| file.ends_with(name)))
         }
         _ => false,
     };
