@@ -52,7 +52,11 @@ pub(super) fn must_report(sighting: &Sighting) -> bool {
     let full = [Errno::Enospc, Errno::Edquot].map(Shown::Failed);
     let waits = sighting.call.kind == CallKind::Write && full.contains(&sighting.shown);
     let is_log = is_of(".log") && !waits;
-    kinds.contains(&sighting.call.kind) && (is_log || is_of(".tbl") || is_of("MANIFEST"))
+    // What a task meets in the background is told when somebody asks.
+    let is_asked = sighting.call.op != 0;
+    is_asked
+        && kinds.contains(&sighting.call.kind)
+        && (is_log || is_of(".tbl") || is_of("MANIFEST"))
 }
 
 fn is_excused(ctx: &Ctx<Store>, error: &StoreError, since: Since) -> bool {

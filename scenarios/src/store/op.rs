@@ -36,6 +36,9 @@ pub struct Config {
     /// How much of the log stays once tables hold it.
     #[serde(default)]
     pub history: Kept,
+    /// Whether a task flushes and merges.
+    #[serde(default)]
+    pub has_task: bool,
 }
 
 /// How much of the log stays once tables hold it.
@@ -70,9 +73,14 @@ impl Config {
             segment_bytes_max: 1 << 20,
             buffer_bytes_max: 1 << 16,
             history: Kept::Flushed,
+            has_task: false,
         };
         let each = [
             plain,
+            Self {
+                has_task: false,
+                ..*self
+            },
             Self {
                 memtable_bytes_max: plain.memtable_bytes_max,
                 ..*self
@@ -404,6 +412,7 @@ pub(super) fn small_cases() -> Vec<SmallCase<Config, Op>> {
         segment_bytes_max: 512,
         buffer_bytes_max: 1,
         history: Kept::Flushed,
+        has_task: false,
     };
     let write = |first, deletes| Op::Write {
         first,

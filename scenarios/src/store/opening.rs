@@ -38,6 +38,7 @@ fn options(ctx: &Context) -> StoreOptions {
         .memtable_bytes_max(config.memtable_bytes_max)
         .memtables_max(config.memtables_max as usize)
         .block_bytes(config.block_bytes as usize)
+        .background_task(config.has_task)
         .history(match config.history {
             Kept::Flushed => History::Flushed,
             Kept::Bytes(bytes) => History::Bytes(bytes),
@@ -145,7 +146,9 @@ fn open_once(ctx: &Context, fork: Option<u64>) -> Result<Result<Engine, StoreErr
     if settled.lost > 0 {
         ctx.mark("acknowledged batch lost below its level");
     }
-    no_strays(ctx, &store)?;
+    if !ctx.config().has_task || report.memtables == 0 {
+        no_strays(ctx, &store)?;
+    }
     Ok(Ok(store))
 }
 
@@ -187,9 +190,6 @@ fn note(ctx: &Context, report: &RecoveryReport) {
 /// An opening leaves one manifest, and the tables that it names; and so does all that goes well
 /// after.
 pub(super) fn no_strays(ctx: &Context, store: &Engine) -> Result<(), Failure> {
-    if ctx.faults_struck() > 0 || ctx.promise() != Promise::Full {
-        return Ok(());
-    }
     let names = |dir: &str| {
         let entries = ctx.env().fs().read_dir(Path::new(dir));
         entries.map(|entries| {
@@ -202,6 +202,11 @@ pub(super) fn no_strays(ctx: &Context, store: &Engine) -> Result<(), Failure> {
         // Too few handles.
         return Ok(());
     };
+    // A fault may have struck the looking itself.
+    let is_touched = ctx.faults_struck() > 0 || may_be_altered(ctx);
+    if is_touched || ctx.promise() != Promise::Full {
+        return Ok(());
+    }
     let named = store.stats().tables;
     // Copies are left alone.
     let root: Vec<_> = root
