@@ -17,6 +17,7 @@ mod key;
 mod model;
 mod op;
 mod opening;
+mod together;
 mod words;
 
 #[cfg(test)]
@@ -71,6 +72,9 @@ impl Scenario for Store {
             "!history gone",
             "!others looked",
             "!backed up",
+            "!a transaction committed",
+            "!a transaction had a conflict",
+            "!a keyspace was dropped",
             "!a keyspace was created",
         ]
     }

@@ -1,6 +1,6 @@
 //! Puts the store through an era's operations and tells the model what happened.
 
-use blackstart::commitlog::{Durability, ErrorClass};
+use blackstart::commitlog::{Durability, ErrorClass, TxOffset};
 use blackstart::store::{Store as Engine, StoreError, WriteBatch};
 use blackstart_sim::oracle::{Level, Write};
 use blackstart_sim::{Ctx, Failure};
@@ -13,6 +13,7 @@ use super::key::{Key, Value, key_bytes};
 use super::model::{Event, Writes};
 use super::op::Op;
 use super::opening::{keyspace, no_strays, nothing_open, open, open_fork};
+use super::together::{renew, transact};
 
 type Context = Ctx<Store>;
 
@@ -169,6 +170,8 @@ fn perform(ctx: &Context, store: &Engine, slots: &mut Slots, op: &Op) -> Result<
         // Each client would need names of its own.
         Op::Backup if ctx.clients().len() > 1 => Ok(true),
         Op::Backup => backup(ctx, store).map(|()| true),
+        Op::Transact { .. } => transact(ctx, store, op),
+        Op::Renew => renew(ctx, store),
     }
 }
 
@@ -264,14 +267,10 @@ fn batch(writes: &Writes) -> Result<WriteBatch, StoreError> {
     Ok(batch)
 }
 
-/// Creates the keyspaces of these writes that are not there. They are empty batches of the store's
+/// Creates the keyspaces through `last` that are not there. They are empty batches of the store's
 /// own, and each comes after the one before it in number.
-fn create_spaces(ctx: &Context, store: &Engine, writes: &Writes) -> Result<bool, Failure> {
-    let spaces = writes.iter().map(|write| match write {
-        Write::Put(key, _) | Write::Delete(key) => key.space,
-        Write::DeleteRange(range) => range.start.space,
-    });
-    for space in 1..=spaces.max().unwrap_or(0) {
+pub(super) fn create_spaces(ctx: &Context, store: &Engine, last: u32) -> Result<bool, Failure> {
+    for space in 1..=last {
         let name = format!("space {space}");
         match store.find_keyspace(&name) {
             Ok(Some(_)) => continue,
@@ -322,20 +321,36 @@ fn refused(ctx: &Context, token: u64, error: &StoreError) -> Result<bool, Failur
 
 fn write(ctx: &Context, store: &Engine, op: &Op, level: Level) -> Result<bool, Failure> {
     // With the token that is next then, and no call of the seam between.
-    if !create_spaces(ctx, store, &writes(ctx, op))? {
+    let planned = writes(ctx, op);
+    let spaces = planned.iter().map(|write| match write {
+        Write::Put(key, _) | Write::Delete(key) => key.space,
+        Write::DeleteRange(range) => range.start.space,
+    });
+    if !create_spaces(ctx, store, spaces.max().unwrap_or(0))? {
         return Ok(true);
     }
     let writes = &writes(ctx, op);
     let batch = batch(writes).map_err(|error| Failure::new("limits", error.to_string()))?;
+    let call = |durability| store.write(batch, durability);
+    commit(ctx, store, (writes.clone(), level), call).map(|(_, is_usable)| is_usable)
+}
+
+/// Has a call commit these writes; returns their sequence, if it succeeded, and whether the store
+/// takes more. Nothing runs between the choice of the writes' token and this.
+pub(super) fn commit(
+    ctx: &Context,
+    store: &Engine,
+    (writes, level): (Writes, Level),
+    call: impl FnOnce(Durability) -> Result<TxOffset, StoreError>,
+) -> Result<(Option<u64>, bool), Failure> {
     let token = ctx.model(|model| model.oracle.token_next());
-    let writes = writes.clone();
     ctx.record(Event::Submitted { writes, level })?;
     let durability = match level {
         Level::Buffered => Durability::Buffered,
         Level::Os => Durability::Os,
         Level::Synced => Durability::Synced,
     };
-    match store.write(batch, durability) {
+    match call(durability) {
         Ok(sequence) => {
             let sequence = sequence.get();
             ctx.record(Event::Acked {
@@ -343,7 +358,13 @@ fn write(ctx: &Context, store: &Engine, op: &Op, level: Level) -> Result<bool, F
                 sequence,
                 level,
             })?;
-            Ok(true)
+            Ok((Some(sequence), true))
+        }
+        Err(StoreError::Conflict { .. }) if ctx.clients().len() > 1 => {
+            ctx.record(Event::Refused { token })?;
+            ctx.mark("a transaction had a conflict");
+            ctx.verified();
+            Ok((None, true))
         }
         Err(error) => {
             let is_harmless = refused(ctx, token, &error)?;
@@ -352,7 +373,7 @@ fn write(ctx: &Context, store: &Engine, op: &Op, level: Level) -> Result<bool, F
                 // Reads go on.
                 get(ctx, store, LAST)?;
             }
-            Ok(is_usable(ctx, &error))
+            Ok((None, is_usable(ctx, &error)))
         }
     }
 }

@@ -192,6 +192,25 @@ pub enum Op {
     },
     /// Back it up, and open the copy.
     Backup,
+    /// Read a key and some rows, and write two keys, as one transaction.
+    Transact {
+        /// It waits for its turn.
+        serialized: bool,
+        /// The key that it reads. It writes it and the second one behind.
+        key: u32,
+        /// It scans from this key on.
+        from: u32,
+        /// At most so many rows.
+        rows: u32,
+        /// The keyspace of all.
+        space: u32,
+        /// Bytes of each value.
+        bytes: u32,
+        /// How durable.
+        level: Level,
+    },
+    /// Create a keyspace, drop it, and create it again; only by a lone client.
+    Renew,
 }
 
 impl Op {
@@ -238,6 +257,23 @@ impl Op {
                 to: 100,
                 space,
             }],
+            Self::Transact {
+                serialized,
+                key,
+                from,
+                rows,
+                space,
+                level,
+                ..
+            } => vec![Self::Transact {
+                serialized,
+                key,
+                from,
+                rows: rows.min(1),
+                space,
+                bytes: 8,
+                level,
+            }],
             Self::Fork { back } if back > 1 => vec![Self::Fork { back: 1 }],
             Self::Look { back } if back > 0 => vec![Self::Look { back: 0 }],
             _ => Vec::new(),
@@ -248,10 +284,10 @@ impl Op {
     }
 }
 
-const WEIGHTS: [u32; 14] = [50, 8, 8, 5, 12, 6, 3, 3, 3, 3, 5, 3, 3, 2];
+const WEIGHTS: [u32; 16] = [50, 8, 8, 5, 12, 6, 3, 3, 3, 3, 5, 3, 3, 2, 20, 2];
 
 /// The same in an era of snapshots that outlive flushes and merges.
-const LIVES: [u32; 14] = [40, 2, 2, 6, 24, 12, 10, 1, 1, 1, 12, 1, 1, 0];
+const LIVES: [u32; 16] = [40, 2, 2, 6, 24, 12, 10, 1, 1, 1, 12, 1, 1, 0, 2, 1];
 
 /// What an era's operations are drawn from.
 struct Mixture {
@@ -338,6 +374,8 @@ impl Mixture {
                 back: *draw.pick(&[0, 0, 1, 3]),
             },
             13 => Op::Backup,
+            14 => self.transact(draw),
+            15 if self.is_alone => Op::Renew,
             _ => self.write(draw),
         }
     }
@@ -346,6 +384,19 @@ impl Mixture {
     fn key(&self, draw: &mut Draw<'_>) -> u32 {
         let long = if draw.chance(5) { LONG } else { 0 };
         long + draw.below(KEYS) as u32
+    }
+
+    /// Few keys: transactions should meet.
+    fn transact(&self, draw: &mut Draw<'_>) -> Op {
+        Op::Transact {
+            serialized: draw.chance(400),
+            key: draw.below(6) as u32,
+            from: draw.below(6) as u32,
+            rows: *draw.pick(&[0, 1, 3, 100]),
+            space: draw.below(self.spaces) as u32,
+            bytes: draw.range(8..=self.bytes_max) as u32,
+            level: [Level::Buffered, Level::Os, Level::Synced][draw.weighted(&self.levels)],
+        }
     }
 
     fn write(&self, draw: &mut Draw<'_>) -> Op {

@@ -50,6 +50,23 @@ pub(super) fn op(op: &Op) -> String {
         Op::Look { back: 0 } => "open it for reading only".to_owned(),
         Op::Look { back } => format!("open it for reading only, as it was {back} batches ago"),
         Op::Backup => "back it up, and open the copy".to_owned(),
+        Op::Transact {
+            serialized,
+            key,
+            from,
+            rows,
+            space,
+            bytes,
+            level,
+        } => {
+            let turn = if serialized { "in its turn, " } else { "" };
+            format!(
+                "in a transaction {turn}read key {key} and {rows} rows from {from} on, and write \
+                 {key} and {}, of keyspace {space}, {bytes} B, {level:?}",
+                key + 2
+            )
+        }
+        Op::Renew => "create a keyspace, drop it, and create it again".to_owned(),
         Op::Fork { back } => format!("close, and open as it was {back} batches ago"),
     }
 }
