@@ -414,8 +414,8 @@ impl Store {
         self.inner.background.error()
     }
 
-    /// The rows of a range, in order, as they are now; those of a whole keyspace are `range(k, ..)`.
-    /// Backwards with [`Cursor::rev`]. What fails, the cursor says.
+    /// The rows of a range, in order, as they are now; those of a whole keyspace are `range(k,
+    /// ..)`. Backwards with [`Cursor::rev`]. What fails, the cursor says.
     pub fn range<'k>(&self, keyspace: Keyspace, range: impl RangeBounds<&'k [u8]>) -> Cursor {
         let (tree, range) = (&self.inner.tree, keyspace.range(&range));
         Cursor::of_range(tree, tree.register(), range, PREFIX_BYTES)

@@ -81,7 +81,8 @@ impl Snapshot {
         Cursor::of_range(&self.tree, registration, range, PREFIX_BYTES)
     }
 
-    /// The rows whose keys begin with `prefix`, as they were, as [`Store::range`](super::Store::range).
+    /// The rows whose keys begin with `prefix`, as they were, as
+    /// [`Store::range`](super::Store::range).
     pub fn prefix(&self, keyspace: Keyspace, prefix: &[u8]) -> Cursor {
         let registration = self.tree.register_again(&self.registration);
         let range = keyspace.range_of_prefix(prefix);

@@ -112,12 +112,7 @@ pub fn measure(
     let dir = |engine: Engine, layout: Layout| place.path(&format!("{engine:?}-{layout:?}"));
     let setup = Setup::new(Level::System);
     let rows = args.rows;
-    let name = match (shape, layouts) {
-        (Shape::Composite, _) => "Reads of one sorted run, composite keys",
-        (_, [Layout::OneRun, ..]) => "Reads of one sorted run",
-        (_, [Layout::Filled, ..]) => "Reads after a random fill, nothing merged by hand",
-        _ => "Reads beside range deletes",
-    };
+    let name = name(shape, layouts);
     let stores: Vec<(Engine, Layout)> = args
         .engines(|engine| layouts.iter().all(|layout| layout.takes_part(engine)))
         .into_iter()
@@ -137,11 +132,7 @@ pub fn measure(
         if !args.reads.is_empty() && !args.reads.contains(&reading.to_string()) {
             continue;
         }
-        let with = match threads {
-            1 => String::new(),
-            _ => format!(", {threads} threads"),
-        };
-        let title = format!("{name}, {} rows: {reading}{with}", rate(rows as f64));
+        let title = title(name, rows, reading, threads);
         let contenders: Vec<Reads> = stores
             .iter()
             .filter(|(engine, _)| reading.way() == Way::Forward || engine.has_backward())
@@ -177,6 +168,23 @@ pub fn measure(
         fs::remove_dir_all(dir(engine, layout))?;
     }
     Ok(())
+}
+
+fn name(shape: Shape, layouts: &[Layout]) -> &'static str {
+    match (shape, layouts) {
+        (Shape::Composite, _) => "Reads of one sorted run, composite keys",
+        (_, [Layout::OneRun, ..]) => "Reads of one sorted run",
+        (_, [Layout::Filled, ..]) => "Reads after a random fill, nothing merged by hand",
+        _ => "Reads beside range deletes",
+    }
+}
+
+fn title(name: &str, rows: u64, reading: Reading, threads: usize) -> String {
+    let with = match threads {
+        1 => String::new(),
+        _ => format!(", {threads} threads"),
+    };
+    format!("{name}, {} rows: {reading}{with}", rate(rows as f64))
 }
 
 fn table(title: &str, contenders: &[Reads], rounds: &Rounds<Reads>) -> Table {

@@ -17,7 +17,7 @@ type Context = Ctx<Store>;
 
 /// What shows the store as it was.
 enum Kept {
-    Cursor(Cursor),
+    Cursor(Box<Cursor>),
     Snapshot(Snapshot),
 }
 
@@ -97,7 +97,7 @@ pub(super) fn hold(
         Ok(cursor) => {
             fix(ctx, &mut view);
             let held = Held {
-                kept: Kept::Cursor(cursor),
+                kept: Kept::Cursor(Box::new(cursor)),
                 space,
                 rows: Rows::new(),
                 view,

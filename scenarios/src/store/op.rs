@@ -62,6 +62,7 @@ impl Config {
             segment_bytes_max: *draw.pick(&[512, 1_024, 4_096, 1 << 20]),
             buffer_bytes_max: *draw.pick(&[1, 256, 1 << 16]),
             history: *draw.pick(&[Kept::Flushed, Kept::Flushed, Kept::Bytes(2_000), Kept::All]),
+            has_task: draw.chance(600),
         }
     }
 

@@ -35,7 +35,7 @@ fn text(tables: &Directory, info: &TableInfo) -> String {
         text += &format!("{from}..{end} ");
     });
     let run = Run {
-        tables: [table].into(),
+        tables: vec![table].into(),
     };
     let mut rows = Merge::of_runs([run]);
     while let Some(row) = rows.next().unwrap() {
@@ -80,7 +80,7 @@ fn merged(case: &Case) -> String {
         tables: case.below.iter().map(range).collect(),
     };
     let runs = inputs.into_iter().map(|table| Run {
-        tables: [table].into(),
+        tables: vec![table].into(),
     });
     let sources = Sources {
         rows: Merge::of_runs(runs),

@@ -96,8 +96,8 @@ fn expect_model(snapshot: &Snapshot, model: &Model, from: &[u8], end: &[u8]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// [I2], source [I2] Whatever was written, flushed and merged, cursors show what an ordered map shows, in
-    /// both directions, and snapshots what it showed.
+    /// [I2], source [I2] Whatever was written, flushed and merged, cursors show what an ordered map
+    /// shows, in both directions, and snapshots what it showed.
     #[test]
     fn cursors_show_what_a_map_shows(
         steps in prop::collection::vec(step(), 1..60),

@@ -64,7 +64,7 @@ fn scan(memtable: &Memtable, visible: u64) -> Result<(), String> {
         let (mut count, mut last) = (0, None);
         match is_forward {
             true => cursor.seek(b"", u64::MAX),
-            false => cursor.seek_last(),
+            false => cursor.seek_back(&[255; 64], 0),
         }
         while let Some(row) = cursor.row() {
             count += u64::from(checked(row)? < visible);
