@@ -100,11 +100,26 @@ fn other_versions_and_features_are_refused_by_name() {
     edit_manifest(dir.path(), 8, &2_u32.to_le_bytes());
     refused(dir.path(), &["MANIFEST-", "format version", "2"]);
     let dir = filled();
-    edit_manifest(dir.path(), 12, &0x40_u32.to_le_bytes());
-    refused(dir.path(), &["MANIFEST-", "features", "64"]);
+    edit_manifest(dir.path(), 20, &0x40_u32.to_le_bytes());
+    refused(dir.path(), &["MANIFEST-", "features to read", "64"]);
     let dir = filled();
     edit_manifest(dir.path(), 0, b"NOTMINE!");
     refused(dir.path(), &["MANIFEST-", "magic"]);
+}
+
+/// Features that a writer has to know keep writers away, and nobody else; those that may be passed
+/// over keep nobody away.
+#[test]
+fn features_say_who_has_to_know_them() {
+    let dir = filled();
+    edit_manifest(dir.path(), 16, &0x40_u32.to_le_bytes());
+    let refused = open(dir.path()).expect_err("it may not write").to_string();
+    assert!(refused.contains("features to write"), "{refused}");
+    let env = Env::os(dir.path());
+    Store::open_read_only(&env, "", ReadOnlyOptions::new()).expect("it may read");
+    let dir = filled();
+    edit_manifest(dir.path(), 12, &0x40_u32.to_le_bytes());
+    open(dir.path()).expect("it may pass over them");
 }
 
 /// Each file in turn is emptied, cut in half, or becomes another one.

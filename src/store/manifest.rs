@@ -262,6 +262,20 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// As [`read`](Self::read), for a writer: it has to know what writers have to know.
+    pub fn read_to_write(directory: &Directory, number: u64) -> Result<Self, StoreError> {
+        let manifest = Self::read(directory, number)?;
+        match manifest.features.read_only {
+            0 => Ok(manifest),
+            found => {
+                let at = ByteOffset::new(16);
+                let defect = Defect::new(at, "features to write", 0_u32, found);
+                let file = directory.shown(&name(number));
+                Err(StoreError::corrupt(defect.in_file(file)))
+            }
+        }
+    }
+
     /// Writes it, durably. After an error either this or the one before may be what an opening
     /// finds.
     pub fn write(&self, directory: &Directory) -> Result<(), StoreError> {

@@ -64,7 +64,7 @@ pub(crate) fn open(
     }
     let listing = Listing::read(&root)?;
     let newest = listing.manifests.last();
-    let manifest = newest.map(|number| Manifest::read(&root, *number));
+    let manifest = newest.map(|number| Manifest::read_to_write(&root, *number));
     let manifest = manifest.transpose()?;
     let is_new = options.create && manifest.is_none() && !has_log(env, dir)?;
     let genesis = is_new.then(begin).transpose()?;
