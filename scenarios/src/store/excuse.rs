@@ -44,19 +44,20 @@ pub(super) fn excuse(ctx: &Ctx<Store>, error: &StoreError, since: Since) -> Resu
     Err(Failure::new("spurious error", message))
 }
 
-/// A failed write or sync of a table, a manifest or a segment is never passed over. A write to a
-/// segment that only lacks space may be tried again: its bytes stay in the buffer.
+/// A failed write or sync of a table, a manifest or a segment is never passed over. A write that
+/// only lacks space may be tried again: the bytes of a segment stay in the buffer, and a table or a
+/// manifest that lacks some is made anew under another name, maybe when nobody asks any more.
 pub(super) fn must_report(sighting: &Sighting) -> bool {
     let kinds = [CallKind::Write, CallKind::SyncData, CallKind::SyncAll];
     let is_of = |part: &str| sighting.files.iter().any(|file| file.contains(part));
     let full = [Errno::Enospc, Errno::Edquot].map(Shown::Failed);
     let waits = sighting.call.kind == CallKind::Write && full.contains(&sighting.shown);
-    let is_log = is_of(".log") && !waits;
     // What a task meets in the background is told when somebody asks.
     let is_asked = sighting.call.op != 0;
     is_asked
+        && !waits
         && kinds.contains(&sighting.call.kind)
-        && (is_log || is_of(".tbl") || is_of("MANIFEST"))
+        && (is_of(".log") || is_of(".tbl") || is_of("MANIFEST"))
 }
 
 fn is_excused(ctx: &Ctx<Store>, error: &StoreError, since: Since) -> bool {
